@@ -1,0 +1,51 @@
+/* The floating-point mode our arithmetic needs: denormals flushed to zero, rounding to nearest,
+ * exceptions masked. Each public call that computes enters it and restores the caller's. */
+#ifndef BASE_FPMODE_H
+#define BASE_FPMODE_H
+
+#include <stdint.h>
+
+typedef struct fpmode {
+    uint64_t saved;
+} fpmode;
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+
+static inline fpmode fpmode_enter(void)
+{
+    fpmode mode = {_mm_getcsr()};
+    _mm_setcsr(0x9fc0u); /* flush to zero, denormals are zero, all exceptions masked */
+    return mode;
+}
+
+static inline void fpmode_leave(fpmode mode)
+{
+    _mm_setcsr((unsigned)mode.saved);
+}
+#elif defined(__aarch64__)
+static inline fpmode fpmode_enter(void)
+{
+    fpmode mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode.saved));
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)1 << 24)); /* FZ */
+    return mode;
+}
+
+static inline void fpmode_leave(fpmode mode)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode.saved));
+}
+#else
+static inline fpmode fpmode_enter(void)
+{
+    return (fpmode){0};
+}
+
+static inline void fpmode_leave(fpmode mode)
+{
+    (void)mode;
+}
+#endif
+
+#endif

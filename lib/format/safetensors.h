@@ -1,0 +1,88 @@
+/* Reading and writing safetensors files (https://github.com/huggingface/safetensors): eight bytes
+ * of header length, a JSON header, then the tensors' bytes. Knows nothing of models. Every byte
+ * read is hostile until checked: sizes, overlaps, holes, ranges, UTF-8, duplicate names, depth. */
+#ifndef FORMAT_SAFETENSORS_H
+#define FORMAT_SAFETENSORS_H
+
+#include "base/real.h"
+#include "lrnn/base.h"
+
+#define SAFETENSORS_MAX_RANK 8
+
+typedef enum tensor_dtype {
+    TENSOR_F64, TENSOR_F32, TENSOR_F16, TENSOR_BF16,
+    TENSOR_I64, TENSOR_I32, TENSOR_I16, TENSOR_I8,
+    TENSOR_U64, TENSOR_U32, TENSOR_U16, TENSOR_U8, TENSOR_BOOL
+} tensor_dtype;
+
+typedef struct tensor_view {
+    const char *name; /* NUL-terminated UTF-8 without embedded NUL */
+    tensor_dtype dtype;
+    size_t rank;
+    size_t shape[SAFETENSORS_MAX_RANK];
+    size_t count;              /* number of elements */
+    const unsigned char *data; /* little-endian, count * dtype size bytes, maybe unaligned */
+} tensor_view;
+
+/* ---- reading ---- */
+
+typedef struct safetensors safetensors;
+
+/* Reads a whole file. LRNN_ERR_IO: it cannot be opened or read (the message has the path and the
+ * system's reason). LRNN_ERR_FORMAT: not a safetensors file (the message has the path and what is
+ * wrong). LRNN_ERR_MEMORY. */
+lrnn_status safetensors_load(safetensors **file, const lrnn_allocator *allocator, const char *path);
+
+/* The same from memory, which is copied. `name` stands for the path in messages. */
+lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocator, const char *name,
+                              const void *bytes, size_t length);
+void safetensors_destroy(safetensors *file);
+
+/* The path or name it was read from. */
+const char *safetensors_name(const safetensors *file);
+
+size_t safetensors_count(const safetensors *file);
+const tensor_view *safetensors_tensor(const safetensors *file, size_t index); /* in offset order */
+const tensor_view *safetensors_find(const safetensors *file, const char *name); /* NULL: none */
+
+/* Value of a __metadata__ key, unescaped; NULL if there is none. It may contain NUL bytes when
+ * written so; `length` may be NULL. */
+const char *safetensors_metadata(const safetensors *file, const char *key, size_t *length);
+
+/* Converts count elements from the view to reals; F64, F32, F16 and BF16 only. `first` is the
+ * index of the first element. Returns LRNN_ERR_FORMAT naming the tensor for another dtype. */
+lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t count);
+
+const char *tensor_dtype_name(tensor_dtype dtype); /* "F32" */
+size_t tensor_dtype_size(tensor_dtype dtype);
+
+/* ---- writing ---- */
+
+typedef struct safetensors_writer safetensors_writer;
+
+lrnn_status safetensors_writer_create(safetensors_writer **writer, const lrnn_allocator *allocator);
+void safetensors_writer_destroy(safetensors_writer *writer);
+
+/* Adds a metadata entry; key and value are copied. The value must be valid UTF-8 (NUL allowed). */
+lrnn_status safetensors_writer_metadata(safetensors_writer *writer, const char *key,
+                                        const char *value, size_t length);
+
+/* Adds a tensor. The data (dense, native byte order) is borrowed until the writer is saved or
+ * destroyed; the name is copied. */
+lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *name,
+                                      tensor_dtype dtype, size_t rank, const size_t *shape,
+                                      const void *data);
+
+/* Writes everything to a temporary file in the same folder, syncs it, renames it over `path` and
+ * syncs the folder. On any failure the old file is untouched and the temporary one is removed.
+ * Metadata is sorted by key; equal content gives equal bytes. LRNN_ERR_IO with the path and the
+ * reason. */
+lrnn_status safetensors_writer_save(safetensors_writer *writer, const char *path);
+
+/* The same bytes into memory of the allocator (memory_release frees them). */
+lrnn_status safetensors_writer_memory(safetensors_writer *writer, void **bytes, size_t *length);
+
+/* The dtype of `real`. */
+#define TENSOR_REAL (LRNN_REAL_IS_FLOAT ? TENSOR_F32 : TENSOR_F64)
+
+#endif

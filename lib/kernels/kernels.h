@@ -1,0 +1,118 @@
+/* The mathematics on plain arrays: matrix products, activations, cells, softmax, optimizer passes.
+ * Kernels know nothing of models. Each instruction set fills one table; kernels() returns the one
+ * that was chosen once for this machine, or the one that the environment variable LRNN_KERNELS
+ * names: reference, baseline, avx2, avx512 (x86-64), neon (arm64). A name that this machine cannot
+ * run is ignored. All matrices are row-major; a stride counts elements. No kernel allocates. */
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/real.h"
+
+typedef struct adam_step {
+    real learning_rate;       /* already divided by 1 - beta1^t */
+    real beta1, beta2;
+    real epsilon;
+    real inverse_sqrt_correction; /* 1 / sqrt(1 - beta2^t) */
+    real weight_decay;        /* coupled (Adam): added to the gradient as weight_decay * parameter */
+    real decay_factor;        /* decoupled (AdamW): parameter *= decay_factor first; 1 for Adam */
+    real gradient_scale;      /* clipping: each gradient is multiplied by it first */
+} adam_step;
+
+typedef struct kernel_table {
+    const char *name;
+
+    /* ---- products with a packed right-hand matrix ----
+     * B [K,N] is cut into panels of `panel` columns; a panel holds its K rows one after the other,
+     * `panel` values each, the last panel padded with zeros. See kernel_packed_size, kernel_pack. */
+    size_t panel;
+
+    /* C[m,n] += sum over p of A[m,p] * B[p,n]. Each output starts from the value in C and adds its
+     * products in the order p = 0..K-1, whatever M is and wherever the row stands: the bits of a
+     * row depend on nothing but that row, and cutting K in two calls changes no bit. (With fused
+     * multiply-add where the instruction set has it.) A[m,p] is a[m * a_row + p * a_column];
+     * C may have any row stride >= N. */
+    void (*multiply_packed)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                            size_t a_column, const real *packed, real *c, size_t c_row);
+
+    /* ---- element-wise; y may be x ---- */
+    void (*exp)(real *y, const real *x, size_t n);
+    void (*sigmoid)(real *y, const real *x, size_t n);
+    void (*tanh)(real *y, const real *x, size_t n);
+    void (*add)(real *y, const real *x, size_t n);                  /* y += x */
+    void (*scale)(real *y, real factor, size_t n);                  /* y *= factor */
+    void (*add_scaled)(real *y, const real *x, real factor, size_t n); /* y += factor * x */
+    double (*dot)(const real *x, const real *y, size_t n); /* in double, one fixed order */
+
+    /* ---- cells, forward ----
+     * Rows are independent; gates are PyTorch's order. All arrays [rows, ...] with the row strides
+     * given, those without one are dense. Output h may be the array that held the previous h.
+     *
+     * RNN: h' = tanh(a) or relu(a); a [rows,H] is overwritten with h'. h' is also stored to h. */
+    void (*rnn_tanh_forward)(size_t rows, size_t H, real *a, real *h, size_t h_row);
+    void (*rnn_relu_forward)(size_t rows, size_t H, real *a, real *h, size_t h_row);
+
+    /* LSTM: gates [rows,4H] hold pre-activations i,f,g,o (PyTorch's order) and are overwritten
+     * with the activated gates.
+     *   i,f,o = sigmoid  g = tanh  c' = f*c + i*g  h' = o*tanh(c')
+     * c_next may be c. tanh_c [rows,H] receives tanh(c'); NULL if not wanted. */
+    void (*lstm_forward)(size_t rows, size_t H, real *gates, const real *c, real *c_next,
+                         real *tanh_c, real *h, size_t h_row);
+
+    /* GRU: x [rows,3H] holds W_i x + b_i, and is overwritten with r,z,n; s [rows,3H] holds
+     * W_h h + b_h (its n part is needed again by backward and left unchanged).
+     *   r,z = sigmoid(x + s)   n = tanh(x_n + r*s_n)   h' = (1-z)*n + z*h */
+    void (*gru_forward)(size_t rows, size_t H, real *x, const real *s, const real *h_previous,
+                        size_t h_previous_row, real *h, size_t h_row);
+
+    /* ---- cells, backward ----
+     * dh [rows,H] is the whole gradient of h' (from above and from the future).
+     *
+     * RNN: h [rows,H] is the stored h', overwritten with da. */
+    void (*rnn_tanh_backward)(size_t rows, size_t H, real *h, const real *dh);
+    void (*rnn_relu_backward)(size_t rows, size_t H, real *h, const real *dh);
+
+    /* LSTM: gates [rows,4H], activated, are overwritten with the gradient of the pre-activations;
+     * dc [rows,H] comes in as the gradient of c' from the future and goes out as that of c. */
+    void (*lstm_backward)(size_t rows, size_t H, real *gates, const real *c, const real *tanh_c,
+                          const real *dh, real *dc);
+
+    /* GRU: x [rows,3H], activated r,z,n, is overwritten with the gradient of x; s [rows,3H], of
+     * which only the n part is read, is overwritten with the gradient of s; dh comes in as the
+     * gradient of h' and goes out as dh*z, the direct part of the gradient of h. */
+    void (*gru_backward)(size_t rows, size_t H, real *x, real *s, const real *h_previous,
+                         size_t h_previous_row, real *dh);
+
+    /* ---- softmax ---- */
+
+    /* *maximum = max x; *sum = sum of exp(x - max), in one fixed order. NaN anywhere gives a NaN
+     * sum; all -inf gives maximum -inf and sum NaN. n >= 1. */
+    void (*max_sum_exp)(const real *x, size_t n, real *maximum, double *sum);
+
+    /* x = factor * exp(x - shift). */
+    void (*exp_shifted)(real *x, size_t n, real shift, real factor);
+
+    /* ---- optimizers ---- */
+    /* m = b1*m + (1-b1)*g, v = b2*v + (1-b2)*g*g,
+     * p -= learning_rate * m / (sqrt(v) * inverse_sqrt_correction + epsilon). */
+    void (*adam)(const adam_step *step, size_t n, real *parameter, const real *gradient, real *m,
+                 real *v);
+} kernel_table;
+
+const kernel_table *kernels(void);
+
+/* Tables that this machine can run, for tests: index 0.., NULL past the end. */
+const kernel_table *kernel_table_at(size_t index);
+
+/* ---- packing ---------------------------------------------------------------------------------*/
+
+/* Number of reals of a packed K x N matrix: K * (N rounded up to whole panels). */
+size_t kernel_packed_size(const kernel_table *table, size_t K, size_t N);
+
+/* Packs B, B[p,n] = b[p * b_row + n * b_column]. */
+void kernel_pack(const kernel_table *table, real *packed, const real *b, size_t b_row,
+                 size_t b_column, size_t K, size_t N);
+
+#endif

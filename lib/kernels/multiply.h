@@ -1,0 +1,38 @@
+/* Large products for training: who multiplies is decided here and nowhere else. */
+#ifndef KERNELS_MULTIPLY_H
+#define KERNELS_MULTIPLY_H
+
+#include <stdbool.h>
+
+#include "base/pool.h"
+#include "kernels.h"
+
+/* C[M,N] = A[M,K] B[K,N], or += with accumulate. Any of A and B may be a transposed view:
+ * A[m,p] = a[m * a_row + p * a_column] with one of the two strides 1, likewise B. C row-major with
+ * row stride c_row. */
+typedef struct multiply {
+    size_t M, N, K;
+    const real *a;
+    size_t a_row, a_column;
+    const real *b;
+    size_t b_row, b_column;
+    real *c;
+    size_t c_row;
+    bool accumulate;
+} multiply;
+
+/* Reals of scratch that each thread needs for any product, whatever its size. */
+size_t multiply_workspace(void);
+
+/* Runs the product in the calling thread. workspace: multiply_workspace() reals, 64-byte aligned. */
+void multiply_run(const multiply *product, real *workspace);
+
+/* Runs it on all threads of the pool, cut into fixed pieces along the outputs so that the bits do
+ * not depend on the number of threads. workspaces: one after the other, pool_threads() of them. */
+void multiply_parallel(pool *pool, const multiply *product, real *workspaces);
+
+/* The library that answers cblas_sgemm, as far as it can be told: "OpenBLAS 0.3.21 ..." or
+ * "reference". Static. */
+const char *multiply_blas_name(void);
+
+#endif
