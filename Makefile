@@ -1,0 +1,219 @@
+# liblrnn. `make help` lists the targets; output goes to $(BUILD).
+
+VERSION_MAJOR := 0
+VERSION_MINOR := 1
+VERSION_PATCH := 0
+VERSION       := $(VERSION_MAJOR).$(VERSION_MINOR).$(VERSION_PATCH)
+# Until 1.0 the minor version is part of the soname.
+SOVERSION     := $(VERSION_MAJOR).$(VERSION_MINOR)
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+BINDIR  ?= $(PREFIX)/bin
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
+DESTDIR ?=
+
+CC         ?= cc
+AR         ?= ar
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+CFLAGS     ?= -O2 -g
+
+# ---- BLAS: openblas (default) or reference ---------------------------------------------------------
+
+BLAS ?= openblas
+ifeq ($(BLAS),openblas)
+BLAS_PC     := openblas
+BLAS_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas 2>/dev/null)
+BLAS_LIBS   := $(or $(shell $(PKG_CONFIG) --libs openblas 2>/dev/null),-lopenblas)
+BLAS_EXPECT := OpenBLAS
+else ifeq ($(BLAS),reference)
+# On Debian blas.pc and -lblas mean whatever the alternatives say, when building and when running:
+# the folder of the reference library is pinned in both.
+BLAS_PC     := $(shell for m in blas-netlib cblas blas; do $(PKG_CONFIG) --exists $$m && echo $$m && break; done)
+BLAS_DIR    := $(firstword $(wildcard $(shell $(PKG_CONFIG) --variable=libdir $(BLAS_PC))/blas))
+BLAS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(BLAS_PC))
+BLAS_EXPECT := reference
+else
+$(error BLAS must be openblas or reference, not '$(BLAS)')
+endif
+comma := ,
+ifeq ($(BLAS),reference)
+BLAS_LIBS   := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR) )$(shell $(PKG_CONFIG) --libs $(BLAS_PC))
+endif
+
+# ---- flags -----------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wvla -Wmissing-prototypes \
+            -Wstrict-prototypes
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+SANITIZE ?=
+override ALL_CFLAGS = -std=gnu11 -ffp-contract=fast $(WARNINGS) $(CFLAGS) $(SANITIZE)
+LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) -fPIC -fvisibility=hidden -pthread $(ALL_CFLAGS)
+LIBS       = $(BLAS_LIBS) -lm -pthread
+
+# ---- files -----------------------------------------------------------------------------------------
+
+LIB_SOURCES  := $(sort $(wildcard lib/*/*.c))
+LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
+PROG_SOURCES := $(sort $(wildcard src/*.c))
+PROG_OBJECTS := $(PROG_SOURCES:%.c=$(BUILD)/obj/%.o)
+EXAMPLES     := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
+TESTS        := $(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c tests/fault/*_test.c \
+                  tests/fuzz/*_test.c tests/golden/*_test.c))
+TEST_BINARIES := $(TESTS:tests/%.c=$(BUILD)/tests/%)
+GRADCHECKS   := $(sort $(wildcard tests/gradcheck/*_test.c))
+GRADCHECK_BINARIES := $(GRADCHECKS:tests/%.c=$(BUILD)/tests/%)
+HEADERS      := $(wildcard include/*.h include/lrnn/*.h)
+
+STATIC := $(BUILD)/liblrnn.a
+SHARED := $(BUILD)/liblrnn.so.$(VERSION)
+SONAME := liblrnn.so.$(SOVERSION)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests FORCE
+
+all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(BUILD)/lrnn $(BUILD)/lrnn.pc ## build library and program
+
+# Objects depend on this file, which changes when the compiler or its flags do.
+$(BUILD)/config: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(LIB_CFLAGS) | $(LIBS)' | cmp -s - $@ || echo '$(CC) $(LIB_CFLAGS) | $(LIBS)' > $@
+
+include lib/kernels/flags.mk
+
+$(BUILD)/obj/lib/%.o: lib/%.c $(BUILD)/config
+	@mkdir -p $(@D)
+	$(CC) $(LIB_CFLAGS) $(KERNEL_FLAGS_$(basename $(notdir $<))) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/src/%.o: src/%.c $(BUILD)/config
+	@mkdir -p $(@D)
+	$(CC) -Iinclude $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(STATIC): $(LIB_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(SHARED): $(LIB_OBJECTS) lib/lrnn.map
+	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/lrnn.map -Wl,--no-undefined \
+	    $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
+
+$(BUILD)/liblrnn.so: $(SHARED)
+	ln -sf $(notdir $(SHARED)) $(BUILD)/$(SONAME)
+	ln -sf $(SONAME) $@
+
+$(BUILD)/lrnn: $(PROG_OBJECTS) $(STATIC)
+	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(PROG_OBJECTS) $(STATIC) $(LIBS) -o $@
+
+# A reference BLAS pinned to its folder has to be named by path; OpenBLAS is named by its module.
+$(BUILD)/lrnn.pc: lrnn.pc.in $(BUILD)/config Makefile
+	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	    -e 's|@BLAS_REQUIRES@|$(if $(filter openblas,$(BLAS)),openblas)|g' \
+	    -e 's|@BLAS_LIBS@|$(if $(filter reference,$(BLAS)),$(BLAS_LIBS))|g' $< > $@
+
+# ---- tests -----------------------------------------------------------------------------------------
+
+TEST_CFLAGS = -Iinclude -Ilib -Itests $(BLAS_CFLAGS) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
+              -pthread -DSOURCE_ROOT='"$(CURDIR)"' -DEXPECT_BLAS='"$(BLAS_EXPECT)"'
+
+$(BUILD)/tests/%: tests/%.c $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d $< $(STATIC) $(LDFLAGS) $(LIBS) -lcmocka -o $@
+
+# The same library in double precision, for gradient checks; never installed. Public headers are
+# copied with float replaced by double, and public symbols are renamed.
+DOUBLE         := $(BUILD)/double
+DOUBLE_OBJECTS := $(LIB_SOURCES:lib/%.c=$(DOUBLE)/obj/%.o)
+DOUBLE_HEADERS := $(HEADERS:%=$(DOUBLE)/%)
+DOUBLE_FLAGS   = -DLRNN_REAL=double -I$(DOUBLE)/include -Ilib -include $(DOUBLE)/rename.h
+
+$(DOUBLE)/include/%.h: include/%.h
+	@mkdir -p $(@D)
+	sed 's/\bfloat\b/double/g' $< > $@
+
+$(DOUBLE)/rename.h: $(HEADERS)
+	@mkdir -p $(@D)
+	sed -n 's/^LRNN_API .*[ *]\(lrnn_[a-z0-9_]*\)(.*/#define \1 double_\1/p' $(HEADERS) > $@
+
+$(DOUBLE)/obj/%.o: lib/%.c $(DOUBLE_HEADERS) $(DOUBLE)/rename.h $(BUILD)/config
+	@mkdir -p $(@D)
+	$(CC) $(DOUBLE_FLAGS) $(BLAS_CFLAGS) -fvisibility=hidden -pthread $(ALL_CFLAGS) \
+	    $(KERNEL_FLAGS_$(basename $(notdir $<))) -MMD -MP -c $< -o $@
+
+$(DOUBLE)/liblrnn_double.a: $(DOUBLE_OBJECTS)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tests/gradcheck/%: tests/gradcheck/%.c $(DOUBLE)/liblrnn_double.a
+	@mkdir -p $(@D)
+	$(CC) $(DOUBLE_FLAGS) -Itests $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
+	    -MMD -MP -MF $@.d $< $(DOUBLE)/liblrnn_double.a $(LDFLAGS) $(LIBS) -lcmocka -o $@
+
+tests: all $(TEST_BINARIES) $(GRADCHECK_BINARIES)
+
+run-tests: tests
+	BUILD=$(BUILD) tests/run $(TEST_BINARIES) $(GRADCHECK_BINARIES)
+
+check: tests ## the daily loop: unit, api, golden, gradient, program and install tests
+	BUILD=$(BUILD) MAKE="$(MAKE)" tests/run $(TEST_BINARIES) $(GRADCHECK_BINARIES) \
+	    "tests/program/run.sh $(BUILD)/lrnn" tests/install/run.sh
+
+check-all: ## check, then both BLAS, clang, every instruction set, sanitizers, valgrind, fuzz
+	MAKE="$(MAKE)" BUILD=$(BUILD) tests/check-all
+
+lint: all ## layers, formatting, exported symbols, headers alone as C99 and C++11
+	BUILD=$(BUILD) scripts/lint
+
+bench: all ## our numbers, and the peers' where they are installed
+	BUILD=$(BUILD) bench/run
+
+# ---- the demonstration -----------------------------------------------------------------------------
+
+TEXT ?=
+demo: $(BUILD)/lrnn ## train a character LSTM for about a minute and let it write
+	LRNN=$(BUILD)/lrnn scripts/demo $(BUILD)/demo $(TEXT)
+
+# ---- installing ------------------------------------------------------------------------------------
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/lrnn $(DESTDIR)$(BINDIR) \
+	    $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)/
+	$(INSTALL) -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/liblrnn.so
+	$(INSTALL) -m 644 $(BUILD)/lrnn.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	$(INSTALL) -m 644 include/lrnn.h $(DESTDIR)$(INCLUDEDIR)/
+	$(INSTALL) -m 644 $(wildcard include/lrnn/*.h) $(DESTDIR)$(INCLUDEDIR)/lrnn/
+	$(INSTALL) -m 755 $(BUILD)/lrnn $(DESTDIR)$(BINDIR)/
+	$(INSTALL) -m 644 docs/lrnn.1 $(DESTDIR)$(MANDIR)/man1/
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(LIBDIR)/liblrnn.a $(DESTDIR)$(LIBDIR)/liblrnn.so \
+	    $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(notdir $(SHARED)) \
+	    $(DESTDIR)$(LIBDIR)/pkgconfig/lrnn.pc $(DESTDIR)$(INCLUDEDIR)/lrnn.h \
+	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/lrnn/*.h)) \
+	    $(DESTDIR)$(BINDIR)/lrnn $(DESTDIR)$(MANDIR)/man1/lrnn.1
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/lrnn 2>/dev/null
+
+dist: ## a source archive of the committed tree
+	@mkdir -p $(BUILD)
+	git archive --format=tar.gz --prefix=lrnn-$(VERSION)/ -o $(BUILD)/lrnn-$(VERSION).tar.gz HEAD
+	@echo $(BUILD)/lrnn-$(VERSION).tar.gz
+
+clean: ## remove the build folder
+	rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r t d; do \
+	    printf '  %-10s %s\n' "$$t" "$$d"; done
+	@echo 'Variables: BLAS=openblas|reference CC CFLAGS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
