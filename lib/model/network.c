@@ -1,0 +1,311 @@
+#include "network.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/random.h"
+
+static const lrnn_model_options default_options = {
+    .size = sizeof(lrnn_model_options),
+    .vocab_size = LRNN_AUTO,
+    .embedding_size = 64,
+    .hidden_size = 128,
+    .layers = 1,
+    .output_size = LRNN_AUTO,
+    .cell = LRNN_CELL_LSTM,
+    .head = LRNN_HEAD_STEPS,
+    .bias = 1,
+    .seed = 1,
+};
+
+lrnn_status lrnn_model_options_init(lrnn_model_options *options, size_t struct_size)
+{
+    return options_init(options, struct_size, &default_options, sizeof default_options,
+                        sizeof(lrnn_model_options), "lrnn_model_options");
+}
+
+/* ---- checking the options ---- */
+
+#define SIZE_LIMIT ((size_t)INT32_MAX)
+
+static lrnn_status check_range(const char *name, size_t value, size_t low, size_t high)
+{
+    if (value < low || value > high) {
+        return error_set(LRNN_ERR_INVALID, "%s: expected %zu..%zu, found %zu", name, low, high,
+                         value);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_choice(const char *name, int32_t value, int32_t last)
+{
+    if (value < 0 || value > last) {
+        return error_set(LRNN_ERR_INVALID, "%s: expected 0..%d, found %d", name, (int)last,
+                         (int)value);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status resolve_vocabularies(lrnn_model_options *o)
+{
+    if (o->vocab_size == LRNN_AUTO) {
+        o->vocab_size = lrnn_vocab_size(o->input_vocab);
+    }
+    if (o->input_vocab != NULL && o->vocab_size != lrnn_vocab_size(o->input_vocab)) {
+        return error_set(LRNN_ERR_INVALID, "vocab_size is %zu, but input_vocab has %zu tokens",
+                         o->vocab_size, lrnn_vocab_size(o->input_vocab));
+    }
+    if (o->head == LRNN_HEAD_NONE) {
+        o->output_size = 0;
+        return LRNN_OK;
+    }
+    if (o->output_size == LRNN_AUTO) {
+        o->output_size = o->output_vocab != NULL ? lrnn_vocab_size(o->output_vocab) : o->vocab_size;
+        if (o->output_size == 0) {
+            return error_set(LRNN_ERR_INVALID,
+                             "output_size: must be given when there is no vocabulary and no "
+                             "vocab_size to take it from");
+        }
+    }
+    if (o->output_vocab != NULL && o->output_size != lrnn_vocab_size(o->output_vocab)) {
+        return error_set(LRNN_ERR_INVALID, "output_size is %zu, but output_vocab has %zu tokens",
+                         o->output_size, lrnn_vocab_size(o->output_vocab));
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_options(const lrnn_model_options *o)
+{
+    lrnn_status status = check_range("vocab_size", o->vocab_size, 0, SIZE_LIMIT);
+    if (status == LRNN_OK && o->vocab_size > 0) {
+        status = check_range("embedding_size", o->embedding_size, 0, SIZE_LIMIT);
+    }
+    if (status == LRNN_OK) {
+        status = check_range("feature_size", o->feature_size, 0, SIZE_LIMIT);
+    }
+    if (status == LRNN_OK && o->vocab_size == 0 && o->feature_size == 0) {
+        status = error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
+                                             "would read nothing");
+    }
+    if (status == LRNN_OK) {
+        status = check_range("layers", o->layers, 0, 1024);
+    }
+    if (status == LRNN_OK && o->layers > 0) {
+        status = check_range("hidden_size", o->hidden_size, 1, SIZE_LIMIT / 4);
+    }
+    if (status == LRNN_OK) {
+        status = check_choice("cell", o->cell, LRNN_CELL_GRU);
+    }
+    if (status == LRNN_OK) {
+        status = check_choice("head", o->head, LRNN_HEAD_FINAL);
+    }
+    if (status == LRNN_OK && o->head != LRNN_HEAD_NONE) {
+        status = check_range("output_size", o->output_size, 1, SIZE_LIMIT);
+    }
+    if (status == LRNN_OK) {
+        status = check_choice("bidirectional", o->bidirectional, 1);
+    }
+    if (status == LRNN_OK) {
+        status = check_choice("bias", o->bias, 1);
+    }
+    if (status == LRNN_OK && !(o->dropout >= 0 && o->dropout < 1)) {
+        status = error_set(LRNN_ERR_INVALID, "dropout: expected 0 <= dropout < 1, found %g",
+                           o->dropout);
+    }
+    if (status == LRNN_OK && o->layers == 0 && o->head == LRNN_HEAD_NONE) {
+        status = error_set(LRNN_ERR_INVALID, "layers is 0 and head is LRNN_HEAD_NONE: the model "
+                                             "would compute nothing");
+    }
+    if (status == LRNN_OK && o->layers == 0 && o->head == LRNN_HEAD_FINAL) {
+        status = error_set(LRNN_ERR_INVALID, "head: LRNN_HEAD_FINAL reads final states, but layers "
+                                             "is 0");
+    }
+    return status;
+}
+
+static lrnn_status resolve_options(lrnn_model_options *resolved, const lrnn_model_options *given)
+{
+    lrnn_status status =
+        options_read(resolved, given, &default_options, sizeof default_options,
+                     sizeof(lrnn_model_options), "lrnn_model_options");
+    if (status == LRNN_OK) {
+        status = check_choice("head", resolved->head, LRNN_HEAD_FINAL);
+    }
+    if (status == LRNN_OK) {
+        status = resolve_vocabularies(resolved);
+    }
+    if (status == LRNN_OK) {
+        status = check_options(resolved);
+    }
+    if (status == LRNN_OK) {
+        if (resolved->vocab_size == 0) {
+            resolved->embedding_size = 0;
+        }
+        if (resolved->layers == 0) {
+            resolved->hidden_size = 0;
+            resolved->bidirectional = 0;
+        }
+    }
+    return status;
+}
+
+/* ---- layout ---- */
+
+/* Appends a tensor and returns its offset; while tensors is NULL they are only counted. A size that
+ * does not fit leaves parameter_count at SIZE_MAX. */
+static size_t add_tensor(network *net, const char *name, size_t rows, size_t columns)
+{
+    size_t offset = net->parameter_count;
+    size_t count;
+    bool fits = size_multiply(&count, rows, columns > 0 ? columns : 1);
+    if (!fits || !size_add(&net->parameter_count, offset, count)) {
+        net->parameter_count = SIZE_MAX;
+    }
+    if (net->tensors != NULL) {
+        network_tensor *tensor = &net->tensors[net->tensor_count];
+        snprintf(tensor->name, sizeof tensor->name, "%s", name);
+        tensor->rank = columns > 0 ? 2 : 1;
+        tensor->shape[0] = rows;
+        tensor->shape[1] = columns;
+        tensor->offset = offset;
+        tensor->count = count;
+    }
+    net->tensor_count++;
+    return offset;
+}
+
+static size_t add_layer_tensor(network *net, const char *what, size_t layer, size_t direction,
+                               size_t rows, size_t columns)
+{
+    char name[NETWORK_NAME_ROOM];
+    snprintf(name, sizeof name, "rnn.%s_l%u%s", what, (unsigned)layer,
+             direction == 1 ? "_reverse" : "");
+    return add_tensor(net, name, rows, columns);
+}
+
+static void add_layer(network *net, size_t layer, size_t direction)
+{
+    const lrnn_model_options *o = &net->options;
+    size_t rows = net->gates * o->hidden_size;
+    network_layer made = {
+        .input_size = layer == 0 ? net->input_size : net->directions * o->hidden_size,
+        .bias_ih = NETWORK_NONE,
+        .bias_hh = NETWORK_NONE,
+    };
+    made.weight_ih = add_layer_tensor(net, "weight_ih", layer, direction, rows, made.input_size);
+    made.weight_hh = add_layer_tensor(net, "weight_hh", layer, direction, rows, o->hidden_size);
+    if (o->bias) {
+        made.bias_ih = add_layer_tensor(net, "bias_ih", layer, direction, rows, 0);
+        made.bias_hh = add_layer_tensor(net, "bias_hh", layer, direction, rows, 0);
+    }
+    if (net->layers != NULL) {
+        net->layers[layer * net->directions + direction] = made;
+    }
+}
+
+static void lay_out(network *net)
+{
+    const lrnn_model_options *o = &net->options;
+    net->tensor_count = 0;
+    net->parameter_count = 0;
+    net->embedding = net->head_weight = net->head_bias = NETWORK_NONE;
+    if (o->embedding_size > 0) {
+        net->embedding = add_tensor(net, "embedding.weight", o->vocab_size, o->embedding_size);
+    }
+    for (size_t layer = 0; layer < o->layers; layer++) {
+        for (size_t direction = 0; direction < net->directions; direction++) {
+            add_layer(net, layer, direction);
+        }
+    }
+    if (o->head != LRNN_HEAD_NONE) {
+        net->head_weight = add_tensor(net, "head.weight", o->output_size, net->top_size);
+        net->head_bias = add_tensor(net, "head.bias", o->output_size, 0);
+    }
+}
+
+lrnn_status network_create(network *net, const lrnn_model_options *options,
+                           const lrnn_allocator *allocator)
+{
+    memset(net, 0, sizeof *net);
+    lrnn_model_options *o = &net->options;
+    lrnn_status status = resolve_options(o, options);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    o->allocator = NULL;
+    o->input_vocab = NULL;
+    o->output_vocab = NULL;
+    net->gates = o->cell == LRNN_CELL_LSTM ? 4 : o->cell == LRNN_CELL_GRU ? 3 : 1;
+    net->directions = o->bidirectional ? 2 : 1;
+    net->token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
+    net->input_size = net->token_size + o->feature_size;
+    net->top_size = o->layers > 0 ? net->directions * o->hidden_size : net->input_size;
+    net->output_size = o->head == LRNN_HEAD_NONE ? net->top_size : o->output_size;
+    lay_out(net);
+    if (net->parameter_count > SIZE_MAX / sizeof(real) / 4) {
+        return error_set(LRNN_ERR_MEMORY, "model: more parameters than memory can hold");
+    }
+    size_t tensors = net->tensor_count;
+    network_tensor *storage = memory_allocate(
+        allocator, 1, tensors * sizeof *storage + o->layers * net->directions * sizeof *net->layers,
+        "model: parameter table");
+    if (storage == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    net->storage = storage;
+    net->tensors = storage;
+    net->layers = (network_layer *)(void *)(storage + tensors);
+    lay_out(net);
+    return LRNN_OK;
+}
+
+void network_release(network *net, const lrnn_allocator *allocator)
+{
+    memory_release(allocator, net->storage);
+    net->storage = NULL;
+}
+
+const network_tensor *network_find(const network *net, const char *name)
+{
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        if (strcmp(net->tensors[i].name, name) == 0) {
+            return &net->tensors[i];
+        }
+    }
+    return NULL;
+}
+
+/* torch.nn.RNNBase.reset_parameters: uniform in +-1/sqrt(hidden_size); torch.nn.Linear
+ * .reset_parameters: weight and bias uniform in +-1/sqrt(in_features); torch.nn.Embedding: N(0,1). */
+void network_initialize(const network *net, real *parameters, uint64_t seed)
+{
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        real *values = parameters + tensor->offset;
+        uint64_t stream = RANDOM_STREAM_PARAMETERS + i;
+        if (tensor->offset == net->embedding) {
+            for (size_t k = 0; k < tensor->count; k++) {
+                values[k] = (real)random_normal(seed, stream, k);
+            }
+            continue;
+        }
+        bool head = tensor->offset == net->head_weight || tensor->offset == net->head_bias;
+        double bound = 1.0 / sqrt((double)(head ? net->top_size : net->options.hidden_size));
+        for (size_t k = 0; k < tensor->count; k++) {
+            values[k] = (real)((2.0 * random_uniform(seed, stream, k) - 1.0) * bound);
+        }
+    }
+}
+
+bool network_same_architecture(const network *a, const network *b)
+{
+    const lrnn_model_options *x = &a->options, *y = &b->options;
+    return x->vocab_size == y->vocab_size && x->embedding_size == y->embedding_size &&
+           x->feature_size == y->feature_size && x->hidden_size == y->hidden_size &&
+           x->layers == y->layers && x->output_size == y->output_size && x->cell == y->cell &&
+           x->head == y->head && x->bidirectional == y->bidirectional && x->bias == y->bias;
+}

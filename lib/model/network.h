@@ -1,0 +1,90 @@
+/* The shape of a network: resolved options, and where each parameter lies in the flat array that
+ * models, trainers and gradients share. */
+#ifndef MODEL_NETWORK_H
+#define MODEL_NETWORK_H
+
+#include <stdbool.h>
+
+#include "base/real.h"
+#include "lrnn/model.h"
+
+#define NETWORK_NONE ((size_t)-1) /* offset of a parameter that this network does not have */
+
+#define NETWORK_NAME_ROOM 48
+
+typedef struct network_tensor {
+    char name[NETWORK_NAME_ROOM];
+    size_t rank;
+    size_t shape[2];
+    size_t offset;
+    size_t count;
+} network_tensor;
+
+/* Offsets of one layer's parameters in one direction. G gates: weight_ih [G*H,I], weight_hh
+ * [G*H,H], biases [G*H]. */
+typedef struct network_layer {
+    size_t input_size;
+    size_t weight_ih, weight_hh, bias_ih, bias_hh;
+} network_layer;
+
+typedef struct network {
+    lrnn_model_options options; /* resolved; allocator and vocabularies NULL */
+    size_t gates;               /* G: 1, 4 (LSTM) or 3 (GRU) */
+    size_t directions;          /* D */
+    size_t token_size;          /* columns of a token in the input: embedding, or one-hot V; 0 none */
+    size_t input_size;          /* token_size + F */
+    size_t top_size;            /* what the head reads: D*H, or input_size with 0 layers */
+    size_t output_size;         /* O, or top_size without a head */
+    size_t embedding, head_weight, head_bias;
+    network_layer *layers; /* [L*D], direction fastest */
+    network_tensor *tensors;
+    size_t tensor_count;
+    size_t parameter_count;
+    void *storage;
+} network;
+
+/* Checks and resolves the options, then lays the parameters out. */
+lrnn_status network_create(network *net, const lrnn_model_options *options,
+                           const lrnn_allocator *allocator);
+void network_release(network *net, const lrnn_allocator *allocator);
+
+/* NULL when there is none of that name. */
+const network_tensor *network_find(const network *net, const char *name);
+
+/* Draws every parameter as PyTorch does. */
+void network_initialize(const network *net, real *parameters, uint64_t seed);
+
+bool network_same_architecture(const network *a, const network *b);
+
+static inline bool network_is_recurrent(const network *net)
+{
+    return net->options.layers > 0;
+}
+
+static inline bool network_has_cell_state(const network *net)
+{
+    return net->options.cell == LRNN_CELL_LSTM && net->options.layers > 0;
+}
+
+static inline bool network_one_hot(const network *net)
+{
+    return net->options.vocab_size > 0 && net->options.embedding_size == 0;
+}
+
+/* True where the head answers once a step rather than once a sequence. */
+static inline bool network_answers_every_step(const network *net)
+{
+    return net->options.head == LRNN_HEAD_STEPS || net->options.head == LRNN_HEAD_NONE;
+}
+
+/* Reads a caller's lrnn_sequences into *copy and checks sizes, pointers, lengths and tokens. */
+lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
+                                   const lrnn_sequences *given);
+
+/* Steps of row b. */
+static inline size_t sequence_length(const lrnn_sequences *sequences, size_t b)
+{
+    return sequences->lengths == NULL ? sequences->steps : (size_t)sequences->lengths[b];
+}
+
+#endif

@@ -1,0 +1,147 @@
+/* Parameters as inference multiplies with them: right-hand matrices packed once, biases summed, and
+ * for small vocabularies the first layer's input product worked out for every token. All of it by the
+ * same kernel as a step would use, so the bits are the same either way. */
+#include <string.h>
+
+#include "base/fpmode.h"
+#include "kernels/kernels.h"
+#include "model.h"
+
+/* Largest token table that is made unasked, in reals: it stays in a second-level cache. */
+#define TABLE_LIMIT ((size_t)1 << 18)
+
+static bool wants_table(const network *net)
+{
+    size_t columns = net->gates * net->options.hidden_size;
+    size_t entries;
+    return network_is_recurrent(net) && net->options.vocab_size > 0 &&
+           (network_one_hot(net) || (size_multiply(&entries, net->options.vocab_size, columns) &&
+                                     entries <= TABLE_LIMIT));
+}
+
+/* Where everything lies; see arena. */
+static void lay_out(lrnn_model *model, arena *from)
+{
+    const network *net = &model->net;
+    const kernel_table *table = kernels();
+    size_t columns = net->gates * net->options.hidden_size;
+    size_t count = net->options.layers * net->directions;
+    model->layers = arena_take(from, count, sizeof *model->layers);
+    for (size_t i = 0; i < count; i++) {
+        packed_layer layer = {.input_rows = net->layers[i].input_size};
+        if (i < net->directions && wants_table(net)) {
+            layer.input_rows = net->options.feature_size;
+            layer.table = arena_take(from, net->options.vocab_size * columns, sizeof(real));
+        }
+        if (layer.input_rows > 0) {
+            layer.input = arena_take(from, kernel_packed_size(table, layer.input_rows, columns),
+                                     sizeof(real));
+        }
+        layer.hidden = arena_take(
+            from, kernel_packed_size(table, net->options.hidden_size, columns), sizeof(real));
+        layer.bias = arena_take(from, columns, sizeof(real));
+        if (net->options.cell == LRNN_CELL_GRU) {
+            layer.hidden_bias = arena_take(from, columns, sizeof(real));
+        }
+        if (model->layers != NULL) {
+            model->layers[i] = layer;
+        }
+    }
+    if (net->head_weight != NETWORK_NONE) {
+        model->head = arena_take(from, kernel_packed_size(table, net->top_size, net->output_size),
+                                 sizeof(real));
+    }
+}
+
+static void fill_bias(const lrnn_model *model, const network_layer *from, packed_layer *to)
+{
+    size_t columns = model->net.gates * model->net.options.hidden_size;
+    if (from->bias_ih == NETWORK_NONE) {
+        return;
+    }
+    const real *ih = model->parameters + from->bias_ih;
+    const real *hh = model->parameters + from->bias_hh;
+    memcpy(to->bias, ih, columns * sizeof(real));
+    if (to->hidden_bias != NULL) {
+        memcpy(to->hidden_bias, hh, columns * sizeof(real));
+    } else {
+        kernels()->add(to->bias, hh, columns);
+    }
+}
+
+/* table[v] = bias + W_ih[:, token columns] times the token's vector, in the order of a step. */
+static void fill_table(const lrnn_model *model, const network_layer *from, packed_layer *to,
+                       real *packed)
+{
+    const network *net = &model->net;
+    const kernel_table *table = kernels();
+    size_t columns = net->gates * net->options.hidden_size;
+    const real *weight = model->parameters + from->weight_ih;
+    for (size_t v = 0; v < net->options.vocab_size; v++) {
+        memcpy(to->table + v * columns, to->bias, columns * sizeof(real));
+        if (network_one_hot(net)) {
+            for (size_t n = 0; n < columns; n++) {
+                to->table[v * columns + n] += weight[n * from->input_size + v];
+            }
+        }
+    }
+    if (!network_one_hot(net)) {
+        size_t E = net->token_size;
+        kernel_pack(table, packed, weight, 1, from->input_size, E, columns);
+        table->multiply_packed(net->options.vocab_size, columns, E,
+                               model->parameters + net->embedding, E, 1, packed, to->table,
+                               columns);
+    }
+}
+
+static void fill(lrnn_model *model, real *scratch)
+{
+    const network *net = &model->net;
+    const kernel_table *table = kernels();
+    size_t H = net->options.hidden_size, columns = net->gates * H;
+    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
+        const network_layer *from = &net->layers[i];
+        packed_layer *to = &model->layers[i];
+        fill_bias(model, from, to);
+        if (to->table != NULL) {
+            fill_table(model, from, to, scratch);
+        }
+        if (to->input != NULL) {
+            const real *weight =
+                model->parameters + from->weight_ih + (from->input_size - to->input_rows);
+            kernel_pack(table, to->input, weight, 1, from->input_size, to->input_rows, columns);
+        }
+        kernel_pack(table, to->hidden, model->parameters + from->weight_hh, 1, H, H, columns);
+    }
+    if (model->head != NULL) {
+        kernel_pack(table, model->head, model->parameters + net->head_weight, 1, net->top_size,
+                    net->top_size, net->output_size);
+    }
+}
+
+lrnn_status model_pack(lrnn_model *model)
+{
+    const network *net = &model->net;
+    arena pieces = {0};
+    lay_out(model, &pieces);
+    size_t room = 0;
+    if (wants_table(net) && !network_one_hot(net)) {
+        room = kernel_packed_size(kernels(), net->token_size,
+                                  net->gates * net->options.hidden_size);
+    }
+    real *scratch =
+        memory_allocate(&model->allocator, room, sizeof(real), "model: scratch for packing");
+    if (scratch == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    lrnn_status status = arena_allocate(&pieces, &model->allocator, "model: packed parameters");
+    if (status == LRNN_OK) {
+        model->packed = pieces.base;
+        lay_out(model, &pieces);
+        fpmode mode = fpmode_enter();
+        fill(model, scratch);
+        fpmode_leave(mode);
+    }
+    memory_release(&model->allocator, scratch);
+    return status;
+}

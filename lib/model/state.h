@@ -1,0 +1,32 @@
+/* A running instance of a model. */
+#ifndef MODEL_STATE_H
+#define MODEL_STATE_H
+
+#include "model.h"
+
+struct lrnn_state {
+    lrnn_allocator allocator;
+    lrnn_model *model;
+    size_t capacity; /* streams there is room for */
+    size_t steps;    /* steps computed in one go */
+    size_t live;
+    void *storage;
+    /* [L*D][capacity][H]; a layer's live streams come first. The spare ones serve reorder. */
+    real *h, *c, *spare_h, *spare_c;
+    real *x;      /* [steps*capacity, input], row t * B + b */
+    real *pre;    /* [steps*capacity, G*H] */
+    real *hidden; /* GRU: [capacity, 3H] */
+    real *y[2];   /* [steps*capacity, D*H], a layer's input and output by turns */
+    real *last;   /* [capacity, top], what a once-a-sequence head reads */
+};
+
+/* h (or c) of stream 0 in one layer and direction. */
+static inline real *state_rows(const lrnn_state *state, real *values, size_t layer_direction)
+{
+    return values + layer_direction * state->capacity * state->model->net.options.hidden_size;
+}
+
+/* Feeds checked sequences. */
+void state_forward(lrnn_state *state, const lrnn_sequences *sequences, real *outputs);
+
+#endif
