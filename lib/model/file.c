@@ -1,0 +1,398 @@
+/* Metadata keys, all values text: lrnn.format (1), lrnn.kind, the fields of lrnn_model_options by
+ * name behind "lrnn.", and the vocabularies as vocab_write puts them; lrnn.output_vocab is "=" when
+ * it is the input's. Tensors have the names of lrnn_parameter. */
+#include "file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/number.h"
+#include "text/vocab.h"
+
+static const char *const cell_names[] = {"rnn_tanh", "rnn_relu", "lstm", "gru", NULL};
+static const char *const head_names[] = {"none", "steps", "last", "final", NULL};
+
+/* ---- writing ---- */
+
+static lrnn_status put_text(safetensors_writer *writer, const char *key, const char *value)
+{
+    return safetensors_writer_metadata(writer, key, value, strlen(value));
+}
+
+static lrnn_status put_size(safetensors_writer *writer, const char *key, uint64_t value)
+{
+    char text[NUMBER_ROOM];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    return put_text(writer, key, text);
+}
+
+static lrnn_status put_options(safetensors_writer *writer, const lrnn_model_options *o)
+{
+    struct {
+        const char *key;
+        uint64_t value;
+    } sizes[] = {
+        {"lrnn.vocab_size", o->vocab_size},
+        {"lrnn.embedding_size", o->embedding_size},
+        {"lrnn.feature_size", o->feature_size},
+        {"lrnn.hidden_size", o->hidden_size},
+        {"lrnn.layers", o->layers},
+        {"lrnn.output_size", o->output_size},
+        {"lrnn.bidirectional", (uint64_t)o->bidirectional},
+        {"lrnn.bias", (uint64_t)o->bias},
+        {"lrnn.seed", o->seed},
+    };
+    char dropout[NUMBER_ROOM];
+    number_write_double(dropout, o->dropout);
+    lrnn_status status = put_text(writer, "lrnn.dropout", dropout);
+    for (size_t i = 0; status == LRNN_OK && i < sizeof sizes / sizeof *sizes; i++) {
+        status = put_size(writer, sizes[i].key, sizes[i].value);
+    }
+    if (status == LRNN_OK) {
+        status = put_text(writer, "lrnn.cell", cell_names[o->cell]);
+    }
+    if (status == LRNN_OK) {
+        status = put_text(writer, "lrnn.head", head_names[o->head]);
+    }
+    return status;
+}
+
+static lrnn_status put_vocab(safetensors_writer *writer, const lrnn_allocator *allocator,
+                             const char *key, const lrnn_vocab *vocab)
+{
+    char *text;
+    size_t length;
+    lrnn_status status = vocab_write(&text, &length, vocab, allocator);
+    if (status == LRNN_OK) {
+        status = safetensors_writer_metadata(writer, key, text, length);
+        memory_release(allocator, text);
+    }
+    return status;
+}
+
+static lrnn_status put_vocabularies(safetensors_writer *writer, const lrnn_model *model)
+{
+    lrnn_status status = LRNN_OK;
+    if (model->input_vocab != NULL) {
+        status = put_vocab(writer, &model->allocator, "lrnn.input_vocab", model->input_vocab);
+    }
+    if (status == LRNN_OK && model->output_vocab != NULL) {
+        status = model->output_vocab == model->input_vocab
+                     ? put_text(writer, "lrnn.output_vocab", "=")
+                     : put_vocab(writer, &model->allocator, "lrnn.output_vocab",
+                                 model->output_vocab);
+    }
+    return status;
+}
+
+lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
+                           const real *parameters, const char *kind)
+{
+    const network *net = &model->net;
+    lrnn_status status = put_text(writer, "lrnn.format", "1");
+    if (status == LRNN_OK) {
+        status = put_text(writer, "lrnn.kind", kind);
+    }
+    if (status == LRNN_OK) {
+        status = put_options(writer, &net->options);
+    }
+    if (status == LRNN_OK) {
+        status = put_vocabularies(writer, model);
+    }
+    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        status = safetensors_writer_tensor(writer, tensor->name, TENSOR_REAL, tensor->rank,
+                                           tensor->shape, parameters + tensor->offset);
+    }
+    return status;
+}
+
+lrnn_status lrnn_model_save(const lrnn_model *model, const char *path)
+{
+    if (model == NULL || path == NULL) {
+        return error_null(model == NULL ? "model" : "path");
+    }
+    safetensors_writer *writer;
+    lrnn_status status = safetensors_writer_create(&writer, &model->allocator);
+    if (status == LRNN_OK) {
+        status = model_describe(writer, model, model->parameters, "model");
+    }
+    if (status == LRNN_OK) {
+        status = safetensors_writer_save(writer, path);
+    }
+    safetensors_writer_destroy(writer);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static lrnn_status get_text(const char **value, const safetensors *file, const char *key)
+{
+    size_t length;
+    *value = safetensors_metadata(file, key, &length);
+    if (*value == NULL || strlen(*value) != length) {
+        return error_set(LRNN_ERR_FORMAT, "%s: metadata key %s is %s", safetensors_name(file), key,
+                         *value == NULL ? "missing" : "not plain text");
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status get_size(size_t *value, const safetensors *file, const char *key)
+{
+    const char *text;
+    lrnn_status status = get_text(&text, file, key);
+    if (status == LRNN_OK && !number_read_size(value, text)) {
+        status = error_set(LRNN_ERR_FORMAT, "%s: %s: expected a number, found '%.40s'",
+                           safetensors_name(file), key, text);
+    }
+    return status;
+}
+
+static lrnn_status get_name(int32_t *value, const safetensors *file, const char *key,
+                            const char *const *names)
+{
+    const char *text;
+    lrnn_status status = get_text(&text, file, key);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    for (*value = 0; names[*value] != NULL; ++*value) {
+        if (strcmp(names[*value], text) == 0) {
+            return LRNN_OK;
+        }
+    }
+    return error_set(LRNN_ERR_FORMAT, "%s: %s: '%.40s' is not known", safetensors_name(file), key,
+                     text);
+}
+
+static lrnn_status get_flag(int32_t *value, const safetensors *file, const char *key)
+{
+    size_t number;
+    lrnn_status status = get_size(&number, file, key);
+    if (status == LRNN_OK && number > 1) {
+        status = error_set(LRNN_ERR_FORMAT, "%s: %s: expected 0 or 1, found %zu",
+                           safetensors_name(file), key, number);
+    }
+    *value = (int32_t)(number != 0);
+    return status;
+}
+
+static lrnn_status check_format(const safetensors *file)
+{
+    const char *text;
+    lrnn_status status = get_text(&text, file, "lrnn.format");
+    if (status == LRNN_OK && strcmp(text, "1") != 0) {
+        status = error_set(LRNN_ERR_UNSUPPORTED,
+                           "%s: model format '%.20s', this library reads format 1",
+                           safetensors_name(file), text);
+    }
+    return status;
+}
+
+lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *file)
+{
+    size_t seed = 0;
+    const char *dropout;
+    lrnn_status status = lrnn_model_options_init(o, sizeof *o);
+    struct {
+        size_t *value;
+        const char *key;
+    } sizes[] = {
+        {&o->vocab_size, "lrnn.vocab_size"},       {&o->embedding_size, "lrnn.embedding_size"},
+        {&o->feature_size, "lrnn.feature_size"},   {&o->hidden_size, "lrnn.hidden_size"},
+        {&o->layers, "lrnn.layers"},               {&o->output_size, "lrnn.output_size"},
+        {&seed, "lrnn.seed"},
+    };
+    if (status == LRNN_OK) {
+        status = check_format(file);
+    }
+    for (size_t i = 0; status == LRNN_OK && i < sizeof sizes / sizeof *sizes; i++) {
+        status = get_size(sizes[i].value, file, sizes[i].key);
+    }
+    o->seed = seed;
+    if (status == LRNN_OK) {
+        status = get_flag(&o->bidirectional, file, "lrnn.bidirectional");
+    }
+    if (status == LRNN_OK) {
+        status = get_flag(&o->bias, file, "lrnn.bias");
+    }
+    if (status == LRNN_OK) {
+        status = get_name(&o->cell, file, "lrnn.cell", cell_names);
+    }
+    if (status == LRNN_OK) {
+        status = get_name(&o->head, file, "lrnn.head", head_names);
+    }
+    if (status == LRNN_OK) {
+        status = get_text(&dropout, file, "lrnn.dropout");
+    }
+    if (status == LRNN_OK && !number_read_double(&o->dropout, dropout)) {
+        status = error_set(LRNN_ERR_FORMAT, "%s: lrnn.dropout: expected a number, found '%.40s'",
+                           safetensors_name(file), dropout);
+    }
+    return status;
+}
+
+static lrnn_status get_vocab(lrnn_vocab **vocab, const safetensors *file, const char *key,
+                             lrnn_vocab *same, const lrnn_allocator *allocator)
+{
+    size_t length;
+    const char *text = safetensors_metadata(file, key, &length);
+    *vocab = NULL;
+    if (text == NULL) {
+        return LRNN_OK;
+    }
+    if (strcmp(text, "=") == 0) {
+        *vocab = vocab_share(same);
+        return LRNN_OK;
+    }
+    return vocab_read(vocab, allocator, text, length);
+}
+
+static lrnn_status check_tensor(const network_tensor *expected, const tensor_view *found,
+                                const safetensors *file)
+{
+    bool same = found->rank == expected->rank && found->shape[0] == expected->shape[0] &&
+                (expected->rank == 1 || found->shape[1] == expected->shape[1]);
+    if (same) {
+        return LRNN_OK;
+    }
+    return error_set(LRNN_ERR_FORMAT,
+                     "%s: tensor %s: expected rank %zu, shape [%zu,%zu], found rank %zu, shape "
+                     "[%zu,%zu]",
+                     safetensors_name(file), expected->name, expected->rank, expected->shape[0],
+                     expected->shape[1], found->rank, found->rank > 0 ? found->shape[0] : 0,
+                     found->rank > 1 ? found->shape[1] : 0);
+}
+
+/* Every tensor of the file must be one of ours. */
+static lrnn_status check_no_extra(const network *net, const safetensors *file)
+{
+    const char *kind = safetensors_metadata(file, "lrnn.kind", NULL);
+    bool checkpoint = kind != NULL && strcmp(kind, "checkpoint") == 0;
+    for (size_t i = 0; i < safetensors_count(file); i++) {
+        const char *name = safetensors_tensor(file, i)->name;
+        bool ours = checkpoint && strncmp(name, CHECKPOINT_PREFIX, strlen(CHECKPOINT_PREFIX)) == 0;
+        if (!ours && network_find(net, name) == NULL) {
+            return error_set(LRNN_ERR_FORMAT, "%s: tensor %.100s does not belong to this model",
+                             safetensors_name(file), name);
+        }
+    }
+    return LRNN_OK;
+}
+
+/* Before anything of the size that the metadata claims is allocated. */
+static lrnn_status check_tensors(const network *net, const safetensors *file)
+{
+    lrnn_status status = LRNN_OK;
+    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+        const tensor_view *found = safetensors_find(file, net->tensors[i].name);
+        if (found == NULL) {
+            status = error_set(LRNN_ERR_FORMAT, "%s: tensor %s is missing", safetensors_name(file),
+                               net->tensors[i].name);
+        } else {
+            status = check_tensor(&net->tensors[i], found, file);
+        }
+    }
+    return status == LRNN_OK ? check_no_extra(net, file) : status;
+}
+
+lrnn_status parameters_from_file(real *parameters, const network *net, const safetensors *file)
+{
+    lrnn_status status = check_tensors(net, file);
+    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        status = tensor_read(parameters + tensor->offset, safetensors_find(file, tensor->name), 0,
+                             tensor->count);
+    }
+    return status == LRNN_OK ? network_check_finite(net, parameters) : status;
+}
+
+lrnn_status model_from_file(lrnn_model **model, const safetensors *file,
+                            const lrnn_allocator *allocator)
+{
+    lrnn_model_options options;
+    lrnn_vocab *input = NULL, *output = NULL;
+    lrnn_model *made = NULL;
+    network net;
+    lrnn_status status = model_options_from_file(&options, file);
+    if (status == LRNN_OK) {
+        status = get_vocab(&input, file, "lrnn.input_vocab", NULL, allocator);
+    }
+    if (status == LRNN_OK) {
+        status = get_vocab(&output, file, "lrnn.output_vocab", input, allocator);
+    }
+    if (status == LRNN_OK) {
+        options.input_vocab = input;
+        options.output_vocab = output;
+        status = network_create(&net, &options, allocator);
+        if (status == LRNN_ERR_INVALID) {
+            status = LRNN_ERR_FORMAT;
+        }
+    }
+    if (status == LRNN_OK) {
+        status = check_tensors(&net, file);
+        if (status != LRNN_OK) {
+            network_release(&net, allocator);
+        } else {
+            status = model_create_bare(&made, &net, input, output, allocator);
+        }
+    }
+    if (status == LRNN_OK) {
+        status = parameters_from_file(made->parameters, &made->net, file);
+    }
+    if (status == LRNN_OK) {
+        status = model_finish(made);
+    }
+    lrnn_vocab_destroy(input);
+    lrnn_vocab_destroy(output);
+    if (status != LRNN_OK) {
+        lrnn_model_destroy(made);
+        made = NULL;
+    }
+    *model = made;
+    return status;
+}
+
+static lrnn_status take_file(lrnn_model **model, safetensors *file, lrnn_status status,
+                             const lrnn_allocator *allocator)
+{
+    if (status == LRNN_OK) {
+        status = model_from_file(model, file, allocator);
+        safetensors_destroy(file);
+    }
+    return status;
+}
+
+lrnn_status lrnn_model_load(lrnn_model **model, const char *path, const lrnn_allocator *allocator)
+{
+    lrnn_allocator own;
+    if (model == NULL || path == NULL) {
+        return error_null(model == NULL ? "model" : "path");
+    }
+    *model = NULL;
+    lrnn_status status = allocator_read(&own, allocator);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    safetensors *file = NULL;
+    status = safetensors_load(&file, &own, path);
+    return take_file(model, file, status, &own);
+}
+
+lrnn_status lrnn_model_load_memory(lrnn_model **model, const void *bytes, size_t length,
+                                   const lrnn_allocator *allocator)
+{
+    lrnn_allocator own;
+    if (model == NULL || bytes == NULL) {
+        return error_null(model == NULL ? "model" : "bytes");
+    }
+    *model = NULL;
+    lrnn_status status = allocator_read(&own, allocator);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    safetensors *file = NULL;
+    status = safetensors_parse(&file, &own, "model in memory", bytes, length);
+    return take_file(model, file, status, &own);
+}
