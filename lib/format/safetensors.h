@@ -10,9 +10,19 @@
 #define SAFETENSORS_MAX_RANK 8
 
 typedef enum tensor_dtype {
-    TENSOR_F64, TENSOR_F32, TENSOR_F16, TENSOR_BF16,
-    TENSOR_I64, TENSOR_I32, TENSOR_I16, TENSOR_I8,
-    TENSOR_U64, TENSOR_U32, TENSOR_U16, TENSOR_U8, TENSOR_BOOL
+    TENSOR_F64,
+    TENSOR_F32,
+    TENSOR_F16,
+    TENSOR_BF16,
+    TENSOR_I64,
+    TENSOR_I32,
+    TENSOR_I16,
+    TENSOR_I8,
+    TENSOR_U64,
+    TENSOR_U32,
+    TENSOR_U16,
+    TENSOR_U8,
+    TENSOR_BOOL
 } tensor_dtype;
 
 typedef struct tensor_view {
@@ -68,15 +78,18 @@ lrnn_status safetensors_writer_metadata(safetensors_writer *writer, const char *
                                         const char *value, size_t length);
 
 /* Adds a tensor. The data (dense, native byte order) is borrowed until the writer is saved or
- * destroyed; the name is copied. */
+ * destroyed; the name is copied. In the file tensors of wider numbers come first, otherwise they
+ * keep the order in which they were added. LRNN_ERR_INVALID: a name twice, not UTF-8 or reserved.
+ */
 lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *name,
                                       tensor_dtype dtype, size_t rank, const size_t *shape,
                                       const void *data);
 
-/* Writes everything to a temporary file in the same folder, syncs it, renames it over `path` and
- * syncs the folder. On any failure the old file is untouched and the temporary one is removed.
- * Metadata is sorted by key; equal content gives equal bytes. LRNN_ERR_IO with the path and the
- * reason. */
+/* Writes everything to a temporary file in the same folder, syncs it, renames it over `path` (over
+ * what it points at, if it is a symbolic link) and syncs the folder. On any failure the old file is
+ * untouched and the temporary one is removed; only where the folder could not be synced the new
+ * file is already there. Metadata is sorted by key; equal content gives equal bytes. LRNN_ERR_IO
+ * with the path and the reason. */
 lrnn_status safetensors_writer_save(safetensors_writer *writer, const char *path);
 
 /* The same bytes into memory of the allocator (memory_release frees them). */

@@ -1,0 +1,54 @@
+/* Safetensors files made by hand, for tests. */
+#ifndef SUPPORT_SAFETENSORS_BYTES_H
+#define SUPPORT_SAFETENSORS_BYTES_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The bytes of a file with that header and data_length bytes 0, 1, 2, ...; free() takes them. The
+ * block is exactly as long as the file, so that the address sanitizer sees every step too far. */
+static inline unsigned char *safetensors_bytes(size_t *length, const char *header,
+                                               size_t header_length, size_t data_length)
+{
+    *length = 8 + header_length + data_length;
+    unsigned char *bytes = malloc(*length);
+    if (bytes == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i < 8; i++) {
+        bytes[i] = (unsigned char)((uint64_t)header_length >> (8 * i));
+    }
+    memcpy(bytes + 8, header, header_length);
+    for (size_t i = 0; i < data_length; i++) {
+        bytes[8 + header_length + i] = (unsigned char)i;
+    }
+    return bytes;
+}
+
+/* A whole file; free() takes it. */
+static inline unsigned char *file_bytes(size_t *length, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    unsigned char *bytes = NULL;
+    *length = 0;
+    if (file == NULL) {
+        perror(path);
+        abort();
+    }
+    for (;;) {
+        bytes = realloc(bytes, *length + 65536);
+        if (bytes == NULL) {
+            abort();
+        }
+        size_t n = fread(bytes + *length, 1, 65536, file);
+        *length += n;
+        if (n == 0) {
+            fclose(file);
+            return bytes;
+        }
+    }
+}
+
+#endif
