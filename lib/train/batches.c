@@ -1,0 +1,150 @@
+#include "batches.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/options.h"
+
+static const lrnn_batches_options default_options = {
+    .size = sizeof(lrnn_batches_options),
+    .batch = 16,
+    .steps = 32,
+    .order = LRNN_BATCHES_STREAMS,
+};
+
+lrnn_status lrnn_batches_options_init(lrnn_batches_options *options, size_t struct_size)
+{
+    return options_init(options, struct_size, &default_options, sizeof default_options,
+                        sizeof(lrnn_batches_options), "lrnn_batches_options");
+}
+
+static lrnn_status check_options(const lrnn_batches_options *o, size_t count)
+{
+    size_t window;
+    if (o->batch == 0 || o->steps == 0) {
+        return error_set(LRNN_ERR_INVALID, "batch is %zu and steps is %zu; both must be at least 1",
+                         o->batch, o->steps);
+    }
+    if (o->order < 0 || o->order > LRNN_BATCHES_ROWS) {
+        return error_set(LRNN_ERR_INVALID, "order: expected 0..%d, found %d", LRNN_BATCHES_ROWS,
+                         (int)o->order);
+    }
+    if (o->reserved != 0) {
+        return error_set(LRNN_ERR_INVALID, "reserved: expected 0, found %d", (int)o->reserved);
+    }
+    if (!size_multiply(&window, o->batch, o->steps) || count < window) {
+        return error_set(LRNN_ERR_INVALID, "count: a window takes %zu tokens, found %zu", window,
+                         count);
+    }
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens, size_t count,
+                                const lrnn_batches_options *options)
+{
+    if (batches == NULL) {
+        return error_null("batches");
+    }
+    *batches = NULL;
+    lrnn_batches_options o = default_options;
+    lrnn_allocator allocator;
+    lrnn_status status = tokens == NULL ? error_null("tokens") : LRNN_OK;
+    if (status == LRNN_OK && options != NULL) {
+        status = options_read(&o, options, &default_options, sizeof default_options,
+                              sizeof(lrnn_batches_options), "lrnn_batches_options");
+    }
+    if (status == LRNN_OK) {
+        status = check_options(&o, count);
+    }
+    if (status == LRNN_OK) {
+        status = allocator_read(&allocator, o.allocator);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    size_t windows = count / (o.batch * o.steps), used = windows * o.batch * o.steps;
+    lrnn_batches *made = memory_allocate(&allocator, 1, sizeof *made, "batches");
+    int32_t *storage = memory_allocate(&allocator, used + 2 * o.batch * o.steps, sizeof *storage,
+                                       "batches: tokens");
+    if (made == NULL || storage == NULL) {
+        memory_release(&allocator, made);
+        memory_release(&allocator, storage);
+        return LRNN_ERR_MEMORY;
+    }
+    memcpy(storage, tokens, used * sizeof *storage);
+    *made = (lrnn_batches){
+        .allocator = allocator,
+        .options = o,
+        .tokens = storage,
+        .used = used,
+        .windows = windows,
+        .inputs = storage + used,
+        .targets = storage + used + o.batch * o.steps,
+    };
+    *batches = made;
+    return LRNN_OK;
+}
+
+void lrnn_batches_destroy(lrnn_batches *batches)
+{
+    if (batches != NULL) {
+        lrnn_allocator allocator = batches->allocator;
+        memory_release(&allocator, batches->tokens);
+        memory_release(&allocator, batches);
+    }
+}
+
+size_t lrnn_batches_count(const lrnn_batches *batches)
+{
+    return batches == NULL ? 0 : batches->windows;
+}
+
+size_t lrnn_batches_position(const lrnn_batches *batches)
+{
+    return batches == NULL ? 0 : batches->position;
+}
+
+/* Where row b of window w begins in the stream. */
+static size_t row_start(const lrnn_batches *batches, size_t w, size_t b)
+{
+    size_t B = batches->options.batch, T = batches->options.steps;
+    return batches->options.order == LRNN_BATCHES_ROWS ? (w * B + b) * T
+                                                       : (b * batches->windows + w) * T;
+}
+
+lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
+{
+    if (batches == NULL || sequences == NULL) {
+        return error_null(batches == NULL ? "batches" : "sequences");
+    }
+    if (batches->position == batches->windows) {
+        batches->position = 0;
+        return LRNN_END;
+    }
+    size_t B = batches->options.batch, T = batches->options.steps;
+    for (size_t b = 0; b < B; b++) {
+        size_t start = row_start(batches, batches->position, b);
+        memcpy(batches->inputs + b * T, batches->tokens + start, T * sizeof(int32_t));
+        memcpy(batches->targets + b * T, batches->tokens + start + 1, (T - 1) * sizeof(int32_t));
+        batches->targets[b * T + T - 1] = batches->tokens[(start + T) % batches->used];
+    }
+    batches->position++;
+    sequences->batch = B;
+    sequences->steps = T;
+    sequences->tokens = batches->inputs;
+    sequences->targets = batches->targets;
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_batches_seek(lrnn_batches *batches, size_t position)
+{
+    if (batches == NULL) {
+        return error_null("batches");
+    }
+    if (position > batches->windows) {
+        return error_set(LRNN_ERR_INVALID, "position: expected 0..%zu, found %zu", batches->windows,
+                         position);
+    }
+    batches->position = position;
+    return LRNN_OK;
+}

@@ -1,0 +1,265 @@
+/* Update rules; the equations stand at lrnn_optimizer in the header and are those of torch.optim. */
+#include "optimizer.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/fpmode.h"
+#include "base/options.h"
+#include "kernels/kernels.h"
+
+static const lrnn_optimizer_options default_options = {
+    .size = sizeof(lrnn_optimizer_options),
+    .learning_rate = 0.001,
+    .beta1 = 0.9,
+    .beta2 = 0.999,
+    .alpha = 0.99,
+    .epsilon = 1e-8,
+    .kind = LRNN_OPTIMIZER_ADAM,
+};
+
+lrnn_status lrnn_optimizer_options_init(lrnn_optimizer_options *options, size_t struct_size)
+{
+    return options_init(options, struct_size, &default_options, sizeof default_options,
+                        sizeof(lrnn_optimizer_options), "lrnn_optimizer_options");
+}
+
+static lrnn_status check_not_negative(const char *name, double value)
+{
+    if (!(value >= 0 && isfinite(value))) {
+        return error_set(LRNN_ERR_INVALID, "%s: expected a finite number of at least 0, found %g",
+                         name, value);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_share(const char *name, double value)
+{
+    if (!(value >= 0 && value < 1)) {
+        return error_set(LRNN_ERR_INVALID, "%s: expected 0 <= %s < 1, found %g", name, name, value);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_options(const lrnn_optimizer_options *o)
+{
+    if (o->kind < 0 || o->kind > LRNN_OPTIMIZER_ADAMW) {
+        return error_set(LRNN_ERR_INVALID, "kind: expected 0..%d, found %d", LRNN_OPTIMIZER_ADAMW,
+                         (int)o->kind);
+    }
+    struct {
+        const char *name;
+        double value;
+    } amounts[] = {
+        {"learning_rate", o->learning_rate}, {"weight_decay", o->weight_decay},
+        {"momentum", o->momentum},           {"dampening", o->dampening},
+        {"epsilon", o->epsilon},
+    };
+    lrnn_status status = LRNN_OK;
+    for (size_t i = 0; status == LRNN_OK && i < sizeof amounts / sizeof *amounts; i++) {
+        status = check_not_negative(amounts[i].name, amounts[i].value);
+    }
+    if (status == LRNN_OK) {
+        status = check_share("beta1", o->beta1);
+    }
+    if (status == LRNN_OK) {
+        status = check_share("beta2", o->beta2);
+    }
+    if (status == LRNN_OK) {
+        status = check_share("alpha", o->alpha);
+    }
+    if (status == LRNN_OK && o->nesterov != 0 &&
+        (o->nesterov != 1 || o->momentum == 0 || o->dampening != 0)) {
+        status = error_set(LRNN_ERR_INVALID,
+                           "nesterov: expected 0, or 1 with momentum above 0 and dampening 0");
+    }
+    return status;
+}
+
+static bool has_m(const lrnn_optimizer_options *o)
+{
+    switch (o->kind) {
+    case LRNN_OPTIMIZER_SGD:
+    case LRNN_OPTIMIZER_RMSPROP: return o->momentum > 0;
+    case LRNN_OPTIMIZER_ADAGRAD: return false;
+    default: return true;
+    }
+}
+
+lrnn_status lrnn_optimizer_create(lrnn_optimizer **optimizer, size_t count,
+                                  const lrnn_optimizer_options *options)
+{
+    if (optimizer == NULL) {
+        return error_null("optimizer");
+    }
+    *optimizer = NULL;
+    lrnn_optimizer_options o = default_options;
+    lrnn_allocator allocator;
+    lrnn_status status = LRNN_OK;
+    if (options != NULL) {
+        status = options_read(&o, options, &default_options, sizeof default_options,
+                              sizeof(lrnn_optimizer_options), "lrnn_optimizer_options");
+    }
+    if (status == LRNN_OK) {
+        status = count == 0 ? error_set(LRNN_ERR_INVALID, "count: expected at least 1, found 0")
+                            : check_options(&o);
+    }
+    if (status == LRNN_OK) {
+        status = allocator_read(&allocator, o.allocator);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    lrnn_optimizer *made = memory_allocate(&allocator, 1, sizeof *made, "optimizer");
+    if (made == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    made->allocator = allocator;
+    made->options = o;
+    made->count = count;
+    bool m = has_m(&o), v = o.kind != LRNN_OPTIMIZER_SGD;
+    if (m) {
+        made->m = memory_allocate(&allocator, count, sizeof(real), "optimizer: moments");
+    }
+    if (v) {
+        made->v = memory_allocate(&allocator, count, sizeof(real), "optimizer: moments");
+    }
+    if ((m && made->m == NULL) || (v && made->v == NULL)) {
+        lrnn_optimizer_destroy(made);
+        return LRNN_ERR_MEMORY;
+    }
+    *optimizer = made;
+    return LRNN_OK;
+}
+
+void lrnn_optimizer_destroy(lrnn_optimizer *optimizer)
+{
+    if (optimizer != NULL) {
+        lrnn_allocator allocator = optimizer->allocator;
+        memory_release(&allocator, optimizer->m);
+        memory_release(&allocator, optimizer->v);
+        memory_release(&allocator, optimizer);
+    }
+}
+
+double lrnn_optimizer_learning_rate(const lrnn_optimizer *optimizer)
+{
+    return optimizer == NULL ? (double)NAN : optimizer->options.learning_rate;
+}
+
+lrnn_status lrnn_optimizer_set_learning_rate(lrnn_optimizer *optimizer, double learning_rate)
+{
+    if (optimizer == NULL) {
+        return error_null("optimizer");
+    }
+    lrnn_status status = check_not_negative("learning_rate", learning_rate);
+    if (status == LRNN_OK) {
+        optimizer->options.learning_rate = learning_rate;
+    }
+    return status;
+}
+
+uint64_t lrnn_optimizer_updates(const lrnn_optimizer *optimizer)
+{
+    return optimizer == NULL ? 0 : optimizer->updates;
+}
+
+/* ---- the rules ---- */
+
+static void apply_sgd(const lrnn_optimizer *opt, real *p, const real *gradient, real *m, size_t n)
+{
+    const lrnn_optimizer_options *o = &opt->options;
+    real lr = (real)o->learning_rate, decay = (real)o->weight_decay;
+    real momentum = (real)o->momentum, fresh = opt->updates == 0 ? 1 : (real)(1 - o->dampening);
+    for (size_t i = 0; i < n; i++) {
+        real g = gradient[i] + decay * p[i];
+        if (m != NULL) {
+            m[i] = momentum * m[i] + fresh * g;
+            g = o->nesterov ? g + momentum * m[i] : m[i];
+        }
+        p[i] -= lr * g;
+    }
+}
+
+static void apply_rmsprop(const lrnn_optimizer_options *o, real *p, const real *gradient, real *m,
+                          real *v, size_t n)
+{
+    real lr = (real)o->learning_rate, decay = (real)o->weight_decay, alpha = (real)o->alpha;
+    real fresh = (real)(1 - o->alpha), epsilon = (real)o->epsilon, momentum = (real)o->momentum;
+    for (size_t i = 0; i < n; i++) {
+        real g = gradient[i] + decay * p[i];
+        v[i] = alpha * v[i] + fresh * g * g;
+        real step = g / ((real)sqrt((double)v[i]) + epsilon);
+        if (m != NULL) {
+            m[i] = momentum * m[i] + step;
+            step = m[i];
+        }
+        p[i] -= lr * step;
+    }
+}
+
+static void apply_adagrad(const lrnn_optimizer_options *o, real *p, const real *gradient, real *v,
+                          size_t n)
+{
+    real lr = (real)o->learning_rate, decay = (real)o->weight_decay, epsilon = (real)o->epsilon;
+    for (size_t i = 0; i < n; i++) {
+        real g = gradient[i] + decay * p[i];
+        v[i] += g * g;
+        p[i] -= lr * g / ((real)sqrt((double)v[i]) + epsilon);
+    }
+}
+
+static void apply_adam(const lrnn_optimizer *opt, real *p, const real *gradient, real *m, real *v,
+                       size_t n)
+{
+    const lrnn_optimizer_options *o = &opt->options;
+    double t = (double)opt->updates + 1;
+    bool decoupled = o->kind == LRNN_OPTIMIZER_ADAMW;
+    adam_step step = {
+        .learning_rate = (real)(o->learning_rate / (1 - pow(o->beta1, t))),
+        .beta1 = (real)o->beta1,
+        .beta2 = (real)o->beta2,
+        .epsilon = (real)o->epsilon,
+        .inverse_sqrt_correction = (real)(1 / sqrt(1 - pow(o->beta2, t))),
+        .weight_decay = decoupled ? 0 : (real)o->weight_decay,
+        .decay_factor = decoupled ? (real)(1 - o->learning_rate * o->weight_decay) : 1,
+        .gradient_scale = 1,
+    };
+    kernels()->adam(&step, n, p, gradient, m, v);
+}
+
+void optimizer_apply(lrnn_optimizer *optimizer, real *parameters, const real *gradients,
+                     size_t first, size_t count)
+{
+    const lrnn_optimizer_options *o = &optimizer->options;
+    real *p = parameters + first;
+    const real *gradient = gradients + first;
+    real *m = optimizer->m == NULL ? NULL : optimizer->m + first;
+    real *v = optimizer->v == NULL ? NULL : optimizer->v + first;
+    switch (o->kind) {
+    case LRNN_OPTIMIZER_SGD: apply_sgd(optimizer, p, gradient, m, count); break;
+    case LRNN_OPTIMIZER_RMSPROP: apply_rmsprop(o, p, gradient, m, v, count); break;
+    case LRNN_OPTIMIZER_ADAGRAD: apply_adagrad(o, p, gradient, v, count); break;
+    default: apply_adam(optimizer, p, gradient, m, v, count); break;
+    }
+}
+
+lrnn_status lrnn_optimizer_update(lrnn_optimizer *optimizer, real *parameters,
+                                  const real *gradients)
+{
+    if (optimizer == NULL || parameters == NULL || gradients == NULL) {
+        return error_null(optimizer == NULL     ? "optimizer"
+                          : parameters == NULL ? "parameters"
+                                               : "gradients");
+    }
+    for (size_t i = 0; i < optimizer->count; i++) {
+        if (!isfinite(gradients[i])) {
+            return error_set(LRNN_ERR_NUMERIC, "gradients[%zu] is not finite", i);
+        }
+    }
+    fpmode mode = fpmode_enter();
+    optimizer_apply(optimizer, parameters, gradients, 0, optimizer->count);
+    optimizer->updates++;
+    fpmode_leave(mode);
+    return LRNN_OK;
+}

@@ -1,0 +1,423 @@
+/* The recurrent layers of a window, forward and backward through time.
+ *
+ * Equations: torch.nn.RNN, LSTM, GRU; backward as in Graves, "Supervised Sequence Labelling with
+ * Recurrent Neural Networks", 2012, section 4. Rows of a batch do not touch each other in the
+ * recurrence, so threads share the rows; everything that sums over rows is one product with a fixed
+ * order. */
+#include <string.h>
+
+#include "base/random.h"
+#include "trainer.h"
+
+/* ---- packing, once an update ---- */
+
+typedef struct layer_job {
+    lrnn_trainer *trainer;
+    size_t index;
+    size_t pieces;
+    real *y; /* forward: outputs; backward: their gradient; stride D*H */
+} layer_job;
+
+static void pack_layer(void *argument, size_t index, size_t worker)
+{
+    (void)worker;
+    lrnn_trainer *trainer = argument;
+    const network *net = trainer->net;
+    const kernel_table *table = kernels();
+    const network_layer *from = &net->layers[index];
+    layer_run *run = &trainer->runs[index];
+    size_t H = net->options.hidden_size, columns = net->gates * H;
+    const real *input = trainer->parameters + from->weight_ih;
+    const real *hidden = trainer->parameters + from->weight_hh;
+    kernel_pack(table, run->packed_input, input, 1, from->input_size, from->input_size, columns);
+    kernel_pack(table, run->packed_hidden, hidden, 1, H, H, columns);
+    kernel_pack(table, run->packed_back, hidden, H, 1, columns, H);
+    if (from->bias_ih != NETWORK_NONE) {
+        memcpy(run->bias, trainer->parameters + from->bias_ih, columns * sizeof(real));
+        if (net->options.cell != LRNN_CELL_GRU) {
+            table->add(run->bias, trainer->parameters + from->bias_hh, columns);
+        }
+    }
+}
+
+void run_pack(lrnn_trainer *trainer)
+{
+    const network *net = trainer->net;
+    pool_run(trainer->pool, pack_layer, trainer, net->options.layers * net->directions);
+}
+
+/* ---- input ---- */
+
+static void gather_inputs(lrnn_trainer *trainer)
+{
+    const network *net = trainer->net;
+    const lrnn_sequences *s = &trainer->sequences;
+    size_t E = net->token_size, F = net->options.feature_size;
+    for (size_t t = 0; t < s->steps; t++) {
+        for (size_t b = 0; b < s->batch; b++) {
+            real *x = trainer->x + (t * s->batch + b) * net->input_size;
+            size_t item = b * s->steps + t;
+            if (!row_active(s, b, t)) {
+                memset(x, 0, net->input_size * sizeof(real));
+                continue;
+            }
+            if (network_one_hot(net)) {
+                memset(x, 0, E * sizeof(real));
+                x[s->tokens[item]] = 1;
+            } else if (E > 0) {
+                memcpy(x, trainer->parameters + net->embedding + (size_t)s->tokens[item] * E,
+                       E * sizeof(real));
+            }
+            if (F > 0) {
+                memcpy(x + E, s->features + item * F, F * sizeof(real));
+            }
+        }
+    }
+}
+
+static size_t active_run(const lrnn_sequences *s, size_t t, size_t b, size_t end)
+{
+    size_t stop = b;
+    while (stop < end && row_active(s, stop, t)) {
+        stop++;
+    }
+    return stop - b;
+}
+
+/* ---- forward ---- */
+
+static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b, size_t rows)
+{
+    const kernel_table *table = kernels();
+    const network *net = trainer->net;
+    layer_run *run = &trainer->runs[index];
+    size_t B = trainer->sequences.batch, H = net->options.hidden_size, columns = net->gates * H;
+    bool reverse = index % net->directions == 1;
+    size_t before = ((reverse ? t + 1 : t) * B + b) * H, after = ((reverse ? t : t + 1) * B + b) * H;
+    size_t row = t * B + b;
+    real *gates = run->gates + row * columns;
+    if (net->options.cell == LRNN_CELL_GRU) {
+        real *s = run->hidden + row * columns;
+        const network_layer *from = &net->layers[index];
+        for (size_t i = 0; i < rows; i++) {
+            if (from->bias_hh != NETWORK_NONE) {
+                memcpy(s + i * columns, trainer->parameters + from->bias_hh, columns * sizeof(real));
+            } else {
+                memset(s + i * columns, 0, columns * sizeof(real));
+            }
+        }
+        table->multiply_packed(rows, columns, H, run->h + before, H, 1, run->packed_hidden, s,
+                               columns);
+        table->gru_forward(rows, H, gates, s, run->h + before, H, run->h + after, H);
+        return;
+    }
+    table->multiply_packed(rows, columns, H, run->h + before, H, 1, run->packed_hidden, gates,
+                           columns);
+    if (net->options.cell == LRNN_CELL_LSTM) {
+        table->lstm_forward(rows, H, gates, run->c + before, run->c + after,
+                            run->tanh_c + row * H, run->h + after, H);
+    } else if (net->options.cell == LRNN_CELL_RNN_TANH) {
+        table->rnn_tanh_forward(rows, H, gates, run->h + after, H);
+    } else {
+        table->rnn_relu_forward(rows, H, gates, run->h + after, H);
+    }
+}
+
+/* A row whose sequence has ended, or not begun, hands its state on and answers zero. */
+static void idle_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b, real *y)
+{
+    const network *net = trainer->net;
+    layer_run *run = &trainer->runs[index];
+    size_t B = trainer->sequences.batch, H = net->options.hidden_size;
+    bool reverse = index % net->directions == 1;
+    size_t before = ((reverse ? t + 1 : t) * B + b) * H, after = ((reverse ? t : t + 1) * B + b) * H;
+    memcpy(run->h + after, run->h + before, H * sizeof(real));
+    if (run->c != NULL) {
+        memcpy(run->c + after, run->c + before, H * sizeof(real));
+    }
+    memset(y, 0, H * sizeof(real));
+}
+
+static void forward_rows(void *argument, size_t piece, size_t worker)
+{
+    (void)worker;
+    layer_job *job = argument;
+    lrnn_trainer *trainer = job->trainer;
+    const network *net = trainer->net;
+    const lrnn_sequences *s = &trainer->sequences;
+    size_t B = s->batch, T = s->steps, H = net->options.hidden_size, width = net->directions * H;
+    size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
+    bool reverse = job->index % net->directions == 1;
+    for (size_t i = 0; i < T; i++) {
+        size_t t = reverse ? T - 1 - i : i;
+        for (size_t b = first; b < end;) {
+            real *y = job->y + (t * B + b) * width;
+            size_t rows = active_run(s, t, b, end);
+            if (rows == 0) {
+                idle_forward(trainer, job->index, t, b, y);
+                b++;
+                continue;
+            }
+            cell_forward(trainer, job->index, t, b, rows);
+            const real *h = trainer->runs[job->index].h + ((reverse ? t : t + 1) * B + b) * H;
+            for (size_t row = 0; row < rows; row++) {
+                memcpy(y + row * width, h + row * H, H * sizeof(real));
+            }
+            b += rows;
+        }
+    }
+}
+
+static void start_layer(lrnn_trainer *trainer, size_t index, const carried *initial)
+{
+    const network *net = trainer->net;
+    layer_run *run = &trainer->runs[index];
+    size_t B = trainer->sequences.batch, row = B * net->options.hidden_size;
+    size_t slot = index % net->directions == 1 ? trainer->sequences.steps * row : 0;
+    if (initial->batch == 0) {
+        memset(run->h + slot, 0, row * sizeof(real));
+        if (run->c != NULL) {
+            memset(run->c + slot, 0, row * sizeof(real));
+        }
+        return;
+    }
+    memcpy(run->h + slot, initial->h + index * row, row * sizeof(real));
+    if (run->c != NULL) {
+        memcpy(run->c + slot, initial->c + index * row, row * sizeof(real));
+    }
+}
+
+/* The final states, for the next window. */
+static void keep_final(lrnn_trainer *trainer, size_t index)
+{
+    const network *net = trainer->net;
+    const layer_run *run = &trainer->runs[index];
+    size_t row = trainer->sequences.batch * net->options.hidden_size;
+    size_t slot = index % net->directions == 1 ? 0 : trainer->sequences.steps * row;
+    memcpy(trainer->pending.h + index * row, run->h + slot, row * sizeof(real));
+    if (run->c != NULL) {
+        memcpy(trainer->pending.c + index * row, run->c + slot, row * sizeof(real));
+    }
+}
+
+typedef struct input_job {
+    lrnn_trainer *trainer;
+    size_t index;
+    const real *x;
+    size_t rows;
+} input_job;
+
+#define INPUT_ROWS 64 /* rows of an input product in one piece */
+
+static void input_rows(void *argument, size_t piece, size_t worker)
+{
+    (void)worker;
+    const input_job *job = argument;
+    const network *net = job->trainer->net;
+    layer_run *run = &job->trainer->runs[job->index];
+    size_t columns = net->gates * net->options.hidden_size, I = net->layers[job->index].input_size;
+    size_t first = piece * INPUT_ROWS;
+    size_t rows = job->rows - first < INPUT_ROWS ? job->rows - first : INPUT_ROWS;
+    real *gates = run->gates + first * columns;
+    for (size_t i = 0; i < rows; i++) {
+        memcpy(gates + i * columns, run->bias, columns * sizeof(real));
+    }
+    kernels()->multiply_packed(rows, columns, I, job->x + first * I, I, 1, run->packed_input,
+                               gates, columns);
+}
+
+/* Mask element k of a layer is drawn from (seed, window, layer, k) alone. */
+static void drop_out(lrnn_trainer *trainer, size_t layer, size_t values)
+{
+    const lrnn_model_options *o = &trainer->net->options;
+    real *mask = trainer->masks[layer], *y = trainer->outputs[layer];
+    real kept = (real)(1.0 / (1.0 - o->dropout));
+    uint64_t stream = RANDOM_STREAM_DROPOUT + layer;
+    for (size_t k = 0; k < values; k += 4) {
+        uint32_t words[4];
+        random_block(words, trainer->options.seed, stream, (trainer->windows << 32) + k / 4);
+        for (size_t i = 0; i < 4 && k + i < values; i++) {
+            mask[k + i] = random_word_to_unit(words[i]) < o->dropout ? 0 : kept;
+            y[k + i] *= mask[k + i];
+        }
+    }
+}
+
+void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode)
+{
+    const network *net = trainer->net;
+    const lrnn_sequences *s = &trainer->sequences;
+    size_t rows = s->batch * s->steps, H = net->options.hidden_size;
+    size_t threads = pool_threads(trainer->pool);
+    gather_inputs(trainer);
+    const real *x = trainer->x;
+    for (size_t layer = 0; layer < net->options.layers; layer++) {
+        for (size_t d = 0; d < net->directions; d++) {
+            size_t index = layer * net->directions + d;
+            start_layer(trainer, index, initial);
+            input_job input = {trainer, index, x, rows};
+            pool_run(trainer->pool, input_rows, &input, (rows + INPUT_ROWS - 1) / INPUT_ROWS);
+            layer_job job = {trainer, index, threads < s->batch ? threads : s->batch,
+                             trainer->outputs[layer] + d * H};
+            pool_run(trainer->pool, forward_rows, &job, job.pieces);
+            keep_final(trainer, index);
+        }
+        if (mode == PASS_TRAIN && layer + 1 < net->options.layers && net->options.dropout > 0) {
+            drop_out(trainer, layer, rows * net->directions * H);
+        }
+        x = trainer->outputs[layer];
+    }
+    trainer->pending.batch = s->batch;
+}
+
+/* ---- backward ---- */
+
+static void cell_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t b, size_t rows)
+{
+    const kernel_table *table = kernels();
+    const network *net = trainer->net;
+    layer_run *run = &trainer->runs[index];
+    size_t B = trainer->sequences.batch, H = net->options.hidden_size, columns = net->gates * H;
+    bool reverse = index % net->directions == 1;
+    size_t before = ((reverse ? t + 1 : t) * B + b) * H, row = t * B + b;
+    real *gates = run->gates + row * columns, *dh = run->dh + b * H;
+    const real *dhidden = gates;
+    if (net->options.cell == LRNN_CELL_GRU) {
+        real *s = run->hidden + row * columns;
+        table->gru_backward(rows, H, gates, s, run->h + before, H, dh);
+        dhidden = s;
+    } else {
+        if (net->options.cell == LRNN_CELL_LSTM) {
+            table->lstm_backward(rows, H, gates, run->c + before, run->tanh_c + row * H, dh,
+                                 run->dc + b * H);
+        } else if (net->options.cell == LRNN_CELL_RNN_TANH) {
+            table->rnn_tanh_backward(rows, H, gates, dh);
+        } else {
+            table->rnn_relu_backward(rows, H, gates, dh);
+        }
+        memset(dh, 0, rows * H * sizeof(real));
+    }
+    table->multiply_packed(rows, H, columns, dhidden, columns, 1, run->packed_back, dh, H);
+}
+
+static void idle_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t b)
+{
+    layer_run *run = &trainer->runs[index];
+    size_t columns = trainer->net->gates * trainer->net->options.hidden_size;
+    size_t row = t * trainer->sequences.batch + b;
+    memset(run->gates + row * columns, 0, columns * sizeof(real));
+    if (run->hidden != NULL) {
+        memset(run->hidden + row * columns, 0, columns * sizeof(real));
+    }
+}
+
+static void backward_rows(void *argument, size_t piece, size_t worker)
+{
+    (void)worker;
+    layer_job *job = argument;
+    lrnn_trainer *trainer = job->trainer;
+    const network *net = trainer->net;
+    const lrnn_sequences *s = &trainer->sequences;
+    size_t B = s->batch, T = s->steps, H = net->options.hidden_size, width = net->directions * H;
+    size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
+    bool reverse = job->index % net->directions == 1;
+    real *dh = trainer->runs[job->index].dh;
+    for (size_t i = 0; i < T; i++) {
+        size_t t = reverse ? i : T - 1 - i;
+        for (size_t b = first; b < end;) {
+            size_t rows = active_run(s, t, b, end);
+            if (rows == 0) {
+                idle_backward(trainer, job->index, t, b);
+                b++;
+                continue;
+            }
+            for (size_t row = b; row < b + rows; row++) {
+                kernels()->add(dh + row * H, job->y + (t * B + row) * width, H);
+            }
+            cell_backward(trainer, job->index, t, b, rows);
+            b += rows;
+        }
+    }
+}
+
+/* gradient += sum of the rows of x [rows,columns], in one order. */
+static void add_rows(real *gradient, const real *x, size_t rows, size_t columns)
+{
+    for (size_t row = 0; row < rows; row++) {
+        kernels()->add(gradient, x + row * columns, columns);
+    }
+}
+
+/* Weight and bias gradients of a layer, and of its input: dx (+)= dgates W_ih. */
+static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, real *dx, bool more)
+{
+    const network *net = trainer->net;
+    const network_layer *from = &net->layers[index];
+    const layer_run *run = &trainer->runs[index];
+    size_t B = trainer->sequences.batch, rows = trainer->sequences.steps * B;
+    size_t H = net->options.hidden_size, columns = net->gates * H, I = from->input_size;
+    const real *dhidden = run->hidden != NULL ? run->hidden : run->gates;
+    const real *h_before = run->h + (index % net->directions == 1 ? B * H : 0);
+    multiply input = {columns, I, rows, run->gates, 1, columns, x, I, 1,
+                      trainer->gradients + from->weight_ih, I, true};
+    multiply_parallel(trainer->pool, &input, trainer->workspace);
+    multiply hidden = {columns, H, rows, dhidden, 1, columns, h_before, H, 1,
+                       trainer->gradients + from->weight_hh, H, true};
+    multiply_parallel(trainer->pool, &hidden, trainer->workspace);
+    if (from->bias_ih != NETWORK_NONE) {
+        add_rows(trainer->gradients + from->bias_ih, run->gates, rows, columns);
+        add_rows(trainer->gradients + from->bias_hh, dhidden, rows, columns);
+    }
+    multiply down = {rows, I, columns, run->gates, columns, 1,
+                     trainer->parameters + from->weight_ih, I, 1, dx, I, more};
+    multiply_parallel(trainer->pool, &down, trainer->workspace);
+}
+
+/* From the gradient of the input rows to those of the embedding and of the caller's features. */
+static void input_gradients(lrnn_trainer *trainer, const real *dx, real *feature_gradient)
+{
+    const network *net = trainer->net;
+    const lrnn_sequences *s = &trainer->sequences;
+    size_t E = net->token_size, F = net->options.feature_size;
+    for (size_t t = 0; t < s->steps; t++) {
+        for (size_t b = 0; b < s->batch; b++) {
+            const real *row = dx + (t * s->batch + b) * net->input_size;
+            size_t item = b * s->steps + t;
+            if (feature_gradient != NULL) {
+                memcpy(feature_gradient + item * F, row + E, F * sizeof(real));
+            }
+            if (net->embedding != NETWORK_NONE && row_active(s, b, t)) {
+                kernels()->add(trainer->gradients + net->embedding + (size_t)s->tokens[item] * E,
+                               row, E);
+            }
+        }
+    }
+}
+
+void run_backward(lrnn_trainer *trainer, real *feature_gradient)
+{
+    const network *net = trainer->net;
+    const lrnn_sequences *s = &trainer->sequences;
+    size_t rows = s->batch * s->steps, H = net->options.hidden_size, D = net->directions;
+    size_t threads = pool_threads(trainer->pool);
+    real *dy = trainer->dy[0], *dx = trainer->dy[1];
+    for (size_t layer = net->options.layers; layer-- > 0;) {
+        const real *x = layer == 0 ? trainer->x : trainer->outputs[layer - 1];
+        for (size_t d = 0; d < D; d++) {
+            layer_job job = {trainer, layer * D + d, threads < s->batch ? threads : s->batch,
+                             dy + d * H};
+            pool_run(trainer->pool, backward_rows, &job, job.pieces);
+            layer_gradients(trainer, job.index, x, dx, d > 0);
+        }
+        if (layer > 0 && net->options.dropout > 0) {
+            const real *mask = trainer->masks[layer - 1];
+            for (size_t k = 0; k < rows * D * H; k++) {
+                dx[k] *= mask[k];
+            }
+        }
+        real *kept = dy;
+        dy = dx;
+        dx = kept;
+    }
+    input_gradients(trainer, dy, feature_gradient);
+}

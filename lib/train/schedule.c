@@ -1,0 +1,163 @@
+#include "schedule.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/options.h"
+
+static const lrnn_schedule_options default_options = {
+    .size = sizeof(lrnn_schedule_options),
+    .learning_rate = 0.001,
+    .factor = 0.1,
+    .threshold = 1e-4,
+    .period = 1,
+    .patience = 10,
+    .kind = LRNN_SCHEDULE_CONSTANT,
+};
+
+lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options, size_t struct_size)
+{
+    return options_init(options, struct_size, &default_options, sizeof default_options,
+                        sizeof(lrnn_schedule_options), "lrnn_schedule_options");
+}
+
+static lrnn_status check_options(const lrnn_schedule_options *o)
+{
+    if (o->kind < 0 || o->kind > LRNN_SCHEDULE_PLATEAU) {
+        return error_set(LRNN_ERR_INVALID, "kind: expected 0..%d, found %d", LRNN_SCHEDULE_PLATEAU,
+                         (int)o->kind);
+    }
+    if (!(o->learning_rate >= 0 && isfinite(o->learning_rate))) {
+        return error_set(LRNN_ERR_INVALID, "learning_rate: expected a finite number of at least 0, "
+                                           "found %g",
+                         o->learning_rate);
+    }
+    if (!(o->factor > 0 && isfinite(o->factor))) {
+        return error_set(LRNN_ERR_INVALID, "factor: expected above 0, found %g", o->factor);
+    }
+    if (!(o->minimum >= 0 && isfinite(o->minimum))) {
+        return error_set(LRNN_ERR_INVALID, "minimum: expected at least 0, found %g", o->minimum);
+    }
+    if (!(o->threshold >= 0 && o->threshold < 1)) {
+        return error_set(LRNN_ERR_INVALID, "threshold: expected 0 <= threshold < 1, found %g",
+                         o->threshold);
+    }
+    if (o->period == 0) {
+        return error_set(LRNN_ERR_INVALID, "period: expected at least 1, found 0");
+    }
+    if (o->reserved != 0) {
+        return error_set(LRNN_ERR_INVALID, "reserved: expected 0, found %d", (int)o->reserved);
+    }
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_schedule_create(lrnn_schedule **schedule, const lrnn_schedule_options *options)
+{
+    if (schedule == NULL) {
+        return error_null("schedule");
+    }
+    *schedule = NULL;
+    lrnn_schedule_options o = default_options;
+    lrnn_allocator allocator;
+    lrnn_status status = LRNN_OK;
+    if (options != NULL) {
+        status = options_read(&o, options, &default_options, sizeof default_options,
+                              sizeof(lrnn_schedule_options), "lrnn_schedule_options");
+    }
+    if (status == LRNN_OK) {
+        status = check_options(&o);
+    }
+    if (status == LRNN_OK) {
+        status = allocator_read(&allocator, o.allocator);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    lrnn_schedule *made = memory_allocate(&allocator, 1, sizeof *made, "schedule");
+    if (made == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    made->allocator = allocator;
+    made->options = o;
+    made->best = (double)INFINITY;
+    made->rate = o.learning_rate;
+    *schedule = made;
+    return LRNN_OK;
+}
+
+void lrnn_schedule_destroy(lrnn_schedule *schedule)
+{
+    if (schedule != NULL) {
+        lrnn_allocator allocator = schedule->allocator;
+        memory_release(&allocator, schedule);
+    }
+}
+
+/* The rule's own rate after n advances. */
+static double rule_rate(const lrnn_schedule *schedule, uint64_t n)
+{
+    const lrnn_schedule_options *o = &schedule->options;
+    switch (o->kind) {
+    case LRNN_SCHEDULE_STEP: return o->learning_rate * pow(o->factor, (double)(n / o->period));
+    case LRNN_SCHEDULE_EXPONENTIAL: return o->learning_rate * pow(o->factor, (double)n);
+    case LRNN_SCHEDULE_COSINE: {
+        double part = n < o->period ? (double)n / (double)o->period : 1;
+        return o->minimum +
+               (o->learning_rate - o->minimum) * (1 + cos(3.14159265358979323846 * part)) / 2;
+    }
+    case LRNN_SCHEDULE_PLATEAU: return schedule->rate;
+    default: return o->learning_rate;
+    }
+}
+
+double lrnn_schedule_learning_rate(const lrnn_schedule *schedule)
+{
+    if (schedule == NULL) {
+        return (double)NAN;
+    }
+    uint64_t warmup = schedule->options.warmup, n = schedule->advances;
+    if (n < warmup) {
+        return rule_rate(schedule, 0) * ((double)n + 1) / ((double)warmup + 1);
+    }
+    return rule_rate(schedule, n - warmup);
+}
+
+lrnn_status lrnn_schedule_advance(lrnn_schedule *schedule)
+{
+    if (schedule == NULL) {
+        return error_null("schedule");
+    }
+    schedule->advances++;
+    return LRNN_OK;
+}
+
+/* torch.optim.lr_scheduler.ReduceLROnPlateau, mode min, threshold_mode rel, cooldown 0; like there,
+ * a change of less than 1e-8 is not made. */
+lrnn_status lrnn_schedule_report(lrnn_schedule *schedule, double metric)
+{
+    if (schedule == NULL) {
+        return error_null("schedule");
+    }
+    if (isnan(metric)) {
+        return error_set(LRNN_ERR_NUMERIC, "metric is NaN");
+    }
+    const lrnn_schedule_options *o = &schedule->options;
+    if (o->kind != LRNN_SCHEDULE_PLATEAU) {
+        return LRNN_OK;
+    }
+    if (metric < schedule->best * (1 - o->threshold)) {
+        schedule->best = metric;
+        schedule->bad_reports = 0;
+    } else {
+        schedule->bad_reports++;
+    }
+    if (schedule->bad_reports > o->patience) {
+        double lower = schedule->rate * o->factor;
+        lower = lower > o->minimum ? lower : o->minimum;
+        if (schedule->rate - lower > 1e-8) {
+            schedule->rate = lower;
+        }
+        schedule->bad_reports = 0;
+    }
+    return LRNN_OK;
+}

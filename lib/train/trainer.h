@@ -1,0 +1,98 @@
+/* A trainer: a working copy of a model's parameters and everything that a window needs. */
+#ifndef TRAIN_TRAINER_H
+#define TRAIN_TRAINER_H
+
+#include "base/pool.h"
+#include "kernels/kernels.h"
+#include "kernels/multiply.h"
+#include "lrnn/train.h"
+#include "model/model.h"
+
+/* What one layer in one direction keeps of a window. Rows are time-major, t * B + b. Slot t of h
+ * and c is the state before step t forwards; a backward net runs from slot T down to slot 0. */
+typedef struct layer_run {
+    real *packed_input;  /* W_ih^T [I,G*H], packed */
+    real *packed_hidden; /* W_hh^T [H,G*H], packed */
+    real *packed_back;   /* W_hh [G*H,H], packed */
+    real *bias;          /* [G*H], what gates start from */
+    real *gates;         /* [T*B,G*H] pre-activations, activations, then their gradient */
+    real *hidden;        /* GRU: [T*B,3H] W_hh h + b_hh, then its gradient */
+    real *h;             /* [(T+1)*B,H] */
+    real *c;             /* LSTM: [(T+1)*B,H] */
+    real *tanh_c;        /* LSTM: [T*B,H] */
+    real *dh, *dc;       /* [B,H] */
+} layer_run;
+
+/* h and c of every layer, [L*D,B,H] with B = batch. */
+typedef struct carried {
+    real *h, *c;
+    size_t batch; /* 0: at the start of a stream */
+} carried;
+
+struct lrnn_trainer {
+    lrnn_allocator allocator;
+    lrnn_trainer_options options;
+    lrnn_model *model; /* architecture and vocabularies; its parameters are the initial ones */
+    const network *net;
+    pool *pool;
+    void *storage;
+    real *parameters, *gradients;
+    unsigned char *frozen; /* a flag for each tensor */
+    real *workspace;       /* of multiply, for each thread */
+    layer_run *runs;       /* [L*D] */
+    real *x;               /* [T*B,input] */
+    real **outputs;        /* [L] [T*B,D*H], dropped out: what the layer above reads */
+    real **masks;          /* [L-1] [T*B,D*H], 0 or 1/(1-p); NULL without dropout */
+    real *dy[2];           /* [T*B, max(top, input)] */
+    real *top;             /* [B,top], rows of a once-a-sequence head, and */
+    real *dtop;            /*   their gradient */
+    real *logits;          /* [HEAD_ROWS,O] */
+    double *row_loss;      /* [T*B] */
+    carried carry, evaluation, pending;
+    uint64_t windows; /* that drew dropout */
+
+    lrnn_sequences sequences; /* of the last forward */
+    bool ready;               /* a forward waits for its backward */
+    bool answered;            /* a forward has been: outputs can be copied */
+    double loss_weight;       /* of the last forward */
+};
+
+#define HEAD_ROWS 64 /* rows of logits that are in flight at once */
+
+typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
+
+/* run.c: the recurrent layers. */
+void run_pack(lrnn_trainer *trainer);
+void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode);
+/* Takes the gradient of the top layer's outputs in dy[0] and of final states in runs[].dh and dc. */
+void run_backward(lrnn_trainer *trainer, real *feature_gradient);
+
+/* head.c: the linear head and the losses. */
+typedef struct head_job {
+    bool want_loss;
+    double scale;         /* of the gradient of the loss sum; 0: no gradient of it */
+    const real *given;    /* gradient of the outputs, from the caller; or NULL */
+    bool want_gradient;
+    real *copy;           /* outputs go here; or NULL */
+    double loss;
+} head_job;
+
+void head_run(lrnn_trainer *trainer, head_job *job);
+
+/* Sum of the weights of the items that count; checks targets and weights. */
+lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer,
+                               const lrnn_sequences *sequences);
+
+/* clip.c */
+double gradient_square_sum(const lrnn_trainer *trainer);
+void gradient_clip_value(lrnn_trainer *trainer, double limit);
+void gradient_zero_frozen(lrnn_trainer *trainer);
+double clip_factor(double norm, double max_norm);
+
+/* Row b of the window at step t. */
+static inline bool row_active(const lrnn_sequences *s, size_t b, size_t t)
+{
+    return t < sequence_length(s, b);
+}
+
+#endif
