@@ -1,0 +1,432 @@
+/* A training step, whole and in its parts. What a window changes (carried state, dropout counter) is
+ * kept pending until nothing can fail any more. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fpmode.h"
+#include "base/options.h"
+#include "optimizer.h"
+#include "trainer.h"
+
+static const lrnn_train_result default_result = {.size = sizeof(lrnn_train_result)};
+static const lrnn_backward default_backward = {.size = sizeof(lrnn_backward), .loss_scale = 1};
+
+lrnn_status lrnn_train_result_init(lrnn_train_result *result, size_t struct_size)
+{
+    return options_init(result, struct_size, &default_result, sizeof default_result,
+                        sizeof(lrnn_train_result), "lrnn_train_result");
+}
+
+lrnn_status lrnn_backward_init(lrnn_backward *backward, size_t struct_size)
+{
+    return options_init(backward, struct_size, &default_backward, sizeof default_backward,
+                        sizeof(lrnn_backward), "lrnn_backward");
+}
+
+/* Gives the caller as much of the result as his struct holds. */
+static void give_result(lrnn_train_result *result, const lrnn_train_result *all)
+{
+    if (result != NULL) {
+        size_t size = result->size;
+        memcpy(result, all, size < sizeof *all ? size : sizeof *all);
+        result->size = size;
+    }
+}
+
+/* ---- what may go in ---- */
+
+static lrnn_status read_window(lrnn_trainer *trainer, const lrnn_sequences *given,
+                               const carried *initial, lrnn_sequences *s)
+{
+    lrnn_status status = network_read_sequences(s, trainer->net, given);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    const lrnn_trainer_options *o = &trainer->options;
+    if (s->batch > o->batch || s->steps > o->steps) {
+        return error_set(LRNN_ERR_INVALID, "sequences: a window of %zu x %zu does not fit into a "
+                                           "trainer of %zu x %zu",
+                         s->batch, s->steps, o->batch, o->steps);
+    }
+    if (initial->batch != 0 && initial->batch != s->batch) {
+        return error_set(LRNN_ERR_INVALID,
+                         "batch: the carried state has %zu rows, the window %zu; reset the state "
+                         "first",
+                         initial->batch, s->batch);
+    }
+    return LRNN_OK;
+}
+
+static bool has_targets(const lrnn_trainer *trainer, const lrnn_sequences *s)
+{
+    switch (trainer->options.loss) {
+    case LRNN_LOSS_CROSS_ENTROPY: return s->targets != NULL;
+    case LRNN_LOSS_SQUARED_ERROR: return s->target_values != NULL;
+    default: return false;
+    }
+}
+
+static lrnn_status need_targets(double *weight, const lrnn_trainer *trainer,
+                                const lrnn_sequences *s)
+{
+    if (trainer->options.loss == LRNN_LOSS_NONE) {
+        return error_set(LRNN_ERR_UNSUPPORTED, "loss: this trainer has LRNN_LOSS_NONE");
+    }
+    if (!has_targets(trainer, s)) {
+        return error_set(LRNN_ERR_INVALID, "%s: not given, but the loss needs it",
+                         trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY ? "targets"
+                                                                          : "target_values");
+    }
+    lrnn_status status = head_check_targets(weight, trainer, s);
+    if (status == LRNN_OK && !(*weight > 0)) {
+        status = error_set(LRNN_ERR_NUMERIC, "the weights of all items are zero: there is no loss");
+    }
+    return status;
+}
+
+static lrnn_status check_loss(double loss)
+{
+    if (!isfinite(loss)) {
+        return error_set(LRNN_ERR_NUMERIC, "the loss is not finite (%g)", loss);
+    }
+    return LRNN_OK;
+}
+
+/* ---- pieces ---- */
+
+static void commit(lrnn_trainer *trainer, carried *state, bool keep)
+{
+    if (keep) {
+        carried old = *state;
+        *state = trainer->pending;
+        trainer->pending = old;
+    } else {
+        state->batch = 0;
+    }
+}
+
+static double reduction_scale(const lrnn_trainer *trainer, double weight)
+{
+    return trainer->options.reduction == LRNN_REDUCTION_MEAN ? 1 / weight : 1;
+}
+
+/* Gradients of the final states, from the caller or zero. */
+static void start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
+{
+    const network *net = trainer->net;
+    size_t row = trainer->sequences.batch * net->options.hidden_size;
+    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
+        layer_run *run = &trainer->runs[i];
+        memset(run->dh, 0, row * sizeof(real));
+        if (b->final_h != NULL) {
+            memcpy(run->dh, b->final_h + i * row, row * sizeof(real));
+        }
+        if (run->dc != NULL) {
+            memset(run->dc, 0, row * sizeof(real));
+        }
+        if (run->dc != NULL && b->final_c != NULL) {
+            memcpy(run->dc, b->final_c + i * row, row * sizeof(real));
+        }
+    }
+}
+
+static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
+{
+    const network *net = trainer->net;
+    size_t row = trainer->sequences.batch * net->options.hidden_size;
+    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
+        if (b->initial_h != NULL) {
+            memcpy(b->initial_h + i * row, trainer->runs[i].dh, row * sizeof(real));
+        }
+        if (b->initial_c != NULL) {
+            memcpy(b->initial_c + i * row, trainer->runs[i].dc, row * sizeof(real));
+        }
+    }
+}
+
+static void update(lrnn_trainer *trainer, lrnn_optimizer *optimizer)
+{
+    const network *net = trainer->net;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        if (!trainer->frozen[i]) {
+            optimizer_apply(optimizer, trainer->parameters, trainer->gradients,
+                            net->tensors[i].offset, net->tensors[i].count);
+        }
+    }
+    optimizer->updates++;
+}
+
+static lrnn_status check_optimizer(const lrnn_trainer *trainer, const lrnn_optimizer *optimizer)
+{
+    if (optimizer == NULL) {
+        return error_null("optimizer");
+    }
+    if (optimizer->count != trainer->net->parameter_count) {
+        return error_set(LRNN_ERR_INVALID, "optimizer: made for %zu parameters, the trainer has %zu",
+                         optimizer->count, trainer->net->parameter_count);
+    }
+    return LRNN_OK;
+}
+
+/* ---- the whole step ---- */
+
+/* Gradients of the window; nothing that outlives it has changed when this fails. */
+static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all)
+{
+    memset(trainer->gradients, 0, trainer->net->parameter_count * sizeof(real));
+    run_pack(trainer);
+    run_forward(trainer, &trainer->carry,
+                PASS_TRAIN);
+    start_backward(trainer, &default_backward);
+    head_job job = {
+        .want_loss = true,
+        .scale = reduction_scale(trainer, all->loss_weight),
+        .want_gradient = true,
+    };
+    head_run(trainer, &job);
+    lrnn_status status = check_loss(job.loss);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    run_backward(trainer, NULL);
+    gradient_zero_frozen(trainer);
+    all->loss_sum = job.loss;
+    double square_sum = gradient_square_sum(trainer);
+    if (!isfinite(square_sum)) {
+        return error_set(LRNN_ERR_NUMERIC, "the gradient is not finite");
+    }
+    if (trainer->options.clip_value > 0) {
+        gradient_clip_value(trainer, trainer->options.clip_value);
+        square_sum = gradient_square_sum(trainer);
+    }
+    all->gradient_norm = sqrt(square_sum);
+    double factor = clip_factor(all->gradient_norm, trainer->options.clip_norm);
+    if (factor < 1) {
+        kernels()->scale(trainer->gradients, (real)factor, trainer->net->parameter_count);
+    }
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
+                              const lrnn_sequences *sequences, lrnn_train_result *result)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    lrnn_train_result all = default_result;
+    lrnn_sequences window;
+    lrnn_status status = check_optimizer(trainer, optimizer);
+    if (status == LRNN_OK) {
+        status = read_window(trainer, sequences, &trainer->carry, &window);
+    }
+    if (status == LRNN_OK) {
+        status = need_targets(&all.loss_weight, trainer, &window);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    trainer->sequences = window;
+    trainer->ready = trainer->answered = false;
+    fpmode mode = fpmode_enter();
+    status = window_gradients(trainer, &all);
+    if (status == LRNN_OK) {
+        all.learning_rate = optimizer->options.learning_rate;
+        update(trainer, optimizer);
+        commit(trainer, &trainer->carry, trainer->options.carry_state);
+        trainer->windows++;
+    }
+    fpmode_leave(mode);
+    if (status == LRNN_OK) {
+        give_result(result, &all);
+    }
+    return status;
+}
+
+lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *sequences,
+                                  lrnn_train_result *result)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    lrnn_train_result all = default_result;
+    lrnn_sequences window;
+    lrnn_status status = read_window(trainer, sequences, &trainer->evaluation, &window);
+    if (status == LRNN_OK) {
+        status = need_targets(&all.loss_weight, trainer, &window);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    trainer->sequences = window;
+    trainer->ready = trainer->answered = false;
+    fpmode mode = fpmode_enter();
+    run_pack(trainer);
+    run_forward(trainer, &trainer->evaluation, PASS_EVALUATE);
+    head_job job = {.want_loss = true};
+    head_run(trainer, &job);
+    fpmode_leave(mode);
+    status = check_loss(job.loss);
+    if (status == LRNN_OK) {
+        all.loss_sum = job.loss;
+        commit(trainer, &trainer->evaluation, trainer->options.carry_state);
+        give_result(result, &all);
+    }
+    return status;
+}
+
+/* ---- the parts ---- */
+
+lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequences *sequences,
+                                 lrnn_train_result *result)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    lrnn_train_result all = default_result;
+    lrnn_sequences window;
+    lrnn_status status = read_window(trainer, sequences, &trainer->carry, &window);
+    bool loss = status == LRNN_OK && has_targets(trainer, &window);
+    if (loss) {
+        status = need_targets(&all.loss_weight, trainer, &window);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    trainer->sequences = window;
+    trainer->ready = trainer->answered = false;
+    fpmode mode = fpmode_enter();
+    run_pack(trainer);
+    run_forward(trainer, &trainer->carry, PASS_TRAIN);
+    if (loss) {
+        head_job job = {.want_loss = true};
+        head_run(trainer, &job);
+        all.loss_sum = job.loss;
+        status = check_loss(job.loss);
+    }
+    fpmode_leave(mode);
+    if (status == LRNN_OK) {
+        commit(trainer, &trainer->carry, trainer->options.carry_state);
+        trainer->windows++;
+        trainer->loss_weight = all.loss_weight;
+        trainer->ready = trainer->answered = true;
+        give_result(result, &all);
+    }
+    return status;
+}
+
+lrnn_status lrnn_trainer_copy_outputs(real *outputs, size_t capacity, lrnn_trainer *trainer)
+{
+    if (outputs == NULL || trainer == NULL) {
+        return error_null(outputs == NULL ? "outputs" : "trainer");
+    }
+    if (!trainer->answered) {
+        return error_set(LRNN_ERR_STATE, "no forward whose outputs could be copied");
+    }
+    const lrnn_sequences *s = &trainer->sequences;
+    size_t items = network_answers_every_step(trainer->net) ? s->batch * s->steps : s->batch;
+    if (capacity < items * trainer->net->output_size) {
+        return error_set(LRNN_ERR_TOO_SMALL, "outputs: %zu values, room for %zu",
+                         items * trainer->net->output_size, capacity);
+    }
+    fpmode mode = fpmode_enter();
+    head_job job = {.copy = outputs};
+    head_run(trainer, &job);
+    fpmode_leave(mode);
+    return LRNN_OK;
+}
+
+static lrnn_status check_finite(const char *name, const real *values, size_t count)
+{
+    for (size_t i = 0; values != NULL && i < count; i++) {
+        if (!isfinite(values[i])) {
+            return error_set(LRNN_ERR_NUMERIC, "%s[%zu] is not finite", name, i);
+        }
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backward *b)
+{
+    const network *net = trainer->net;
+    const lrnn_sequences *s = &trainer->sequences;
+    if (!trainer->ready) {
+        return error_set(LRNN_ERR_STATE, "no forward since the last backward");
+    }
+    if (!isfinite(b->loss_scale)) {
+        return error_set(LRNN_ERR_NUMERIC, "loss_scale is not finite");
+    }
+    if (b->loss_scale != 0 && !has_targets(trainer, s)) {
+        return error_set(LRNN_ERR_STATE, "loss_scale is %g, but the last forward had no loss; set "
+                                         "it to 0",
+                         b->loss_scale);
+    }
+    if ((b->final_c != NULL || b->initial_c != NULL) && !network_has_cell_state(net)) {
+        return error_set(LRNN_ERR_INVALID, "final_c, initial_c: only LSTM layers have a c");
+    }
+    if (b->features != NULL && net->options.feature_size == 0) {
+        return error_set(LRNN_ERR_INVALID, "features: the model's feature_size is 0");
+    }
+    size_t items = network_answers_every_step(net) ? s->batch * s->steps : s->batch;
+    size_t values =
+        net->options.layers * net->directions * s->batch * net->options.hidden_size;
+    lrnn_status status = check_finite("outputs", b->outputs, items * net->output_size);
+    if (status == LRNN_OK) {
+        status = check_finite("final_h", b->final_h, values);
+    }
+    return status == LRNN_OK ? check_finite("final_c", b->final_c, values) : status;
+}
+
+lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *backward)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    lrnn_backward b = default_backward;
+    lrnn_status status = LRNN_OK;
+    if (backward != NULL) {
+        status = options_read(&b, backward, &default_backward, sizeof default_backward,
+                              sizeof(lrnn_backward), "lrnn_backward");
+    }
+    if (status == LRNN_OK) {
+        status = check_backward(trainer, &b);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    fpmode mode = fpmode_enter();
+    start_backward(trainer, &b);
+    head_job job = {
+        .want_loss = b.loss_scale != 0,
+        .scale = b.loss_scale == 0 ? 0
+                                   : b.loss_scale * reduction_scale(trainer, trainer->loss_weight),
+        .given = b.outputs,
+        .want_gradient = true,
+    };
+    head_run(trainer, &job);
+    run_backward(trainer, b.features);
+    finish_backward(trainer, &b);
+    gradient_zero_frozen(trainer);
+    fpmode_leave(mode);
+    trainer->ready = trainer->answered = false;
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_trainer_update(lrnn_trainer *trainer, lrnn_optimizer *optimizer)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    lrnn_status status = check_optimizer(trainer, optimizer);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    fpmode mode = fpmode_enter();
+    if (!isfinite(gradient_square_sum(trainer))) {
+        status = error_set(LRNN_ERR_NUMERIC, "a gradient is not finite");
+    } else {
+        update(trainer, optimizer);
+    }
+    fpmode_leave(mode);
+    return status;
+}

@@ -1,0 +1,427 @@
+/* Making and destroying trainers, and their parameters and carried state. */
+#include "trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/options.h"
+
+static const lrnn_trainer_options default_options = {
+    .size = sizeof(lrnn_trainer_options),
+    .batch = 16,
+    .steps = 32,
+    .threads = 1,
+    .seed = 1,
+    .loss = LRNN_LOSS_CROSS_ENTROPY,
+    .reduction = LRNN_REDUCTION_MEAN,
+    .carry_state = 1,
+};
+
+lrnn_status lrnn_trainer_options_init(lrnn_trainer_options *options, size_t struct_size)
+{
+    return options_init(options, struct_size, &default_options, sizeof default_options,
+                        sizeof(lrnn_trainer_options), "lrnn_trainer_options");
+}
+
+static lrnn_status check_count(const char *name, size_t value, size_t high)
+{
+    if (value < 1 || value > high) {
+        return error_set(LRNN_ERR_INVALID, "%s: expected 1..%zu, found %zu", name, high, value);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_choice(const char *name, int32_t value, int32_t last)
+{
+    if (value < 0 || value > last) {
+        return error_set(LRNN_ERR_INVALID, "%s: expected 0..%d, found %d", name, (int)last,
+                         (int)value);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_limit(const char *name, double value, double high)
+{
+    if (!(value >= 0 && value <= high)) {
+        return error_set(LRNN_ERR_INVALID, "%s: expected 0..%g, found %g", name, high, value);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status check_options(const lrnn_trainer_options *o, const network *net)
+{
+    lrnn_status status = check_count("batch", o->batch, INT32_MAX);
+    if (status == LRNN_OK) {
+        status = check_count("steps", o->steps, INT32_MAX);
+    }
+    if (status == LRNN_OK) {
+        status = check_count("threads", o->threads, 1024);
+    }
+    if (status == LRNN_OK) {
+        status = check_limit("clip_norm", o->clip_norm, 1e300);
+    }
+    if (status == LRNN_OK) {
+        status = check_limit("clip_value", o->clip_value, 1e300);
+    }
+    if (status == LRNN_OK) {
+        status = check_limit("label_smoothing", o->label_smoothing, 1);
+    }
+    if (status == LRNN_OK) {
+        status = check_choice("loss", o->loss, LRNN_LOSS_SQUARED_ERROR);
+    }
+    if (status == LRNN_OK) {
+        status = check_choice("reduction", o->reduction, LRNN_REDUCTION_SUM);
+    }
+    if (status == LRNN_OK) {
+        status = check_choice("carry_state", o->carry_state, 1);
+    }
+    if (status == LRNN_OK && o->reserved != 0) {
+        status = error_set(LRNN_ERR_INVALID, "reserved: expected 0, found %d", (int)o->reserved);
+    }
+    if (status == LRNN_OK && o->loss != LRNN_LOSS_NONE && net->options.head == LRNN_HEAD_NONE) {
+        status = error_set(LRNN_ERR_INVALID, "loss: the model has no head; LRNN_LOSS_NONE is the "
+                                             "only choice");
+    }
+    return status;
+}
+
+/* ---- storage ---- */
+
+static void lay_out_run(lrnn_trainer *trainer, layer_run *run, size_t index, arena *from)
+{
+    const network *net = trainer->net;
+    const kernel_table *table = kernels();
+    size_t H = net->options.hidden_size, columns = net->gates * H;
+    size_t B = trainer->options.batch, rows = B * trainer->options.steps;
+    size_t I = net->layers[index].input_size;
+    run->packed_input = arena_take(from, kernel_packed_size(table, I, columns), sizeof(real));
+    run->packed_hidden = arena_take(from, kernel_packed_size(table, H, columns), sizeof(real));
+    run->packed_back = arena_take(from, kernel_packed_size(table, columns, H), sizeof(real));
+    run->bias = arena_take(from, columns, sizeof(real));
+    run->gates = arena_take(from, rows, columns * sizeof(real));
+    run->h = arena_take(from, rows + B, H * sizeof(real));
+    run->dh = arena_take(from, B, H * sizeof(real));
+    if (net->options.cell == LRNN_CELL_GRU) {
+        run->hidden = arena_take(from, rows, columns * sizeof(real));
+    }
+    if (net->options.cell == LRNN_CELL_LSTM) {
+        run->c = arena_take(from, rows + B, H * sizeof(real));
+        run->tanh_c = arena_take(from, rows, H * sizeof(real));
+        run->dc = arena_take(from, B, H * sizeof(real));
+    }
+}
+
+static void lay_out_carried(const lrnn_trainer *trainer, carried *state, arena *from)
+{
+    const network *net = trainer->net;
+    size_t layers = net->options.layers * net->directions;
+    size_t bytes = net->options.hidden_size * sizeof(real);
+    state->h = arena_take(from, trainer->options.batch * layers, bytes);
+    if (network_has_cell_state(net)) {
+        state->c = arena_take(from, trainer->options.batch * layers, bytes);
+    }
+}
+
+static void lay_out_layers(lrnn_trainer *trainer, arena *from)
+{
+    const network *net = trainer->net;
+    size_t layers = net->options.layers, count = layers * net->directions;
+    size_t rows = trainer->options.batch * trainer->options.steps;
+    size_t bytes = net->directions * net->options.hidden_size * sizeof(real);
+    trainer->runs = arena_take(from, count, sizeof *trainer->runs);
+    trainer->outputs = arena_take(from, layers, sizeof *trainer->outputs);
+    trainer->masks = arena_take(from, layers, sizeof *trainer->masks);
+    for (size_t i = 0; i < count; i++) {
+        layer_run run = {0};
+        lay_out_run(trainer, &run, i, from);
+        if (trainer->runs != NULL) {
+            trainer->runs[i] = run;
+        }
+    }
+    for (size_t layer = 0; layer < layers; layer++) {
+        real *outputs = arena_take(from, rows, bytes);
+        bool dropped = layer + 1 < layers && net->options.dropout > 0;
+        real *mask = dropped ? arena_take(from, rows, bytes) : NULL;
+        if (trainer->outputs != NULL) {
+            trainer->outputs[layer] = outputs;
+            trainer->masks[layer] = mask;
+        }
+    }
+}
+
+static void lay_out(lrnn_trainer *trainer, arena *from)
+{
+    const network *net = trainer->net;
+    size_t B = trainer->options.batch, rows;
+    size_t wide = net->top_size > net->input_size ? net->top_size : net->input_size;
+    if (!size_multiply(&rows, B, trainer->options.steps) || rows > SIZE_MAX / 2) {
+        from->overflow = true;
+        return;
+    }
+    trainer->parameters = arena_take(from, net->parameter_count, sizeof(real));
+    trainer->gradients = arena_take(from, net->parameter_count, sizeof(real));
+    trainer->frozen = arena_take(from, net->tensor_count, 1);
+    trainer->workspace =
+        arena_take(from, trainer->options.threads, multiply_workspace() * sizeof(real));
+    trainer->x = arena_take(from, rows, net->input_size * sizeof(real));
+    trainer->dy[0] = arena_take(from, rows, wide * sizeof(real));
+    trainer->dy[1] = arena_take(from, rows, wide * sizeof(real));
+    lay_out_layers(trainer, from);
+    lay_out_carried(trainer, &trainer->carry, from);
+    lay_out_carried(trainer, &trainer->evaluation, from);
+    lay_out_carried(trainer, &trainer->pending, from);
+    if (net->options.head != LRNN_HEAD_NONE) {
+        trainer->logits = arena_take(from, HEAD_ROWS, net->output_size * sizeof(real));
+        trainer->row_loss = arena_take(from, rows, sizeof(double));
+    }
+    if (!network_answers_every_step(net)) {
+        trainer->top = arena_take(from, B, net->top_size * sizeof(real));
+        trainer->dtop = arena_take(from, B, net->top_size * sizeof(real));
+    }
+}
+
+static lrnn_status fill_trainer(lrnn_trainer *made)
+{
+    arena pieces = {0};
+    lay_out(made, &pieces);
+    lrnn_status status = arena_allocate(&pieces, &made->allocator, "trainer");
+    if (status == LRNN_OK) {
+        made->storage = pieces.base;
+        lay_out(made, &pieces);
+        memcpy(made->parameters, made->model->parameters,
+               made->net->parameter_count * sizeof(real));
+        status = pool_create(&made->pool, &made->allocator, made->options.threads);
+    }
+    return status;
+}
+
+lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
+                                const lrnn_trainer_options *options)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    *trainer = NULL;
+    if (model == NULL) {
+        return error_null("model");
+    }
+    lrnn_trainer_options o = default_options;
+    lrnn_allocator allocator = model->allocator;
+    lrnn_status status = LRNN_OK;
+    if (options != NULL) {
+        status = options_read(&o, options, &default_options, sizeof default_options,
+                              sizeof(lrnn_trainer_options), "lrnn_trainer_options");
+    }
+    if (status == LRNN_OK) {
+        status = check_options(&o, &model->net);
+    }
+    if (status == LRNN_OK && o.allocator != NULL) {
+        status = allocator_read(&allocator, o.allocator);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    lrnn_trainer *made = memory_allocate(&allocator, 1, sizeof *made, "trainer");
+    if (made == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    made->allocator = allocator;
+    made->options = o;
+    made->options.allocator = NULL;
+    made->model = model_share(model);
+    made->net = &made->model->net;
+    status = fill_trainer(made);
+    if (status != LRNN_OK) {
+        lrnn_trainer_destroy(made);
+        return status;
+    }
+    *trainer = made;
+    return LRNN_OK;
+}
+
+void lrnn_trainer_destroy(lrnn_trainer *trainer)
+{
+    if (trainer != NULL) {
+        lrnn_allocator allocator = trainer->allocator;
+        pool_destroy(trainer->pool);
+        lrnn_model_destroy(trainer->model);
+        memory_release(&allocator, trainer->storage);
+        memory_release(&allocator, trainer);
+    }
+}
+
+lrnn_status lrnn_trainer_snapshot(lrnn_model **model, const lrnn_trainer *trainer)
+{
+    if (model == NULL || trainer == NULL) {
+        return error_null(model == NULL ? "model" : "trainer");
+    }
+    return model_create_like(model, trainer->model, trainer->parameters);
+}
+
+/* ---- parameters ---- */
+
+static lrnn_status find_tensor(const network_tensor **tensor, const lrnn_trainer *trainer,
+                               const char *name)
+{
+    *tensor = network_find(trainer->net, name);
+    if (*tensor == NULL) {
+        return error_set(LRNN_ERR_NOT_FOUND, "the model has no parameter '%s'", name);
+    }
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_trainer_set_parameter(lrnn_trainer *trainer, const char *name,
+                                       const real *values, size_t count)
+{
+    if (trainer == NULL || values == NULL) {
+        return error_null(trainer == NULL ? "trainer" : "values");
+    }
+    size_t offset = 0, expected = trainer->net->parameter_count;
+    if (name != NULL) {
+        const network_tensor *tensor;
+        lrnn_status status = find_tensor(&tensor, trainer, name);
+        if (status != LRNN_OK) {
+            return status;
+        }
+        offset = tensor->offset;
+        expected = tensor->count;
+    }
+    if (count != expected) {
+        return error_set(LRNN_ERR_INVALID, "count: %s has %zu values, found %zu",
+                         name == NULL ? "the model" : name, expected, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(values[i])) {
+            return error_set(LRNN_ERR_NUMERIC, "values[%zu] is not finite", i);
+        }
+    }
+    memcpy(trainer->parameters + offset, values, count * sizeof(real));
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_trainer_set_frozen(lrnn_trainer *trainer, const char *name, int32_t frozen)
+{
+    if (trainer == NULL || name == NULL) {
+        return error_null(trainer == NULL ? "trainer" : "name");
+    }
+    const network_tensor *tensor;
+    lrnn_status status = find_tensor(&tensor, trainer, name);
+    if (status == LRNN_OK) {
+        status = check_choice("frozen", frozen, 1);
+    }
+    if (status == LRNN_OK) {
+        trainer->frozen[tensor - trainer->net->tensors] = (unsigned char)frozen;
+        gradient_zero_frozen(trainer);
+    }
+    return status;
+}
+
+lrnn_status lrnn_trainer_zero_gradients(lrnn_trainer *trainer)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    memset(trainer->gradients, 0, trainer->net->parameter_count * sizeof(real));
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_trainer_get_gradients(real **gradients, size_t *count, lrnn_trainer *trainer)
+{
+    if (gradients == NULL || trainer == NULL) {
+        return error_null(gradients == NULL ? "gradients" : "trainer");
+    }
+    *gradients = trainer->gradients;
+    if (count != NULL) {
+        *count = trainer->net->parameter_count;
+    }
+    return LRNN_OK;
+}
+
+/* ---- carried state ---- */
+
+lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    trainer->carry.batch = 0;
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_trainer_reset_evaluation(lrnn_trainer *trainer)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    trainer->evaluation.batch = 0;
+    return LRNN_OK;
+}
+
+static lrnn_status check_exchange(const real *h, const real *c, const lrnn_trainer *trainer)
+{
+    if (trainer == NULL) {
+        return error_null("trainer");
+    }
+    if (h == NULL && c == NULL) {
+        return error_set(LRNN_ERR_INVALID, "h and c are both NULL");
+    }
+    if (c != NULL && trainer->carry.c == NULL) {
+        return error_set(LRNN_ERR_INVALID, "c: given, but only LSTM layers have one");
+    }
+    return LRNN_OK;
+}
+
+/* Reals of h (or c) for so many rows. */
+static size_t carried_values(const lrnn_trainer *trainer, size_t batch)
+{
+    const network *net = trainer->net;
+    return net->options.layers * net->directions * batch * net->options.hidden_size;
+}
+
+lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trainer)
+{
+    lrnn_status status = check_exchange(h, c, trainer);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    bool fresh = trainer->carry.batch == 0;
+    size_t bytes = carried_values(trainer, fresh ? trainer->options.batch : trainer->carry.batch) *
+                   sizeof(real);
+    if (h != NULL && fresh) {
+        memset(h, 0, bytes);
+    } else if (h != NULL) {
+        memcpy(h, trainer->carry.h, bytes);
+    }
+    if (c != NULL && fresh) {
+        memset(c, 0, bytes);
+    } else if (c != NULL) {
+        memcpy(c, trainer->carry.c, bytes);
+    }
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const real *h, const real *c,
+                                      size_t batch)
+{
+    lrnn_status status = check_exchange(h, c, trainer);
+    if (status == LRNN_OK) {
+        status = check_count("batch", batch, trainer->options.batch);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    size_t bytes = carried_values(trainer, batch) * sizeof(real);
+    if (h != NULL) {
+        memcpy(trainer->carry.h, h, bytes);
+    } else {
+        memset(trainer->carry.h, 0, bytes);
+    }
+    if (c != NULL) {
+        memcpy(trainer->carry.c, c, bytes);
+    } else if (trainer->carry.c != NULL) {
+        memset(trainer->carry.c, 0, bytes);
+    }
+    trainer->carry.batch = batch;
+    return LRNN_OK;
+}
