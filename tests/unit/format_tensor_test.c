@@ -82,7 +82,8 @@ static void integers_are_not_taken_for_reals(void **state)
 {
     (void)state;
     for (tensor_dtype dtype = TENSOR_I64; dtype <= TENSOR_BOOL; dtype++) {
-        tensor_view view = {.name = "some.tensor", .dtype = dtype};
+        tensor_view view = {
+            .name = "some.tensor", .dtype = dtype, .data = (const unsigned char *)""};
         assert_int_equal(tensor_read(NULL, &view, 0, 0), LRNN_ERR_FORMAT);
         assert_non_null(strstr(lrnn_last_error(), "some.tensor"));
         assert_non_null(strstr(lrnn_last_error(), tensor_dtype_name(dtype)));
