@@ -14,6 +14,8 @@
 typedef struct adam_step {
     real learning_rate;       /* already divided by 1 - beta1^t */
     real beta1, beta2;
+    real complement1, complement2; /* 1 - beta1, 1 - beta2, subtracted in double: from a float
+                                      0.999 they would be wrong in the fifth digit */
     real epsilon;
     real inverse_sqrt_correction; /* 1 / sqrt(1 - beta2^t) */
     real weight_decay;        /* coupled (Adam): added to the gradient as weight_decay * parameter */
@@ -95,7 +97,7 @@ typedef struct kernel_table {
     void (*exp_shifted)(real *x, size_t n, real shift, real factor);
 
     /* ---- optimizers ---- */
-    /* m = b1*m + (1-b1)*g, v = b2*v + (1-b2)*g*g,
+    /* m = beta1*m + complement1*g, v = beta2*v + complement2*g*g,
      * p -= learning_rate * m / (sqrt(v) * inverse_sqrt_correction + epsilon). */
     void (*adam)(const adam_step *step, size_t n, real *parameter, const real *gradient, real *m,
                  real *v);

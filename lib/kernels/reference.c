@@ -1,0 +1,268 @@
+/* The reference table: plain loops, libm, one product at a time. What the fast tables are tested
+ * against, and the only one in double precision. */
+#include <math.h>
+#include <string.h>
+
+#include "tables.h"
+
+#define PANEL 16
+
+static real multiply_add(real a, real b, real c)
+{
+    return a * b + c;
+}
+
+static void reference_multiply(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                               size_t a_column, const real *packed, real *c, size_t c_row)
+{
+    for (size_t m = 0; m < M; m++) {
+        for (size_t first = 0; first < N; first += PANEL) {
+            const real *panel = packed + first * K;
+            size_t columns = N - first < PANEL ? N - first : PANEL;
+            real *out = c + m * c_row + first;
+            for (size_t p = 0; p < K; p++) {
+                real value = a[m * a_row + p * a_column];
+                for (size_t n = 0; n < columns; n++) {
+                    out[n] = multiply_add(value, panel[p * PANEL + n], out[n]);
+                }
+            }
+        }
+    }
+}
+
+static real sigmoid(real x)
+{
+    return (real)(1.0 / (1.0 + exp(-(double)x)));
+}
+
+static real tangent(real x)
+{
+    return (real)tanh((double)x);
+}
+
+static void reference_exp(real *y, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] = (real)exp((double)x[i]);
+    }
+}
+
+static void reference_sigmoid(real *y, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] = sigmoid(x[i]);
+    }
+}
+
+static void reference_tanh(real *y, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] = tangent(x[i]);
+    }
+}
+
+static void reference_add(real *y, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] += x[i];
+    }
+}
+
+static void reference_scale(real *y, real factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] *= factor;
+    }
+}
+
+static void reference_add_scaled(real *y, const real *x, real factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] += factor * x[i];
+    }
+}
+
+static double reference_dot(const real *x, const real *y, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)x[i] * (double)y[i];
+    }
+    return sum;
+}
+
+/* ---- cells ---- */
+
+static void reference_rnn_tanh_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
+{
+    for (size_t b = 0; b < rows; b++) {
+        for (size_t k = 0; k < H; k++) {
+            a[b * H + k] = tangent(a[b * H + k]);
+            h[b * h_row + k] = a[b * H + k];
+        }
+    }
+}
+
+static void reference_rnn_tanh_backward(size_t rows, size_t H, real *h, const real *dh)
+{
+    for (size_t i = 0; i < rows * H; i++) {
+        h[i] = dh[i] * (1 - h[i] * h[i]);
+    }
+}
+
+static void reference_rnn_relu_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
+{
+    for (size_t b = 0; b < rows; b++) {
+        for (size_t k = 0; k < H; k++) {
+            real x = a[b * H + k];
+            a[b * H + k] = x < 0 ? 0 : x; /* NaN stays */
+            h[b * h_row + k] = a[b * H + k];
+        }
+    }
+}
+
+static void reference_rnn_relu_backward(size_t rows, size_t H, real *h, const real *dh)
+{
+    for (size_t i = 0; i < rows * H; i++) {
+        h[i] = h[i] > 0 ? dh[i] : 0;
+    }
+}
+
+static void reference_lstm_forward(size_t rows, size_t H, real *gates, const real *c, real *c_next,
+                                   real *tanh_c, real *h, size_t h_row)
+{
+    for (size_t b = 0; b < rows; b++) {
+        real *i = gates + b * 4 * H, *f = i + H, *g = f + H, *o = g + H;
+        for (size_t k = 0; k < H; k++) {
+            i[k] = sigmoid(i[k]);
+            f[k] = sigmoid(f[k]);
+            g[k] = tangent(g[k]);
+            o[k] = sigmoid(o[k]);
+            real next = f[k] * c[b * H + k] + i[k] * g[k];
+            real squashed = tangent(next);
+            c_next[b * H + k] = next;
+            if (tanh_c != NULL) {
+                tanh_c[b * H + k] = squashed;
+            }
+            h[b * h_row + k] = o[k] * squashed;
+        }
+    }
+}
+
+static void reference_lstm_backward(size_t rows, size_t H, real *gates, const real *c,
+                                    const real *tanh_c, const real *dh, real *dc)
+{
+    for (size_t b = 0; b < rows; b++) {
+        real *i = gates + b * 4 * H, *f = i + H, *g = f + H, *o = g + H;
+        for (size_t k = 0; k < H; k++) {
+            size_t at = b * H + k;
+            real squashed = tanh_c[at];
+            real dcell = dc[at] + dh[at] * o[k] * (1 - squashed * squashed);
+            real di = dcell * g[k], df = dcell * c[at], dg = dcell * i[k];
+            dc[at] = dcell * f[k];
+            o[k] = dh[at] * squashed * o[k] * (1 - o[k]);
+            i[k] = di * i[k] * (1 - i[k]);
+            f[k] = df * f[k] * (1 - f[k]);
+            g[k] = dg * (1 - g[k] * g[k]);
+        }
+    }
+}
+
+static void reference_gru_forward(size_t rows, size_t H, real *x, const real *s,
+                                  const real *h_previous, size_t h_previous_row, real *h,
+                                  size_t h_row)
+{
+    for (size_t b = 0; b < rows; b++) {
+        real *r = x + b * 3 * H, *z = r + H, *n = z + H;
+        const real *sr = s + b * 3 * H, *sz = sr + H, *sn = sz + H;
+        for (size_t k = 0; k < H; k++) {
+            r[k] = sigmoid(r[k] + sr[k]);
+            z[k] = sigmoid(z[k] + sz[k]);
+            n[k] = tangent(n[k] + r[k] * sn[k]);
+            real before = h_previous[b * h_previous_row + k];
+            h[b * h_row + k] = (1 - z[k]) * n[k] + z[k] * before;
+        }
+    }
+}
+
+static void reference_gru_backward(size_t rows, size_t H, real *x, real *s, const real *h_previous,
+                                   size_t h_previous_row, real *dh)
+{
+    for (size_t b = 0; b < rows; b++) {
+        real *r = x + b * 3 * H, *z = r + H, *n = z + H;
+        real *sr = s + b * 3 * H, *sz = sr + H, *sn = sz + H;
+        for (size_t k = 0; k < H; k++) {
+            real gradient = dh[b * H + k];
+            real before = h_previous[b * h_previous_row + k];
+            real dn = gradient * (1 - z[k]) * (1 - n[k] * n[k]);
+            real dz = gradient * (before - n[k]) * z[k] * (1 - z[k]);
+            real dr = dn * sn[k] * r[k] * (1 - r[k]);
+            dh[b * H + k] = gradient * z[k];
+            sn[k] = dn * r[k];
+            sr[k] = dr;
+            sz[k] = dz;
+            r[k] = dr;
+            z[k] = dz;
+            n[k] = dn;
+        }
+    }
+}
+
+/* ---- softmax and Adam ---- */
+
+static void reference_max_sum_exp(const real *x, size_t n, real *maximum, double *sum)
+{
+    real top = x[0];
+    for (size_t i = 1; i < n; i++) {
+        top = x[i] > top ? x[i] : top;
+    }
+    *maximum = top;
+    *sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        *sum += exp((double)(x[i] - top));
+    }
+}
+
+static void reference_exp_shifted(real *x, size_t n, real shift, real factor)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[i] = factor * (real)exp((double)(x[i] - shift));
+    }
+}
+
+static void reference_adam(const adam_step *step, size_t n, real *parameter, const real *gradient,
+                           real *m, real *v)
+{
+    for (size_t i = 0; i < n; i++) {
+        real p = parameter[i] * step->decay_factor;
+        real g = gradient[i] * step->gradient_scale + step->weight_decay * p;
+        m[i] = step->beta1 * m[i] + step->complement1 * g;
+        v[i] = step->beta2 * v[i] + step->complement2 * g * g;
+        real root = (real)sqrt((double)v[i]) * step->inverse_sqrt_correction;
+        parameter[i] = p - step->learning_rate * m[i] / (root + step->epsilon);
+    }
+}
+
+const kernel_table kernel_table_reference = {
+    .name = "reference",
+    .panel = PANEL,
+    .multiply_packed = reference_multiply,
+    .exp = reference_exp,
+    .sigmoid = reference_sigmoid,
+    .tanh = reference_tanh,
+    .add = reference_add,
+    .scale = reference_scale,
+    .add_scaled = reference_add_scaled,
+    .dot = reference_dot,
+    .rnn_tanh_forward = reference_rnn_tanh_forward,
+    .rnn_relu_forward = reference_rnn_relu_forward,
+    .lstm_forward = reference_lstm_forward,
+    .gru_forward = reference_gru_forward,
+    .rnn_tanh_backward = reference_rnn_tanh_backward,
+    .rnn_relu_backward = reference_rnn_relu_backward,
+    .lstm_backward = reference_lstm_backward,
+    .gru_backward = reference_gru_backward,
+    .max_sum_exp = reference_max_sum_exp,
+    .exp_shifted = reference_exp_shifted,
+    .adam = reference_adam,
+};

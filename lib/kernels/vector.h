@@ -1,0 +1,184 @@
+/* The widest vector of the instruction set that the including file is compiled for: a GNU vector
+ * type, whose operators the compiler translates, and the few operations that have no operator.
+ * Everything is static: the same names mean other code in the other files.
+ *
+ * Same bits on all instruction sets that fuse multiply and add: an expression may hold one product
+ * that can be fused, so that the compiler has no choice; rounded() marks a product that must not
+ * be. */
+#ifndef KERNELS_VECTOR_H
+#define KERNELS_VECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/real.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#if defined(__AVX512F__)
+#define VECTOR_LENGTH 16
+#define VECTOR_REGISTER "+v"
+#define FIRST_HALF 0, 1, 2, 3, 4, 5, 6, 7
+#define SECOND_HALF 8, 9, 10, 11, 12, 13, 14, 15
+#elif defined(__AVX2__)
+#define VECTOR_LENGTH 8
+#define VECTOR_REGISTER "+x"
+#define FIRST_HALF 0, 1, 2, 3
+#define SECOND_HALF 4, 5, 6, 7
+#else
+#define VECTOR_LENGTH 4
+#if defined(__x86_64__)
+#define VECTOR_REGISTER "+x"
+#else
+#define VECTOR_REGISTER "+w"
+#endif
+#define FIRST_HALF 0, 1
+#define SECOND_HALF 2, 3
+#endif
+
+#define VECTOR_BYTES (VECTOR_LENGTH * 4)
+
+typedef float vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t integers __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES)));
+typedef double doubles __attribute__((vector_size(VECTOR_BYTES)));
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+ALWAYS_INLINE vector splat(float x)
+{
+    return x - (vector){0};
+}
+
+ALWAYS_INLINE vector load(const float *from)
+{
+    vector x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+ALWAYS_INLINE void store(float *to, vector x)
+{
+    memcpy(to, &x, sizeof x);
+}
+
+/* The first `lanes` values, zeros behind them; nothing past them is touched. */
+ALWAYS_INLINE vector load_lanes(const float *from, size_t lanes)
+{
+    if (lanes == VECTOR_LENGTH) {
+        return load(from);
+    }
+#if defined(__AVX512F__)
+    return (vector)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), from);
+#elif defined(__AVX2__)
+    integers mask = (integers){0, 1, 2, 3, 4, 5, 6, 7} < (int32_t)lanes;
+    return (vector)_mm256_maskload_ps(from, (__m256i)mask);
+#else
+    vector x = {0};
+    for (size_t i = 0; i < lanes; i++) {
+        x[i] = from[i];
+    }
+    return x;
+#endif
+}
+
+ALWAYS_INLINE void store_lanes(float *to, vector x, size_t lanes)
+{
+    if (lanes == VECTOR_LENGTH) {
+        store(to, x);
+        return;
+    }
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << lanes) - 1), (__m512)x);
+#elif defined(__AVX2__)
+    integers mask = (integers){0, 1, 2, 3, 4, 5, 6, 7} < (int32_t)lanes;
+    _mm256_maskstore_ps(to, (__m256i)mask, (__m256)x);
+#else
+    for (size_t i = 0; i < lanes; i++) {
+        to[i] = x[i];
+    }
+#endif
+}
+
+/* Keeps a product from being fused with the sum it goes into. */
+ALWAYS_INLINE vector rounded(vector x)
+{
+    __asm__("" : VECTOR_REGISTER(x));
+    return x;
+}
+
+/* a > b ? a : b, so that a NaN in b comes through. */
+ALWAYS_INLINE vector maximum(vector a, vector b)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vector)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__x86_64__)
+    return (vector)_mm_max_ps((__m128)a, (__m128)b);
+#else
+    return (vector)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
+#endif
+}
+
+ALWAYS_INLINE vector minimum(vector a, vector b)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (vector)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__x86_64__)
+    return (vector)_mm_min_ps((__m128)a, (__m128)b);
+#else
+    return (vector)vminq_f32((float32x4_t)a, (float32x4_t)b);
+#endif
+}
+
+/* NaN stays NaN. */
+ALWAYS_INLINE vector clamp(vector x, float low, float high)
+{
+    return minimum(splat(high), maximum(splat(low), x));
+}
+
+ALWAYS_INLINE vector square_root(vector x)
+{
+#if defined(__AVX512F__)
+    return (vector)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX2__)
+    return (vector)_mm256_sqrt_ps((__m256)x);
+#elif defined(__x86_64__)
+    return (vector)_mm_sqrt_ps((__m128)x);
+#else
+    return (vector)vsqrtq_f32((float32x4_t)x);
+#endif
+}
+
+/* x where the mask is all ones, 0 where it is all zeros. */
+ALWAYS_INLINE vector where(integers mask, vector x)
+{
+    return (vector)(mask & (integers)x);
+}
+
+/* A vector as two vectors of doubles. */
+ALWAYS_INLINE doubles first_half(vector x)
+{
+    return __builtin_convertvector(__builtin_shufflevector(x, x, FIRST_HALF), doubles);
+}
+
+ALWAYS_INLINE doubles second_half(vector x)
+{
+    return __builtin_convertvector(__builtin_shufflevector(x, x, SECOND_HALF), doubles);
+}
+
+#endif
