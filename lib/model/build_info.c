@@ -1,0 +1,23 @@
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/real.h"
+#include "kernels/kernels.h"
+#include "kernels/multiply.h"
+#include "lrnn/base.h"
+
+static char info[512];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void describe(void)
+{
+    snprintf(info, sizeof info, "version: %s\nreal: %s\nkernels: %s\nblas: %s\n",
+             lrnn_version_string(), LRNN_REAL_IS_FLOAT ? "float32" : "float64", kernels()->name,
+             multiply_blas_name());
+}
+
+const char *lrnn_build_info(void)
+{
+    pthread_once(&once, describe);
+    return info;
+}

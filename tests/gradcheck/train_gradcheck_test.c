@@ -1,0 +1,296 @@
+/* Every gradient that a trainer computes against central differences, in double precision. The
+ * public headers are a copy in which float is double. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lrnn.h"
+
+enum { B = 3, T = 4, V = 5, F = 2, O = 4, H = 3 };
+
+static const int32_t tokens[B * T] = {0, 1, 2, 3, 4, 3, 2, 1, 2, 2, 0, 4};
+static const int32_t targets[B * T] = {1, 2, 3, -1, 0, 0, 1, 2, 3, 3, -1, 1};
+static const int32_t lengths[B] = {4, 2, 3};
+
+typedef struct setting {
+    lrnn_model_options model;
+    int32_t loss;
+    int32_t reduction;
+    double smoothing;
+    int use_lengths, use_weights;
+} setting;
+
+static double number(unsigned *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (double)(*seed >> 8) / 16777216.0 - 0.5;
+}
+
+static void fill(double *values, size_t count, unsigned seed)
+{
+    for (size_t i = 0; i < count; i++) {
+        values[i] = number(&seed);
+    }
+}
+
+typedef struct bench {
+    lrnn_model *model;
+    lrnn_trainer *trainer;
+    lrnn_sequences window;
+    double features[B * T * F], values[B * T * O], weights[B * T];
+    double h[64], c[64];
+    double out[B * T * 8], final_h[64], final_c[64];
+    size_t out_count, state_count, parameters;
+    double theta[1000];
+    setting s;
+} bench;
+
+static void set_up(bench *b, const setting *s)
+{
+    memset(b, 0, sizeof *b);
+    b->s = *s;
+    assert_int_equal(lrnn_model_create(&b->model, &s->model), LRNN_OK);
+    lrnn_trainer_options o;
+    lrnn_trainer_options_init(&o, sizeof o);
+    o.batch = B;
+    o.steps = T;
+    o.loss = s->loss;
+    o.reduction = s->reduction;
+    o.label_smoothing = s->smoothing;
+    o.threads = 2;
+    assert_int_equal(lrnn_trainer_create(&b->trainer, b->model, &o), LRNN_OK);
+    fill(b->features, B * T * F, 1);
+    fill(b->values, B * T * O, 2);
+    fill(b->weights, B * T, 3);
+    fill(b->h, 64, 4);
+    fill(b->c, 64, 5);
+    fill(b->out, B * T * 8, 6);
+    fill(b->final_h, 64, 7);
+    fill(b->final_c, 64, 8);
+    for (int i = 0; i < B * T; i++) {
+        b->weights[i] += 0.6;
+    }
+    lrnn_sequences_init(&b->window, sizeof b->window);
+    b->window.batch = B;
+    b->window.steps = T;
+    b->window.tokens = s->model.vocab_size > 0 ? tokens : NULL;
+    b->window.features = s->model.feature_size > 0 ? b->features : NULL;
+    b->window.lengths = s->use_lengths ? lengths : NULL;
+    b->window.targets = s->loss == LRNN_LOSS_CROSS_ENTROPY ? targets : NULL;
+    b->window.target_values = s->loss == LRNN_LOSS_SQUARED_ERROR ? b->values : NULL;
+    b->window.weights = s->use_weights ? b->weights : NULL;
+    size_t D = s->model.bidirectional ? 2 : 1;
+    b->state_count = s->model.layers * D * B * H;
+    int steps = s->model.head == LRNN_HEAD_STEPS || s->model.head == LRNN_HEAD_NONE;
+    b->out_count = B * (steps ? T : 1) * lrnn_model_output_size(b->model);
+    b->parameters = lrnn_model_parameter_count(b->model);
+    assert_true(b->parameters < 1000);
+    lrnn_model_copy_parameter(b->theta, 1000, b->model, NULL);
+}
+
+static void tear_down(bench *b)
+{
+    lrnn_trainer_destroy(b->trainer);
+    lrnn_model_destroy(b->model);
+}
+
+/* The whole objective: the trainer's loss, a weighted sum of outputs and one of the final state. */
+static double objective(bench *b)
+{
+    double *h = b->state_count ? b->h : NULL;
+    double *c = b->s.model.cell == LRNN_CELL_LSTM ? b->c : NULL;
+    lrnn_train_result result;
+    lrnn_train_result_init(&result, sizeof result);
+    assert_int_equal(lrnn_trainer_set_parameter(b->trainer, NULL, b->theta, b->parameters), LRNN_OK);
+    if (h != NULL) {
+        assert_int_equal(lrnn_trainer_import_state(b->trainer, h, c, B), LRNN_OK);
+    }
+    assert_int_equal(lrnn_trainer_forward(b->trainer, &b->window, &result), LRNN_OK);
+    double total = 0;
+    if (b->s.loss != LRNN_LOSS_NONE) {
+        total = result.loss_sum / (b->s.reduction == LRNN_REDUCTION_MEAN ? result.loss_weight : 1);
+    }
+    double outputs[B * T * 8], final_h[64], final_c[64];
+    assert_int_equal(lrnn_trainer_copy_outputs(outputs, B * T * 8, b->trainer), LRNN_OK);
+    for (size_t i = 0; i < b->out_count; i++) {
+        total += b->out[i] * outputs[i];
+    }
+    if (h != NULL) {
+        lrnn_trainer_export_state(final_h, c != NULL ? final_c : NULL, b->trainer);
+        for (size_t i = 0; i < b->state_count; i++) {
+            total += b->final_h[i] * final_h[i] + (c != NULL ? b->final_c[i] * final_c[i] : 0);
+        }
+    }
+    return total;
+}
+
+static void compare(bench *b, double *value, double gradient, const char *what, size_t index)
+{
+    const double step = 1e-6;
+    double kept = *value;
+    *value = kept + step;
+    double up = objective(b);
+    *value = kept - step;
+    double down = objective(b);
+    *value = kept;
+    double expected = (up - down) / (2 * step);
+    if (fabs(expected - gradient) > 1e-7 * (1 + fabs(expected))) {
+        fail_msg("%s[%zu]: central difference %.10g, gradient %.10g (cell %d head %d layers %zu "
+                 "bidirectional %d)",
+                 what, index, expected, gradient, (int)b->s.model.cell, (int)b->s.model.head,
+                 b->s.model.layers, (int)b->s.model.bidirectional);
+    }
+}
+
+static void check(const setting *s)
+{
+    static bench b;
+    set_up(&b, s);
+    int lstm = s->model.cell == LRNN_CELL_LSTM && s->model.layers > 0;
+    double dfeatures[B * T * F], dh[64], dc[64], gradients[1000];
+    lrnn_backward back;
+    lrnn_backward_init(&back, sizeof back);
+    back.loss_scale = s->loss == LRNN_LOSS_NONE ? 0 : 1;
+    back.outputs = b.out;
+    if (b.state_count > 0) {
+        back.final_h = b.final_h;
+        back.final_c = lstm ? b.final_c : NULL;
+        back.initial_h = dh;
+        back.initial_c = lstm ? dc : NULL;
+    }
+    back.features = s->model.feature_size > 0 ? dfeatures : NULL;
+    double *lent;
+    lrnn_trainer_zero_gradients(b.trainer);
+    objective(&b);
+    assert_int_equal(lrnn_trainer_backward(b.trainer, &back), LRNN_OK);
+    lrnn_trainer_get_gradients(&lent, NULL, b.trainer);
+    memcpy(gradients, lent, b.parameters * sizeof *gradients);
+    for (size_t i = 0; i < b.parameters; i++) {
+        compare(&b, &b.theta[i], gradients[i], "parameter", i);
+    }
+    for (size_t i = 0; back.features != NULL && i < B * T * F; i++) {
+        compare(&b, &b.features[i], dfeatures[i], "feature", i);
+    }
+    for (size_t i = 0; i < b.state_count; i++) {
+        compare(&b, &b.h[i], dh[i], "initial h", i);
+        if (lstm) {
+            compare(&b, &b.c[i], dc[i], "initial c", i);
+        }
+    }
+    tear_down(&b);
+}
+
+static setting plain(int32_t cell)
+{
+    setting s;
+    memset(&s, 0, sizeof s);
+    lrnn_model_options_init(&s.model, sizeof s.model);
+    s.model.vocab_size = V;
+    s.model.embedding_size = 3;
+    s.model.feature_size = F;
+    s.model.hidden_size = H;
+    s.model.output_size = O;
+    s.model.cell = cell;
+    s.loss = LRNN_LOSS_CROSS_ENTROPY;
+    return s;
+}
+
+static void over_layers_and_directions(int32_t cell)
+{
+    for (size_t layers = 1; layers <= 2; layers++) {
+        for (int32_t bidirectional = 0; bidirectional <= 1; bidirectional++) {
+            for (int32_t head = LRNN_HEAD_NONE; head <= LRNN_HEAD_FINAL; head++) {
+                setting s = plain(cell);
+                s.model.layers = layers;
+                s.model.bidirectional = bidirectional;
+                s.model.head = head;
+                s.loss = head == LRNN_HEAD_NONE ? LRNN_LOSS_NONE : LRNN_LOSS_CROSS_ENTROPY;
+                s.use_lengths = 1;
+                check(&s);
+            }
+        }
+    }
+}
+
+static void rnn_tanh_gradients_are_central_differences(void **state)
+{
+    (void)state;
+    over_layers_and_directions(LRNN_CELL_RNN_TANH);
+}
+
+static void rnn_relu_gradients_are_central_differences(void **state)
+{
+    (void)state;
+    over_layers_and_directions(LRNN_CELL_RNN_RELU);
+}
+
+static void lstm_gradients_are_central_differences(void **state)
+{
+    (void)state;
+    over_layers_and_directions(LRNN_CELL_LSTM);
+}
+
+static void gru_gradients_are_central_differences(void **state)
+{
+    (void)state;
+    over_layers_and_directions(LRNN_CELL_GRU);
+}
+
+static void every_option_of_the_loss_has_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int option = 0; option < 5; option++) {
+        setting s = plain(LRNN_CELL_LSTM);
+        s.smoothing = option == 0 ? 0.1 : 0;
+        s.use_weights = option == 1 || option == 3;
+        s.reduction = option == 2 ? LRNN_REDUCTION_SUM : LRNN_REDUCTION_MEAN;
+        s.loss = option >= 3 ? LRNN_LOSS_SQUARED_ERROR : LRNN_LOSS_CROSS_ENTROPY;
+        s.use_lengths = option == 4;
+        check(&s);
+    }
+}
+
+static void every_kind_of_input_has_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) {
+        setting s = plain(LRNN_CELL_GRU);
+        s.model.vocab_size = kind == 0 ? 0 : V;
+        s.model.embedding_size = kind == 1 ? 0 : 3;
+        s.model.feature_size = kind == 2 ? 0 : F;
+        s.model.bias = kind == 3 ? 0 : 1;
+        check(&s);
+    }
+}
+
+static void a_model_without_recurrence_has_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int32_t head = LRNN_HEAD_STEPS; head <= LRNN_HEAD_LAST; head++) {
+        setting s = plain(LRNN_CELL_LSTM);
+        s.model.layers = 0;
+        s.model.head = head;
+        s.use_lengths = 1;
+        check(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rnn_tanh_gradients_are_central_differences),
+        cmocka_unit_test(rnn_relu_gradients_are_central_differences),
+        cmocka_unit_test(lstm_gradients_are_central_differences),
+        cmocka_unit_test(gru_gradients_are_central_differences),
+        cmocka_unit_test(every_option_of_the_loss_has_the_right_gradient),
+        cmocka_unit_test(every_kind_of_input_has_the_right_gradient),
+        cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
