@@ -156,6 +156,9 @@ $(BUILD)/tests/gradcheck/%: tests/gradcheck/%.c $(DOUBLE)/liblrnn_double.a
 	$(CC) $(DOUBLE_FLAGS) -Itests $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
 	    -MMD -MP -MF $@.d $< $(DOUBLE)/liblrnn_double.a $(LDFLAGS) $(LIBS) -lcmocka -o $@
 
+SHELL_TESTS := $(if $(wildcard tests/program/run.sh),"tests/program/run.sh $(BUILD)/lrnn") \
+               $(wildcard tests/install/run.sh)
+
 tests: all $(TEST_BINARIES) $(GRADCHECK_BINARIES)
 
 run-tests: tests
@@ -163,7 +166,7 @@ run-tests: tests
 
 check: tests ## the daily loop: unit, api, golden, gradient, program and install tests
 	BUILD=$(BUILD) MAKE="$(MAKE)" tests/run $(TEST_BINARIES) $(GRADCHECK_BINARIES) \
-	    "tests/program/run.sh $(BUILD)/lrnn" tests/install/run.sh
+	    $(SHELL_TESTS)
 
 check-all: ## check, then both BLAS, clang, every instruction set, sanitizers, valgrind, fuzz
 	MAKE="$(MAKE)" BUILD=$(BUILD) tests/check-all

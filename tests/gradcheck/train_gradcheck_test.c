@@ -88,7 +88,7 @@ static void set_up(bench *b, const setting *s)
     size_t D = s->model.bidirectional ? 2 : 1;
     b->state_count = s->model.layers * D * B * H;
     int steps = s->model.head == LRNN_HEAD_STEPS || s->model.head == LRNN_HEAD_NONE;
-    b->out_count = B * (steps ? T : 1) * lrnn_model_output_size(b->model);
+    b->out_count = (size_t)(B * (steps ? T : 1)) * lrnn_model_output_size(b->model);
     b->parameters = lrnn_model_parameter_count(b->model);
     assert_true(b->parameters < 1000);
     lrnn_model_copy_parameter(b->theta, 1000, b->model, NULL);

@@ -1,0 +1,276 @@
+/* Training through the public header: it learns, it is repeatable, it survives being stopped. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lrnn.h"
+
+enum { TOKENS = 400, V = 7, B = 4, T = 5 };
+
+typedef struct run {
+    lrnn_model *model;
+    lrnn_trainer *trainer;
+    lrnn_optimizer *optimizer;
+    lrnn_schedule *schedule;
+    lrnn_batches *batches;
+} run;
+
+static void start(run *r, const lrnn_model *from, size_t threads)
+{
+    int32_t tokens[TOKENS];
+    for (int i = 0; i < TOKENS; i++) {
+        tokens[i] = (i * i + i / 3) % V;
+    }
+    memset(r, 0, sizeof *r);
+    lrnn_model_options m;
+    lrnn_model_options_init(&m, sizeof m);
+    m.vocab_size = V;
+    m.embedding_size = 6;
+    m.hidden_size = 9;
+    m.layers = 2;
+    m.dropout = 0.2;
+    assert_int_equal(lrnn_model_create(&r->model, &m), LRNN_OK);
+    lrnn_trainer_options t;
+    lrnn_trainer_options_init(&t, sizeof t);
+    t.batch = B;
+    t.steps = T;
+    t.threads = threads;
+    t.clip_norm = 1;
+    assert_int_equal(lrnn_trainer_create(&r->trainer, from != NULL ? from : r->model, &t), LRNN_OK);
+    lrnn_optimizer_options o;
+    lrnn_optimizer_options_init(&o, sizeof o);
+    o.learning_rate = 0.02;
+    assert_int_equal(
+        lrnn_optimizer_create(&r->optimizer, lrnn_model_parameter_count(r->model), &o), LRNN_OK);
+    lrnn_schedule_options s;
+    lrnn_schedule_options_init(&s, sizeof s);
+    s.kind = LRNN_SCHEDULE_EXPONENTIAL;
+    s.factor = 0.99;
+    s.learning_rate = 0.02;
+    assert_int_equal(lrnn_schedule_create(&r->schedule, &s), LRNN_OK);
+    lrnn_batches_options b;
+    lrnn_batches_options_init(&b, sizeof b);
+    b.batch = B;
+    b.steps = T;
+    assert_int_equal(lrnn_batches_create(&r->batches, tokens, TOKENS, &b), LRNN_OK);
+}
+
+static double advance(run *r, int steps)
+{
+    lrnn_sequences window;
+    lrnn_train_result result;
+    lrnn_sequences_init(&window, sizeof window);
+    lrnn_train_result_init(&result, sizeof result);
+    for (int i = 0; i < steps; i++) {
+        if (lrnn_batches_next(r->batches, &window) == LRNN_END) {
+            lrnn_trainer_reset_state(r->trainer);
+            assert_int_equal(lrnn_batches_next(r->batches, &window), LRNN_OK);
+        }
+        lrnn_optimizer_set_learning_rate(r->optimizer, lrnn_schedule_learning_rate(r->schedule));
+        assert_int_equal(lrnn_trainer_step(r->trainer, r->optimizer, &window, &result), LRNN_OK);
+        lrnn_schedule_advance(r->schedule);
+    }
+    return result.loss_sum / result.loss_weight;
+}
+
+static void finish(run *r)
+{
+    lrnn_batches_destroy(r->batches);
+    lrnn_schedule_destroy(r->schedule);
+    lrnn_optimizer_destroy(r->optimizer);
+    lrnn_trainer_destroy(r->trainer);
+    lrnn_model_destroy(r->model);
+}
+
+static void assert_same_parameters(const run *a, const run *b)
+{
+    lrnn_model *x, *y;
+    assert_int_equal(lrnn_trainer_snapshot(&x, a->trainer), LRNN_OK);
+    assert_int_equal(lrnn_trainer_snapshot(&y, b->trainer), LRNN_OK);
+    size_t count = lrnn_model_parameter_count(x);
+    float *p = malloc(count * sizeof *p), *q = malloc(count * sizeof *q);
+    lrnn_model_copy_parameter(p, count, x, NULL);
+    lrnn_model_copy_parameter(q, count, y, NULL);
+    assert_memory_equal(p, q, count * sizeof *p);
+    free(p);
+    free(q);
+    lrnn_model_destroy(x);
+    lrnn_model_destroy(y);
+}
+
+static void training_lowers_the_loss(void **state)
+{
+    (void)state;
+    run r;
+    start(&r, NULL, 1);
+    double first = advance(&r, 1), last = advance(&r, 300);
+    assert_true(first > 1.5);
+    assert_true(last < 0.7 * first);
+    finish(&r);
+}
+
+static void two_threads_give_the_same_bits_as_one(void **state)
+{
+    (void)state;
+    run one, two;
+    start(&one, NULL, 1);
+    start(&two, NULL, 2);
+    advance(&one, 40);
+    advance(&two, 40);
+    assert_same_parameters(&one, &two);
+    finish(&one);
+    finish(&two);
+}
+
+static void a_resumed_run_ends_with_the_same_bits(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/lrnn-checkpoint-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    run whole, half, resumed;
+    start(&whole, NULL, 1);
+    start(&half, NULL, 1);
+    advance(&whole, 61);
+    advance(&half, 30);
+    lrnn_checkpoint c;
+    lrnn_checkpoint_init(&c, sizeof c);
+    c.trainer = half.trainer;
+    c.optimizer = half.optimizer;
+    c.schedule = half.schedule;
+    c.batches = half.batches;
+    assert_int_equal(lrnn_checkpoint_save(&c, path, "epoch 1"), LRNN_OK);
+    finish(&half);
+
+    lrnn_model *saved;
+    assert_int_equal(lrnn_model_load(&saved, path, NULL), LRNN_OK);
+    start(&resumed, saved, 2);
+    lrnn_model_destroy(saved);
+    c.trainer = resumed.trainer;
+    c.optimizer = resumed.optimizer;
+    c.schedule = resumed.schedule;
+    c.batches = resumed.batches;
+    assert_int_equal(lrnn_checkpoint_load(&c, path), LRNN_OK);
+    char note[16];
+    size_t length;
+    assert_int_equal(lrnn_checkpoint_read_note(note, sizeof note, &length, path), LRNN_OK);
+    assert_string_equal(note, "epoch 1");
+    advance(&resumed, 31);
+    assert_same_parameters(&whole, &resumed);
+    finish(&whole);
+    finish(&resumed);
+    remove(path);
+}
+
+static void many_steps_at_once_and_one_by_one_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
+        lrnn_model_options m;
+        lrnn_model_options_init(&m, sizeof m);
+        m.vocab_size = V;
+        m.feature_size = 2;
+        m.hidden_size = 19;
+        m.layers = 2;
+        m.cell = cell;
+        lrnn_model *model;
+        assert_int_equal(lrnn_model_create(&model, &m), LRNN_OK);
+        lrnn_state_options o;
+        lrnn_state_options_init(&o, sizeof o);
+        o.batch = 3;
+        lrnn_state *all, *one;
+        assert_int_equal(lrnn_state_create(&all, model, &o), LRNN_OK);
+        o.batch = 1;
+        assert_int_equal(lrnn_state_create(&one, model, &o), LRNN_OK);
+        int32_t tokens[3 * 40];
+        float features[3 * 40 * 2], outputs[3 * 40 * V], single[V];
+        for (int i = 0; i < 3 * 40; i++) {
+            tokens[i] = (i * 5 + i / 7) % V;
+            features[2 * i] = (float)sin(i);
+            features[2 * i + 1] = (float)cos(3 * i);
+        }
+        lrnn_sequences s;
+        lrnn_sequences_init(&s, sizeof s);
+        s.batch = 3;
+        s.steps = 40;
+        s.tokens = tokens;
+        s.features = features;
+        assert_int_equal(lrnn_state_forward(all, &s, outputs), LRNN_OK);
+        for (int b = 0; b < 3; b++) {
+            lrnn_state_reset(one);
+            for (int t = 0; t < 40; t++) {
+                int item = b * 40 + t;
+                assert_int_equal(
+                    lrnn_state_step(one, &tokens[item], &features[2 * item], single), LRNN_OK);
+                assert_memory_equal(single, &outputs[item * V], sizeof single);
+            }
+        }
+        lrnn_state_destroy(all);
+        lrnn_state_destroy(one);
+        lrnn_model_destroy(model);
+    }
+}
+
+static void a_loss_that_is_not_finite_changes_nothing(void **state)
+{
+    (void)state;
+    run r, untouched;
+    start(&r, NULL, 1);
+    start(&untouched, NULL, 1);
+    size_t count = lrnn_model_parameter_count(r.model);
+    float *huge = malloc(count * sizeof *huge);
+    lrnn_model_copy_parameter(huge, count, r.model, NULL);
+    lrnn_parameter head;
+    lrnn_parameter_init(&head, sizeof head);
+    assert_int_equal(lrnn_model_find_parameter(&head, r.model, "head.weight"), LRNN_OK);
+    for (size_t i = 0; i < head.count; i++) {
+        huge[head.offset + i] = 3e38f; /* finite, but the logits are not */
+    }
+    assert_int_equal(lrnn_model_find_parameter(&head, r.model, "head.bias"), LRNN_OK);
+    for (size_t i = 0; i < head.count; i++) {
+        huge[head.offset + i] = 3e38f;
+    }
+    assert_int_equal(lrnn_trainer_set_parameter(r.trainer, NULL, huge, count), LRNN_OK);
+    int32_t tokens[B * T] = {0}, targets[B * T];
+    for (int i = 0; i < B * T; i++) {
+        targets[i] = 1;
+    }
+    lrnn_sequences s;
+    lrnn_sequences_init(&s, sizeof s);
+    s.batch = B;
+    s.steps = T;
+    s.tokens = tokens;
+    s.targets = targets;
+    lrnn_status status = lrnn_trainer_step(r.trainer, r.optimizer, &s, NULL);
+    assert_int_equal(status, LRNN_ERR_NUMERIC);
+    assert_int_equal(lrnn_optimizer_updates(r.optimizer), 0);
+    lrnn_model_copy_parameter(huge, count, untouched.model, NULL);
+    assert_int_equal(lrnn_trainer_set_parameter(r.trainer, NULL, huge, count), LRNN_OK);
+    advance(&r, 5);
+    advance(&untouched, 5);
+    assert_same_parameters(&r, &untouched);
+    free(huge);
+    finish(&r);
+    finish(&untouched);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(training_lowers_the_loss),
+        cmocka_unit_test(two_threads_give_the_same_bits_as_one),
+        cmocka_unit_test(a_resumed_run_ends_with_the_same_bits),
+        cmocka_unit_test(many_steps_at_once_and_one_by_one_give_the_same_bits),
+        cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
