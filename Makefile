@@ -58,7 +58,8 @@ LIBS       = $(BLAS_LIBS) -lm -pthread
 
 # ---- files -----------------------------------------------------------------------------------------
 
-LIB_SOURCES  := $(sort $(wildcard lib/*/*.c))
+LIB_FOLDERS  := base kernels text format model train
+LIB_SOURCES  := $(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c)))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROG_SOURCES := $(sort $(wildcard src/*.c))
 PROG_OBJECTS := $(PROG_SOURCES:%.c=$(BUILD)/obj/%.o)
@@ -68,7 +69,8 @@ TESTS        := $(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c tests/f
 TEST_BINARIES := $(TESTS:tests/%.c=$(BUILD)/tests/%)
 GRADCHECKS   := $(sort $(wildcard tests/gradcheck/*_test.c))
 GRADCHECK_BINARIES := $(GRADCHECKS:tests/%.c=$(BUILD)/tests/%)
-HEADERS      := $(wildcard include/*.h include/lrnn/*.h)
+TOPIC_HEADERS := $(shell sed -n 's|^\#include "\(lrnn/.*\)"|include/\1|p' include/lrnn.h)
+HEADERS      := include/lrnn.h $(TOPIC_HEADERS)
 
 STATIC := $(BUILD)/liblrnn.a
 SHARED := $(BUILD)/liblrnn.so.$(VERSION)
@@ -79,7 +81,9 @@ SONAME := liblrnn.so.$(SOVERSION)
 .SECONDARY:
 .PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests FORCE
 
-all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(BUILD)/lrnn $(BUILD)/lrnn.pc ## build library and program
+PROGRAM := $(if $(wildcard src/main.c),$(BUILD)/lrnn)
+
+all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(PROGRAM) $(BUILD)/lrnn.pc ## build library and program
 
 # Objects depend on this file, which changes when the compiler or its flags do.
 $(BUILD)/config: FORCE
@@ -194,15 +198,15 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/liblrnn.so
 	$(INSTALL) -m 644 $(BUILD)/lrnn.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	$(INSTALL) -m 644 include/lrnn.h $(DESTDIR)$(INCLUDEDIR)/
-	$(INSTALL) -m 644 $(wildcard include/lrnn/*.h) $(DESTDIR)$(INCLUDEDIR)/lrnn/
-	$(INSTALL) -m 755 $(BUILD)/lrnn $(DESTDIR)$(BINDIR)/
-	$(INSTALL) -m 644 docs/lrnn.1 $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 644 $(TOPIC_HEADERS) $(DESTDIR)$(INCLUDEDIR)/lrnn/
+	$(if $(PROGRAM),$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/)
+	$(if $(wildcard docs/lrnn.1),$(INSTALL) -m 644 docs/lrnn.1 $(DESTDIR)$(MANDIR)/man1/)
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(LIBDIR)/liblrnn.a $(DESTDIR)$(LIBDIR)/liblrnn.so \
 	    $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(notdir $(SHARED)) \
 	    $(DESTDIR)$(LIBDIR)/pkgconfig/lrnn.pc $(DESTDIR)$(INCLUDEDIR)/lrnn.h \
-	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(wildcard include/lrnn/*.h)) \
+	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(TOPIC_HEADERS)) \
 	    $(DESTDIR)$(BINDIR)/lrnn $(DESTDIR)$(MANDIR)/man1/lrnn.1
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/lrnn 2>/dev/null
 

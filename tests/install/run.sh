@@ -1,0 +1,62 @@
+#!/bin/sh
+# Installs into a scratch prefix and builds the README's program (and every example) against it through
+# pkg-config alone, shared and static.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+MAKE=${MAKE:-make}
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+passed=0 failed=0
+ok() { passed=$((passed + 1)); }
+bad() { echo "not ok: $*"; failed=$((failed + 1)); }
+
+PKG_CONFIG_PATH=$scratch/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+export PKG_CONFIG_PATH
+unset MAKEFLAGS MAKELEVEL MFLAGS
+if $MAKE -s install BUILD="$scratch/build" PREFIX="$scratch/usr" > "$scratch/log" 2>&1; then
+    ok
+else
+    tail -n 20 "$scratch/log"
+    bad "make install"
+fi
+
+# The README's program is the block between ```c and ```.
+mkdir "$scratch/programs"
+sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' > "$scratch/programs/readme.c"
+for example in examples/*.c; do
+    [ -e "$example" ] && cp "$example" "$scratch/programs/"
+done
+
+cd "$scratch" || exit 1
+for source in programs/*.c; do
+    name=$(basename "$source" .c)
+    # shellcheck disable=SC2046
+    if ${CC:-cc} -std=gnu11 -Wall -Wextra "$source" $(pkg-config --cflags --libs lrnn) -lm -pthread -o "$name.shared" 2> log &&
+        LD_LIBRARY_PATH=$scratch/usr/lib timeout 120 "./$name.shared" > out 2>&1; then
+        ok
+    else
+        cat log out
+        bad "$name, shared"
+    fi
+    # shellcheck disable=SC2046
+    if ${CC:-cc} -std=gnu11 "$source" $(pkg-config --cflags lrnn) "$scratch/usr/lib/liblrnn.a" \
+        $(pkg-config --static --libs lrnn | sed 's/-llrnn//') -o "$name.static" 2> log &&
+        timeout 120 "./$name.static" > out 2>&1; then
+        ok
+    else
+        cat log out
+        bad "$name, static"
+    fi
+done
+
+unset PKG_CONFIG_PATH
+cd - > /dev/null 2>&1
+if $MAKE -s uninstall BUILD="$scratch/build" PREFIX="$scratch/usr" > "$scratch/log" 2>&1 &&
+    [ -z "$(find "$scratch/usr" -type f -o -type l)" ]; then
+    ok
+else
+    find "$scratch/usr" -type f
+    bad "make uninstall leaves nothing behind"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
