@@ -13,9 +13,9 @@
 /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. ln2 comes in two parts; the first
  * has so few bits that its products with n are exact even without fused multiply-add. */
 #define ROUNDING_SHIFT 12582912.0f
-#define LOG2_E 1.44269504088896341f
-#define LN2_HIGH 0.693359375f
-#define LN2_LOW -2.12194440e-4f
+#define LOG2_E         1.44269504088896341f
+#define LN2_HIGH       0.693359375f
+#define LN2_LOW        -2.12194440e-4f
 
 typedef struct reduced {
     vector shifted; /* n + ROUNDING_SHIFT */
@@ -50,7 +50,7 @@ ALWAYS_INLINE vector scale_by_power(vector x, reduced by)
     words n = (words)by.shifted - (words)splat(ROUNDING_SHIFT);
     words half = (words)((integers)n >> 1);
     vector first = (vector)((half + 127) << 23), second = (vector)((n - half + 127) << 23);
-    return x * first * second;
+    return rounded(x * first * second);
 #endif
 }
 

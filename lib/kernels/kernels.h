@@ -12,15 +12,15 @@
 #include "base/real.h"
 
 typedef struct adam_step {
-    real learning_rate;       /* already divided by 1 - beta1^t */
+    real learning_rate; /* already divided by 1 - beta1^t */
     real beta1, beta2;
     real complement1, complement2; /* 1 - beta1, 1 - beta2, subtracted in double: from a float
                                       0.999 they would be wrong in the fifth digit */
     real epsilon;
     real inverse_sqrt_correction; /* 1 / sqrt(1 - beta2^t) */
-    real weight_decay;        /* coupled (Adam): added to the gradient as weight_decay * parameter */
-    real decay_factor;        /* decoupled (AdamW): parameter *= decay_factor first; 1 for Adam */
-    real gradient_scale;      /* clipping: each gradient is multiplied by it first */
+    real weight_decay;   /* coupled (Adam): added to the gradient as weight_decay * parameter */
+    real decay_factor;   /* decoupled (AdamW): parameter *= decay_factor first; 1 for Adam */
+    real gradient_scale; /* clipping: each gradient is multiplied by it first */
 } adam_step;
 
 typedef struct kernel_table {
@@ -28,7 +28,8 @@ typedef struct kernel_table {
 
     /* ---- products with a packed right-hand matrix ----
      * B [K,N] is cut into panels of `panel` columns; a panel holds its K rows one after the other,
-     * `panel` values each, the last panel padded with zeros. See kernel_packed_size, kernel_pack. */
+     * `panel` values each, the last panel padded with zeros. See kernel_packed_size, kernel_pack.
+     */
     size_t panel;
 
     /* C[m,n] += sum over p of A[m,p] * B[p,n]. Each output starts from the value in C and adds its
@@ -43,8 +44,8 @@ typedef struct kernel_table {
     void (*exp)(real *y, const real *x, size_t n);
     void (*sigmoid)(real *y, const real *x, size_t n);
     void (*tanh)(real *y, const real *x, size_t n);
-    void (*add)(real *y, const real *x, size_t n);                  /* y += x */
-    void (*scale)(real *y, real factor, size_t n);                  /* y *= factor */
+    void (*add)(real *y, const real *x, size_t n);                     /* y += x */
+    void (*scale)(real *y, real factor, size_t n);                     /* y *= factor */
     void (*add_scaled)(real *y, const real *x, real factor, size_t n); /* y += factor * x */
     double (*dot)(const real *x, const real *y, size_t n); /* in double, one fixed order */
 

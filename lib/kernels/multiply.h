@@ -24,7 +24,8 @@ typedef struct multiply {
 /* Reals of scratch that each thread needs for any product, whatever its size. */
 size_t multiply_workspace(void);
 
-/* Runs the product in the calling thread. workspace: multiply_workspace() reals, 64-byte aligned. */
+/* Runs the product in the calling thread. workspace: multiply_workspace() reals, 64-byte aligned.
+ */
 void multiply_run(const multiply *product, real *workspace);
 
 /* Runs it on all threads of the pool, cut into fixed pieces along the outputs so that the bits do

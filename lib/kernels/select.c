@@ -1,31 +1,51 @@
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tables.h"
 
-static const kernel_table *const tables[] = {&kernel_table_reference};
-static const kernel_table *chosen;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
+/* From the slowest to the fastest. */
 const kernel_table *kernel_table_at(size_t index)
 {
-    return index < sizeof tables / sizeof *tables ? tables[index] : NULL;
+    const kernel_table *tables[8] = {&kernel_table_reference};
+    size_t count = 1;
+#if KERNELS_X86
+    tables[count++] = &kernel_table_baseline;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        tables[count++] = &kernel_table_avx2;
+    }
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("fma")) {
+        tables[count++] = &kernel_table_avx512;
+    }
+#elif KERNELS_NEON
+    tables[count++] = &kernel_table_neon;
+#endif
+    return index < count ? tables[index] : NULL;
 }
 
-static void choose(void)
+static const kernel_table *choose(void)
 {
     const char *wanted = getenv("LRNN_KERNELS");
+    const kernel_table *table = NULL;
     for (size_t i = 0; kernel_table_at(i) != NULL; i++) {
-        chosen = kernel_table_at(i);
-        if (wanted != NULL && strcmp(chosen->name, wanted) == 0) {
-            return;
+        table = kernel_table_at(i);
+        if (wanted != NULL && strcmp(table->name, wanted) == 0) {
+            break;
         }
     }
+    return table;
 }
 
+/* Threads that come first at the same time all choose, and all the same. */
 const kernel_table *kernels(void)
 {
-    pthread_once(&once, choose);
-    return chosen;
+    static _Atomic(const kernel_table *) chosen;
+    const kernel_table *table = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (table == NULL) {
+        table = choose();
+        atomic_store_explicit(&chosen, table, memory_order_relaxed);
+    }
+    return table;
 }

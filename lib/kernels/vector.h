@@ -21,15 +21,15 @@
 #endif
 
 #if defined(__AVX512F__)
-#define VECTOR_LENGTH 16
+#define VECTOR_LENGTH   16
 #define VECTOR_REGISTER "+v"
-#define FIRST_HALF 0, 1, 2, 3, 4, 5, 6, 7
-#define SECOND_HALF 8, 9, 10, 11, 12, 13, 14, 15
+#define FIRST_HALF      0, 1, 2, 3, 4, 5, 6, 7
+#define SECOND_HALF     8, 9, 10, 11, 12, 13, 14, 15
 #elif defined(__AVX2__)
-#define VECTOR_LENGTH 8
+#define VECTOR_LENGTH   8
 #define VECTOR_REGISTER "+x"
-#define FIRST_HALF 0, 1, 2, 3
-#define SECOND_HALF 4, 5, 6, 7
+#define FIRST_HALF      0, 1, 2, 3
+#define SECOND_HALF     4, 5, 6, 7
 #else
 #define VECTOR_LENGTH 4
 #if defined(__x86_64__)
@@ -37,7 +37,7 @@
 #else
 #define VECTOR_REGISTER "+w"
 #endif
-#define FIRST_HALF 0, 1
+#define FIRST_HALF  0, 1
 #define SECOND_HALF 2, 3
 #endif
 
@@ -73,6 +73,24 @@ ALWAYS_INLINE void store(float *to, vector x)
     memcpy(to, &x, sizeof x);
 }
 
+#if VECTOR_LENGTH == 4
+static __attribute__((noinline)) vector load_part(const float *from, size_t lanes)
+{
+    vector x = {0};
+    for (size_t i = 0; i < lanes; i++) {
+        x[i] = from[i];
+    }
+    return x;
+}
+
+static __attribute__((noinline)) void store_part(float *to, vector x, size_t lanes)
+{
+    for (size_t i = 0; i < lanes; i++) {
+        to[i] = x[i];
+    }
+}
+#endif
+
 /* The first `lanes` values, zeros behind them; nothing past them is touched. */
 ALWAYS_INLINE vector load_lanes(const float *from, size_t lanes)
 {
@@ -85,11 +103,7 @@ ALWAYS_INLINE vector load_lanes(const float *from, size_t lanes)
     integers mask = (integers){0, 1, 2, 3, 4, 5, 6, 7} < (int32_t)lanes;
     return (vector)_mm256_maskload_ps(from, (__m256i)mask);
 #else
-    vector x = {0};
-    for (size_t i = 0; i < lanes; i++) {
-        x[i] = from[i];
-    }
-    return x;
+    return load_part(from, lanes);
 #endif
 }
 
@@ -105,9 +119,7 @@ ALWAYS_INLINE void store_lanes(float *to, vector x, size_t lanes)
     integers mask = (integers){0, 1, 2, 3, 4, 5, 6, 7} < (int32_t)lanes;
     _mm256_maskstore_ps(to, (__m256i)mask, (__m256)x);
 #else
-    for (size_t i = 0; i < lanes; i++) {
-        to[i] = x[i];
-    }
+    store_part(to, x, lanes);
 #endif
 }
 

@@ -1,0 +1,10 @@
+#include "tables.h"
+
+#if KERNELS_X86
+#if !defined(__AVX2__) || !defined(__FMA__)
+#error "compile this file with KERNEL_FLAGS_avx2 of flags.mk"
+#endif
+#define KERNEL_TABLE kernel_table_avx2
+#define KERNEL_NAME  "avx2"
+#include "fast.h"
+#endif

@@ -1,0 +1,10 @@
+#include "tables.h"
+
+#if KERNELS_X86
+#if !defined(__AVX512F__) || !defined(__AVX512VL__) || !defined(__AVX512DQ__)
+#error "compile this file with KERNEL_FLAGS_avx512 of flags.mk"
+#endif
+#define KERNEL_TABLE kernel_table_avx512
+#define KERNEL_NAME  "avx512"
+#include "fast.h"
+#endif

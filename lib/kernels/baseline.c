@@ -1,0 +1,8 @@
+/* x86-64 as it always is: SSE2. */
+#include "tables.h"
+
+#if KERNELS_X86
+#define KERNEL_TABLE kernel_table_baseline
+#define KERNEL_NAME  "baseline"
+#include "fast.h"
+#endif

@@ -1,0 +1,188 @@
+/* Element-wise passes, sums and the optimizer. */
+#ifndef KERNELS_FAST_ELEMENTWISE_H
+#define KERNELS_FAST_ELEMENTWISE_H
+
+#include "functions.h"
+
+/* y[i] = expression of vectors x and y. */
+#define FOR_VECTORS(n, body)                                                                       \
+    do {                                                                                           \
+        size_t i = 0;                                                                              \
+        for (; i + VECTOR_LENGTH <= (n); i += VECTOR_LENGTH) {                                     \
+            const size_t lanes = VECTOR_LENGTH;                                                    \
+            body;                                                                                  \
+        }                                                                                          \
+        if (i < (n)) {                                                                             \
+            const size_t lanes = (n)-i;                                                            \
+            body;                                                                                  \
+        }                                                                                          \
+    } while (0)
+
+#define X load_lanes(x + i, lanes)
+#define Y load_lanes(y + i, lanes)
+
+static void map_exp(real *y, const real *x, size_t n)
+{
+    FOR_VECTORS(n, store_lanes(y + i, vector_exp(X), lanes));
+}
+
+static void map_sigmoid(real *y, const real *x, size_t n)
+{
+    FOR_VECTORS(n, store_lanes(y + i, vector_sigmoid(X), lanes));
+}
+
+static void map_tanh(real *y, const real *x, size_t n)
+{
+    FOR_VECTORS(n, store_lanes(y + i, vector_tanh(X), lanes));
+}
+
+static void add(real *y, const real *x, size_t n)
+{
+    FOR_VECTORS(n, store_lanes(y + i, Y + X, lanes));
+}
+
+static void scale(real *y, real factor, size_t n)
+{
+    FOR_VECTORS(n, store_lanes(y + i, Y * factor, lanes));
+}
+
+static void add_scaled(real *y, const real *x, real factor, size_t n)
+{
+    FOR_VECTORS(n, store_lanes(y + i, X * factor + Y, lanes));
+}
+
+static void exp_shifted(real *x, size_t n, real shift, real factor)
+{
+    FOR_VECTORS(n, store_lanes(x + i, factor * vector_exp(X - shift), lanes));
+}
+
+/* ---- sums: 16 partial ones in double, element i in number i % 16, on every instruction set ----
+ */
+
+#define SUMS        16
+#define SUM_VECTORS (SUMS / VECTOR_LENGTH)
+
+typedef struct sums {
+    doubles part[2 * SUM_VECTORS];
+} sums;
+
+ALWAYS_INLINE double sums_total(const sums *of)
+{
+    double part[SUMS];
+    memcpy(part, of->part, sizeof part);
+    for (size_t step = SUMS / 2; step > 0; step /= 2) {
+        for (size_t i = 0; i < step; i++) {
+            part[i] += part[i + step];
+        }
+    }
+    return part[0];
+}
+
+ALWAYS_INLINE void dot_add(sums *to, const real *x, const real *y)
+{
+    UNROLL for (size_t v = 0; v < SUM_VECTORS; v++)
+    {
+        vector a = load(x + v * VECTOR_LENGTH), b = load(y + v * VECTOR_LENGTH);
+        to->part[2 * v] = first_half(a) * first_half(b) + to->part[2 * v];
+        to->part[2 * v + 1] = second_half(a) * second_half(b) + to->part[2 * v + 1];
+    }
+}
+
+/* A product of floats is exact in double: fused or not, the sum is the same. */
+static double dot(const real *x, const real *y, size_t n)
+{
+    sums to = {0};
+    size_t i = 0;
+    for (; i + SUMS <= n; i += SUMS) {
+        dot_add(&to, x + i, y + i);
+    }
+    if (i < n) {
+        real rest_x[SUMS] = {0}, rest_y[SUMS] = {0};
+        memcpy(rest_x, x + i, (n - i) * sizeof(real));
+        memcpy(rest_y, y + i, (n - i) * sizeof(real));
+        dot_add(&to, rest_x, rest_y);
+    }
+    return sums_total(&to);
+}
+
+/* Four values are added in float before they go into a sum. */
+#define EXP_BLOCK (4 * SUMS)
+
+ALWAYS_INLINE void maximum_add(vector top[4], const real *x)
+{
+    for (size_t i = 0; i < EXP_BLOCK; i += 4 * VECTOR_LENGTH) {
+        UNROLL for (size_t v = 0; v < 4; v++)
+        {
+            top[v] = maximum(top[v], load(x + i + v * VECTOR_LENGTH));
+        }
+    }
+}
+
+ALWAYS_INLINE void exp_add(sums *to, const real *x, real shift)
+{
+    UNROLL for (size_t v = 0; v < SUM_VECTORS; v++)
+    {
+        vector e[4];
+        UNROLL for (size_t j = 0; j < 4; j++)
+        {
+            e[j] = vector_exp(load(x + j * SUMS + v * VECTOR_LENGTH) - shift);
+        }
+        vector four = (e[0] + e[1]) + (e[2] + e[3]);
+        to->part[2 * v] += first_half(four);
+        to->part[2 * v + 1] += second_half(four);
+    }
+}
+
+static void max_sum_exp(const real *x, size_t n, real *max, double *sum)
+{
+    size_t whole = n / EXP_BLOCK * EXP_BLOCK;
+    real rest[EXP_BLOCK];
+    for (size_t i = 0; i < EXP_BLOCK; i++) {
+        rest[i] = whole + i < n ? x[whole + i] : -__builtin_inff();
+    }
+    vector top[4] = {splat(x[0]), splat(x[0]), splat(x[0]), splat(x[0])};
+    for (size_t i = 0; i < whole; i += EXP_BLOCK) {
+        maximum_add(top, x + i);
+    }
+    maximum_add(top, rest);
+    vector tops = maximum(maximum(top[0], top[1]), maximum(top[2], top[3]));
+    real greatest = tops[0];
+    for (size_t v = 1; v < VECTOR_LENGTH; v++) {
+        greatest = tops[v] > greatest ? tops[v] : greatest;
+    }
+    sums to = {0};
+    for (size_t i = 0; i < whole; i += EXP_BLOCK) {
+        exp_add(&to, x + i, greatest);
+    }
+    exp_add(&to, rest, greatest);
+    *max = greatest;
+    *sum = sums_total(&to);
+}
+
+/* ---- Adam ---- */
+
+ALWAYS_INLINE void adam_values(const adam_step *step, real *parameter, const real *gradient,
+                               real *m, real *v, size_t lanes)
+{
+    vector p = rounded(load_lanes(parameter, lanes) * step->decay_factor);
+    vector g = rounded(load_lanes(gradient, lanes) * step->gradient_scale);
+    g = p * step->weight_decay + g;
+    vector first = load_lanes(m, lanes) * step->beta1 + rounded(g * step->complement1);
+    vector second = load_lanes(v, lanes) * step->beta2 + rounded(g * step->complement2 * g);
+    store_lanes(m, first, lanes);
+    store_lanes(v, second, lanes);
+    vector root = square_root(second) * step->inverse_sqrt_correction + step->epsilon;
+    store_lanes(parameter, p - first * step->learning_rate / root, lanes);
+}
+
+static void adam(const adam_step *step, size_t n, real *parameter, const real *gradient, real *m,
+                 real *v)
+{
+    const adam_step own = *step;
+    FOR_VECTORS(n, adam_values(&own, parameter + i, gradient + i, m + i, v + i, lanes));
+}
+
+#undef X
+#undef Y
+
+#endif
