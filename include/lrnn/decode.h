@@ -104,7 +104,7 @@ enum {
  * hypothesis that takes an end token is finished, with the score below; `kept` are the best
  * finished ones, n_best of them (beam_width with LRNN_CANDIDATES_TRANSFORMERS, beam_width /
  * beam_groups in each group). n is the number of tokens generated so far, S the largest sum of x
- * among the live hypotheses. */
+ * among the live hypotheses. With groups each rule holds for each group by itself. */
 enum {
     LRNN_STOP_FIRST = 0, /* after the first step that finishes a hypothesis */
     LRNN_STOP_WIDTH = 1, /* when beam_width / beam_groups are finished (early_stopping=True of the
@@ -148,8 +148,8 @@ enum {
  *                  minus presence_penalty, minus frequency_penalty times the number of occurrences
  *   3. bans        banned_tokens, the last token of banned_sequences, repeated n-grams, and end
  *                  tokens before min_length: -infinity
- *   4. forced      in the first forced_count steps every other token: -infinity; a forced token
- *                  overrules a ban
+ *   4. forced      in the first forced_count steps every other token: -infinity; the forced one has
+ *                  its own l, whatever penalties and bans say
  *   5. allowed     what the `allowed` callback does not list: -infinity
  *   6. logits      the `logits` callback
  *   7. diversity   minus diversity_penalty times the number of hypotheses in earlier groups that
@@ -159,8 +159,8 @@ enum {
  * Nothing is normalised again: bans do not make what is left more likely in a beam's score. */
 typedef struct lrnn_decoder_options {
     size_t size; /* set by lrnn_decoder_options_init */
-    const lrnn_allocator
-        *allocator; /* NULL (default): the model's; with a scorer malloc and free */
+    /* NULL (default): the model's; with a scorer malloc and free. */
+    const lrnn_allocator *allocator;
 
     /* ---- capacity ---- */
     size_t batch; /* requests searched side by side; default 1, at least 1 */
@@ -170,7 +170,7 @@ typedef struct lrnn_decoder_options {
     size_t max_length; /* most tokens to generate, end token included; default 100, at least 1 */
 
     /* ---- ending ---- */
-    size_t min_length; /* fewest tokens, end token included; default 0, at most max_length */
+    size_t min_length; /* tokens that come before an end token may; default 0, at most max_length */
     const int32_t *end_tokens; /* [end_count] ids that finish a hypothesis; copied */
     size_t end_count;          /* default 0: only max_length ends */
 
@@ -185,8 +185,8 @@ typedef struct lrnn_decoder_options {
     size_t beam_groups;
     double diversity_penalty; /* default 0; finite, at least 0; needs beam_groups > 1 */
     /* score = (sum of x) / n^length_penalty, n the number of generated tokens. Default 1: the mean,
-     * so that ranking by score is ranking by perplexity; 0: the sum; above 1 favours longer ones.
-     */
+     * so that ranking by score is ranking by perplexity; 0: the sum; above 1 favours longer
+     * ones. */
     double length_penalty;
     int32_t candidates; /* LRNN_CANDIDATES_*; default LRNN_CANDIDATES_UNTIL_WIDTH */
     int32_t cut;        /* LRNN_CUT_*; default LRNN_CUT_UNFINISHED */
@@ -230,8 +230,8 @@ typedef struct lrnn_decoder_options {
     /* ---- callbacks, each NULL by default ---- */
     void *user; /* handed to all of them */
     /* Points *tokens at the *count ids that may follow a row, in any order, which must stay until
-     * the next callback. Left as it is (NULL): all of them. *count 0: none; the hypothesis is
-     * stuck. */
+     * the next callback. *count comes in as LRNN_AUTO; left so: all may follow. 0: none may, the
+     * hypothesis is stuck. */
     int32_t (*allowed)(void *user, const lrnn_rows *rows, size_t row, const int32_t **tokens,
                        size_t *count);
     /* Changes values [rows->count, V] as it likes: filtered log-probabilities, or logits with

@@ -1,0 +1,246 @@
+/* Only the tokens that a filter names are touched; the rest of a row is copied once. */
+#include "filter.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static bool has_penalty(const lrnn_decoder_options *o)
+{
+    return o->repetition_penalty != 1 || o->presence_penalty != 0 || o->frequency_penalty != 0;
+}
+
+bool filter_wanted(const lrnn_decoder_options *options)
+{
+    return has_penalty(options) || options->no_repeat_ngram > 0 || options->banned_count > 0 ||
+           options->banned_sequence_count > 0 || options->forced_count > 0 ||
+           (options->min_length > 0 && options->end_count > 0) || options->allowed != NULL ||
+           options->logits != NULL || options->diversity_penalty > 0;
+}
+
+bool filter_bounded(const lrnn_decoder_options *options)
+{
+    return options->presence_penalty >= 0 && options->frequency_penalty >= 0 &&
+           options->logits == NULL &&
+           (options->penalize == LRNN_PENALTY_LOG_PROBABILITIES ||
+            options->repetition_penalty >= 1);
+}
+
+/* What a filter looks back on: the prompt, if it is asked to, then the generated tokens. */
+typedef struct view {
+    const int32_t *prompt, *generated;
+    size_t prompt_count, count;
+} view;
+
+static int32_t token_at(const view *text, size_t i)
+{
+    return i < text->prompt_count ? text->prompt[i] : text->generated[i - text->prompt_count];
+}
+
+static view look_back(lrnn_decoder *d, size_t row)
+{
+    const slot *of = &d->slots[d->live[row].slot];
+    decoder_copy_path(d->history, NULL, d->step, of, d->live[row].node);
+    view text = {of->request.tokens, d->history, 0, d->step};
+    if (d->options.filter_prompt == 1) {
+        text.prompt_count = of->request.count;
+        text.count += of->request.count;
+    }
+    return text;
+}
+
+/* ---- penalties ---- */
+
+static double penalized(const lrnn_decoder_options *o, double value, int32_t occurrences)
+{
+    if (o->repetition_penalty != 1) {
+        value = value < 0 ? value * o->repetition_penalty : value / o->repetition_penalty;
+    }
+    return value - o->presence_penalty - o->frequency_penalty * (double)occurrences;
+}
+
+static void penalize(lrnn_decoder *d, const view *text, real *values, double shift)
+{
+    size_t distinct = 0;
+    for (size_t i = 0; i < text->count; i++) {
+        int32_t token = token_at(text, i);
+        if ((size_t)token < d->vocab_size && d->counts[token]++ == 0) {
+            d->seen[distinct++] = token;
+        }
+    }
+    double zero = d->options.penalize == LRNN_PENALTY_LOGITS ? 0 : shift;
+    for (size_t i = 0; i < distinct; i++) {
+        int32_t token = d->seen[i];
+        double value = penalized(&d->options, (double)values[token] - zero, d->counts[token]);
+        values[token] = (real)(value + zero);
+        d->counts[token] = 0;
+    }
+}
+
+/* ---- bans ---- */
+
+/* True if the text ends with these tokens. */
+static bool matches_end(const view *text, const int32_t *tokens, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (token_at(text, text->count - count + i) != tokens[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void ban_sequences(const lrnn_decoder *d, const view *text, real *values)
+{
+    for (size_t i = 0; i < d->options.banned_sequence_count; i++) {
+        const int32_t *sequence = d->options.banned_sequences[i];
+        size_t before = d->options.banned_lengths[i] - 1;
+        if (before <= text->count && matches_end(text, sequence, before)) {
+            values[sequence[before]] = -(real)INFINITY;
+        }
+    }
+}
+
+/* Bans what followed each earlier occurrence of the last n - 1 tokens. */
+static void ban_repeated_ngrams(const lrnn_decoder *d, const view *text, real *values)
+{
+    size_t before = d->options.no_repeat_ngram - 1;
+    for (size_t i = 0; i + before < text->count; i++) {
+        size_t k = 0;
+        while (k < before && token_at(text, i + k) == token_at(text, text->count - before + k)) {
+            k++;
+        }
+        int32_t token = token_at(text, i + before);
+        if (k == before && (size_t)token < d->vocab_size) {
+            values[token] = -(real)INFINITY;
+        }
+    }
+}
+
+static void ban(const lrnn_decoder *d, const view *text, real *values)
+{
+    const lrnn_decoder_options *o = &d->options;
+    for (size_t i = 0; i < o->banned_count; i++) {
+        values[o->banned_tokens[i]] = -(real)INFINITY;
+    }
+    ban_sequences(d, text, values);
+    if (o->no_repeat_ngram > 0) {
+        ban_repeated_ngrams(d, text, values);
+    }
+    for (size_t i = 0; d->step < o->min_length && i < o->end_count; i++) {
+        values[o->end_tokens[i]] = -(real)INFINITY;
+    }
+}
+
+/* ---- forced and allowed ---- */
+
+static void force(const lrnn_decoder *d, real *values, const real *logits, double normalizer,
+                  double shift)
+{
+    int32_t token = d->options.forced_tokens[d->step];
+    for (size_t i = 0; i < d->vocab_size; i++) {
+        values[i] = -(real)INFINITY;
+    }
+    values[token] = (real)((double)logits[token] - normalizer + shift);
+}
+
+static lrnn_status allow(lrnn_decoder *d, size_t row, real *values)
+{
+    const int32_t *tokens = NULL;
+    size_t count = LRNN_AUTO;
+    decoder_leave(d);
+    lrnn_status status = decoder_return(
+        d, d->options.allowed(d->options.user, &d->rows, row, &tokens, &count), "allowed");
+    if (status != LRNN_OK || count == LRNN_AUTO) {
+        return status;
+    }
+    if (tokens == NULL && count > 0) {
+        return error_set(LRNN_ERR_CALLBACK, "allowed: %zu tokens, but tokens is NULL", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tokens[i] < 0 || (size_t)tokens[i] >= d->vocab_size) {
+            return error_set(LRNN_ERR_CALLBACK, "allowed: tokens[%zu]: expected 0..%zu, found %d",
+                             i, d->vocab_size - 1, (int)tokens[i]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        d->counts[tokens[i]] = 1;
+    }
+    for (size_t i = 0; i < d->vocab_size; i++) {
+        values[i] = d->counts[i] != 0 ? values[i] : -(real)INFINITY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        d->counts[tokens[i]] = 0;
+    }
+    return LRNN_OK;
+}
+
+/* ---- a row, all rows ---- */
+
+/* The caller's callback is promised log-probabilities. */
+static void start_row(lrnn_decoder *d, size_t row)
+{
+    size_t V = d->vocab_size;
+    real *values = d->values + row * V;
+    memcpy(values, d->logits + row * V, V * sizeof(real));
+    d->shifts[row] = d->normalizers[row];
+    if (d->options.logits != NULL && d->options.penalize == LRNN_PENALTY_LOG_PROBABILITIES) {
+        real shift = (real)d->shifts[row];
+        for (size_t i = 0; i < V; i++) {
+            values[i] -= shift;
+        }
+        d->shifts[row] = 0;
+    }
+}
+
+static lrnn_status filter_row(lrnn_decoder *d, size_t row)
+{
+    size_t V = d->vocab_size;
+    real *values = d->values + row * V;
+    start_row(d, row);
+    if (d->step < d->options.forced_count) {
+        force(d, values, d->logits + row * V, d->normalizers[row], d->shifts[row]);
+    } else {
+        view text = look_back(d, row);
+        if (has_penalty(&d->options)) {
+            penalize(d, &text, values, d->shifts[row]);
+        }
+        ban(d, &text, values);
+    }
+    return d->options.allowed != NULL ? allow(d, row, values) : LRNN_OK;
+}
+
+static lrnn_status change_logits(lrnn_decoder *d)
+{
+    decoder_leave(d);
+    lrnn_status status = decoder_return(
+        d, d->options.logits(d->options.user, &d->rows, d->values), "logits");
+    for (size_t row = 0; status == LRNN_OK && row < d->row_count; row++) {
+        if (!values_are_valid(d->values + row * d->vocab_size, d->vocab_size)) {
+            status = error_set(LRNN_ERR_NUMERIC, "logits callback, row %zu: NaN or +infinity", row);
+        }
+    }
+    return status;
+}
+
+lrnn_status filter_rows(lrnn_decoder *decoder)
+{
+    lrnn_status status = LRNN_OK;
+    if (!decoder->filters) {
+        memcpy(decoder->shifts, decoder->normalizers, decoder->row_count * sizeof(double));
+        return LRNN_OK;
+    }
+    for (size_t row = 0; status == LRNN_OK && row < decoder->row_count; row++) {
+        status = filter_row(decoder, row);
+    }
+    if (status == LRNN_OK && decoder->options.logits != NULL) {
+        status = change_logits(decoder);
+    }
+    for (size_t row = 0; status == LRNN_OK && row < decoder->row_count; row++) {
+        decoder->maxima[row] =
+            values_maximum(decoder->values + row * decoder->vocab_size, decoder->vocab_size);
+        decoder->stuck[row] = decoder->maxima[row] == -(real)INFINITY;
+    }
+    return status;
+}

@@ -1,0 +1,49 @@
+/* The best continuations of many, without sorting them: a bounded heap whose worst member is the
+ * threshold that a scan of the values has to beat. */
+#ifndef DECODE_SELECT_H
+#define DECODE_SELECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/real.h"
+
+typedef struct candidate {
+    double value;
+    int32_t row;
+    int32_t token;
+} candidate;
+
+typedef struct selection {
+    candidate *items; /* a heap, the worst on top, until selection_sort */
+    size_t count, capacity;
+} selection;
+
+/* The one order that everything here goes by: larger value, then lower row, then lower token. */
+static inline bool candidate_better(const candidate *a, const candidate *b)
+{
+    if (a->value != b->value) {
+        return a->value > b->value;
+    }
+    return a->row != b->row ? a->row < b->row : a->token < b->token;
+}
+
+/* Offers offset + values[i] for every i < n whose value is not -infinity. */
+void selection_scan(selection *best, const real *values, size_t n, double offset, int32_t row);
+
+/* Orders the members best first; the selection is then complete. */
+void selection_sort(selection *best);
+
+/* The largest value; -infinity if there is none above. */
+real values_maximum(const real *values, size_t n);
+
+/* False if a value is NaN or +infinity. */
+bool values_are_valid(const real *values, size_t n);
+
+/* Makes a heap of the items, the best on top; and takes the best of `count` from it: afterwards
+ * items[count - 1] holds it and the others are a heap of count - 1. */
+void candidates_heapify(candidate *items, size_t count);
+void candidates_pop(candidate *items, size_t count);
+
+#endif

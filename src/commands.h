@@ -1,0 +1,11 @@
+/* The subcommands. argv[0] is the subcommand's name; the result is the exit status. */
+#ifndef COMMANDS_H
+#define COMMANDS_H
+
+int command_train(int argc, char **argv);
+int command_generate(int argc, char **argv);
+int command_eval(int argc, char **argv);
+int command_score(int argc, char **argv);
+int command_inspect(int argc, char **argv);
+
+#endif

@@ -1,0 +1,133 @@
+#include <math.h>
+
+#include "commands.h"
+#include "evaluate.h"
+#include "model_file.h"
+#include "options.h"
+#include "output.h"
+
+typedef struct eval_settings {
+    const char *model;
+    size_t batch;
+    size_t steps;
+    size_t threads;
+} eval_settings;
+
+static const option_row rows[] = {
+    {.kind = OPTION_TEXT,
+     .name = "model",
+     .letter = 'm',
+     .argument = "FILE",
+     AT(eval_settings, model),
+     .help = "the model, or a checkpoint; needed"},
+    {.kind = OPTION_COUNT,
+     .name = "batch",
+     .minimum = 1,
+     AT(eval_settings, batch),
+     .help = "cut the text into so many pieces that run side by side: faster, but each piece "
+             "begins without a past"},
+    {.kind = OPTION_COUNT,
+     .name = "steps",
+     .minimum = 1,
+     AT(eval_settings, steps),
+     .help =
+         "tokens computed in one go; the state is carried, so the result does not depend on it"},
+    {.kind = OPTION_COUNT,
+     .name = "threads",
+     .minimum = 1,
+     AT(eval_settings, threads),
+     .help = "threads; the result does not depend on it"},
+};
+
+static const char closing[] =
+    "The first token is given and all others are predicted. Prints these lines:\n"
+    "  tokens              number of tokens that were predicted\n"
+    "  nats_per_token      cross-entropy\n"
+    "  perplexity          exp(nats_per_token)\n"
+    "  characters          of the text as it was read\n"
+    "  bits_per_character  cross-entropy of the whole text / ln 2 / characters";
+
+static int read_tokens(token_list *tokens, size_t *characters, const lrnn_model *model,
+                       char *const *paths, int count)
+{
+    text source = {0};
+    int failed = 0;
+    for (int i = 0; i < count && !failed; i++) {
+        failed = text_add_file(&source, paths[i]);
+    }
+    if (!failed) {
+        *characters = text_characters(&source);
+        failed = tokens_encode(tokens, lrnn_model_input_vocab(model), source.bytes, source.length,
+                               paths[0]);
+    }
+    text_free(&source);
+    return failed;
+}
+
+static lrnn_status make_trainer(lrnn_trainer **trainer, const lrnn_model *model,
+                                const eval_settings *settings)
+{
+    lrnn_trainer_options options;
+    lrnn_status status = lrnn_trainer_options_init(&options, sizeof options);
+    if (status == LRNN_OK) {
+        options.batch = settings->batch;
+        options.steps = settings->steps;
+        options.threads = settings->threads;
+        status = lrnn_trainer_create(trainer, model, &options);
+    }
+    return status;
+}
+
+static int evaluate(const lrnn_model *model, const eval_settings *settings, char *const *paths,
+                    int count)
+{
+    token_list tokens = {0};
+    size_t characters = 0;
+    lrnn_trainer *trainer = NULL;
+    double sum = 0;
+    double predicted = 0;
+    int failed = read_tokens(&tokens, &characters, model, paths, count);
+    if (!failed) {
+        lrnn_status status = make_trainer(&trainer, model, settings);
+        failed = status != LRNN_OK ? complain_status(status, "eval")
+                                   : evaluate_tokens(&sum, &predicted, trainer, &tokens,
+                                                     settings->batch, settings->steps);
+    }
+    if (!failed) {
+        printf("tokens: %.0f\n", predicted);
+        printf("nats_per_token: %.6f\n", sum / predicted);
+        printf("perplexity: %.6g\n", exp(sum / predicted));
+        printf("characters: %zu\n", characters);
+        printf("bits_per_character: %.6f\n", sum / log(2) / (double)characters);
+        failed = output_flush();
+    }
+    lrnn_trainer_destroy(trainer);
+    tokens_free(&tokens);
+    return failed;
+}
+
+int command_eval(int argc, char **argv)
+{
+    eval_settings settings = {.batch = 1, .steps = 64, .threads = 1};
+    command_line line = {
+        .command = "eval",
+        .arguments = "-m MODEL [options] TEXT...",
+        .summary = "Says how well a model predicts a text (- is standard input).",
+        .closing = closing,
+        .rows = rows,
+        .count = sizeof rows / sizeof rows[0],
+        .operands_minimum = 1,
+        .operands_maximum = argc,
+    };
+    int first = options_parse(&line, &settings, argc, argv);
+    if (settings.model == NULL) {
+        options_fail(&line, "-m MODEL is needed");
+    }
+    lrnn_model *model = NULL;
+    if (language_model_load(&model, settings.model) != 0) {
+        return 1;
+    }
+    int status = evaluate(model, &settings, argv + first, argc - first);
+    lrnn_model_destroy(model);
+    return status;
+}

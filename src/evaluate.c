@@ -1,0 +1,78 @@
+#include "evaluate.h"
+
+#include <stdlib.h>
+
+#include "output.h"
+
+/* One window of all pieces, with room for `batch` x `steps`. */
+typedef struct window {
+    const token_list *tokens;
+    size_t pairs;  /* of a token and the one behind it, in the text */
+    size_t pieces; /* rows */
+    size_t piece;  /* pairs in a piece; the last may have fewer */
+    int32_t *inputs;
+    int32_t *targets;
+} window;
+
+/* Steps at .. at+steps-1 of every piece. Where a piece is over, the target is ignored. */
+static void fill(const window *view, size_t at, size_t steps)
+{
+    for (size_t row = 0; row < view->pieces; row++) {
+        for (size_t step = 0; step < steps; step++) {
+            size_t pair = row * view->piece + at + step;
+            bool there = pair < view->pairs;
+            view->inputs[row * steps + step] = there ? view->tokens->ids[pair] : 0;
+            view->targets[row * steps + step] = there ? view->tokens->ids[pair + 1] : -1;
+        }
+    }
+}
+
+static lrnn_status walk(double *loss_sum, double *count, lrnn_trainer *trainer, const window *view,
+                        size_t steps)
+{
+    lrnn_sequences sequences;
+    lrnn_train_result result;
+    lrnn_status status = lrnn_sequences_init(&sequences, sizeof sequences);
+    if (status == LRNN_OK) {
+        status = lrnn_train_result_init(&result, sizeof result);
+    }
+    if (status == LRNN_OK) {
+        status = lrnn_trainer_reset_evaluation(trainer);
+    }
+    for (size_t at = 0; at < view->piece && status == LRNN_OK; at += steps) {
+        sequences.batch = view->pieces;
+        sequences.steps = view->piece - at < steps ? view->piece - at : steps;
+        sequences.tokens = view->inputs;
+        sequences.targets = view->targets;
+        fill(view, at, sequences.steps);
+        status = lrnn_trainer_evaluate(trainer, &sequences, &result);
+        if (status == LRNN_OK) {
+            *loss_sum += result.loss_sum;
+            *count += result.loss_weight;
+        }
+    }
+    return status;
+}
+
+int evaluate_tokens(double *loss_sum, double *count, lrnn_trainer *trainer,
+                    const token_list *tokens, size_t batch, size_t steps)
+{
+    *loss_sum = 0;
+    *count = 0;
+    if (tokens->count < 2) {
+        return complain("a text of %zu tokens leaves nothing to predict", tokens->count);
+    }
+    window view = {.tokens = tokens, .pairs = tokens->count - 1};
+    view.piece = (view.pairs + batch - 1) / batch;
+    view.pieces = (view.pairs + view.piece - 1) / view.piece;
+    view.inputs = calloc(batch * steps, sizeof *view.inputs);
+    view.targets = calloc(batch * steps, sizeof *view.targets);
+    lrnn_status status = LRNN_OK;
+    int failed = view.inputs == NULL || view.targets == NULL ? complain("out of memory") : 0;
+    if (!failed) {
+        status = walk(loss_sum, count, trainer, &view, steps);
+    }
+    free(view.inputs);
+    free(view.targets);
+    return status != LRNN_OK ? complain_status(status, "evaluation") : failed;
+}

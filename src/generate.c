@@ -1,0 +1,317 @@
+#include <string.h>
+
+#include "commands.h"
+#include "generation.h"
+#include "model_file.h"
+#include "options.h"
+#include "output.h"
+
+typedef struct generate_settings {
+    const char *model;
+    const char *prompt;
+    bool hide_prompt;
+    size_t tokens;
+    size_t min_tokens;
+    const char *end;
+    int32_t method;
+    uint64_t seed;
+    double temperature;
+    size_t top_k;
+    double top_p;
+    double min_p;
+    double typical_p;
+    bool uniform;
+    size_t beam_width;
+    size_t n_best;
+    double length_penalty;
+    int32_t stopping;
+    size_t diverse_groups;
+    double diversity_penalty;
+    double repetition_penalty;
+    double presence_penalty;
+    double frequency_penalty;
+    size_t no_repeat_ngram;
+} generate_settings;
+
+static const char *const methods[] = {"greedy", "sample", "beam", "sampled-beam", NULL};
+static const char *const stoppings[] = {"first", "width", "heuristic", "exact", NULL};
+
+#define ROW(option_kind_, option_name, field)                                                      \
+    .kind = (option_kind_), .name = (option_name), AT(generate_settings, field)
+#define COUNT(name, field)  ROW(OPTION_COUNT, name, field)
+#define NUMBER(name, field) ROW(OPTION_NUMBER, name, field)
+#define TEXT(name, field)   ROW(OPTION_TEXT, name, field)
+
+static const char heading_sample[] = "With --method sample and sampled-beam:";
+static const char heading_beam[] = "With --method beam and sampled-beam:";
+
+static const option_row rows[] = {
+    {TEXT("model", model), .letter = 'm', .argument = "FILE",
+     .help = "the model, or a checkpoint; needed"},
+    {TEXT("prompt", prompt), .letter = 'p', .argument = "STR",
+     .help = "text to go on from; without one the model begins as after a newline, a space, or "
+             "its commonest token, whichever it knows first"},
+    {ROW(OPTION_FLAG, "hide-prompt", hide_prompt), .help = "print only what is generated"},
+    {COUNT("tokens", tokens), .letter = 'n', .minimum = 1, .help = "most tokens to generate"},
+    {COUNT("min-tokens", min_tokens), .help = "no end before so many tokens"},
+    {TEXT("end", end), .argument = "TOKEN",
+     .help = "end with this token ($'\\n' is a newline to most shells)"},
+    {ROW(OPTION_CHOICE, "method", method), .choices = methods,
+     .help = "how tokens are chosen: the likeliest; at random as likely as they are; the "
+             "likeliest text as a whole; or such a text among texts drawn at random"},
+    {ROW(OPTION_SEED, "seed", seed), .help = "of what is drawn at random"},
+
+    HEADING(heading_sample),
+    {NUMBER("temperature", temperature), .argument = "T", .bounds = ABOVE_MINIMUM,
+     .help = "divides log-probabilities: below 1 is more careful, above 1 wilder"},
+    {COUNT("top-k", top_k), .help = "only the k likeliest tokens; 0: all"},
+    {NUMBER("top-p", top_p), .argument = "P", .maximum = 1, .bounds = ABOVE_MINIMUM,
+     .help = "only the fewest likeliest tokens that have probability P together"},
+    {NUMBER("min-p", min_p), .argument = "P", .maximum = 1,
+     .help = "only tokens at least P times as likely as the likeliest"},
+    {NUMBER("typical-p", typical_p), .argument = "P", .maximum = 1, .bounds = ABOVE_MINIMUM,
+     .help = "only tokens of typical probability, P together"},
+    {ROW(OPTION_FLAG, "uniform", uniform),
+     .help = "all tokens that the above leaves are equally likely; not with beams"},
+
+    HEADING(heading_beam),
+    {COUNT("beam-width", beam_width), .minimum = 1, .help = "hypotheses that are kept"},
+    {COUNT("n-best", n_best), .minimum = 1, .help = "texts to print, the best first"},
+    {NUMBER("length-penalty", length_penalty), .argument = "X", .minimum = -100, .maximum = 100,
+     .help = "texts are ranked by log-probability / length^X: 1 is by perplexity, 0 by "
+             "probability"},
+    {ROW(OPTION_CHOICE, "stopping", stopping), .choices = stoppings,
+     .help = "when enough texts have ended: with the first; when beam-width have; when no live one "
+             "seems better; when no live one can become better"},
+    {COUNT("diverse-groups", diverse_groups), .minimum = 1,
+     .help = "split the beam into groups that avoid each other's tokens"},
+    {NUMBER("diversity-penalty", diversity_penalty), .argument = "X",
+     .help = "how much they avoid them"},
+
+    HEADING("Filters:"),
+    {NUMBER("repetition-penalty", repetition_penalty), .argument = "X", .bounds = ABOVE_MINIMUM,
+     .help = "above 1: tokens that were generated before become less likely"},
+    {NUMBER("presence-penalty", presence_penalty), .argument = "X", .minimum = -100, .maximum = 100,
+     .help = "subtracted from the log-probability of such tokens"},
+    {NUMBER("frequency-penalty", frequency_penalty), .argument = "X", .minimum = -100,
+     .maximum = 100, .help = "the same, times the number of their occurrences"},
+    {COUNT("no-repeat-ngram", no_repeat_ngram), .help = "no run of so many tokens twice; 0: any"},
+};
+
+static const char closing[] =
+    "The prompt is printed as the model reads it, then each token as soon as it is settled, then a "
+    "newline if the text did not end with one. Words are joined by spaces. A prompt word that is "
+    "not in the vocabulary becomes <unk>, or is an error where there is none. With --n-best above "
+    "1 each text follows a line \"# RANK log-probability L perplexity P\".\n"
+    "\n"
+    "Example: lrnn generate -m model.lrnn --prompt \"Today marks\" --top-k 5 -n 100";
+
+static bool is_sampling(const generate_settings *settings)
+{
+    return settings->method == LRNN_METHOD_SAMPLE || settings->method == LRNN_METHOD_SAMPLED_BEAM;
+}
+
+static bool is_beam(const generate_settings *settings)
+{
+    return settings->method == LRNN_METHOD_BEAM || settings->method == LRNN_METHOD_SAMPLED_BEAM;
+}
+
+/* An option of another method would do nothing, which nobody means. */
+static void check_together(const command_line *line, const generate_settings *settings)
+{
+    const char *heading = "";
+    for (size_t i = 0; i < line->count; i++) {
+        if (rows[i].kind == OPTION_HEADING) {
+            heading = rows[i].help;
+        } else if (line->given[i] && heading == heading_sample && !is_sampling(settings)) {
+            options_fail(line, "--%s: needs --method sample or sampled-beam", rows[i].name);
+        } else if (line->given[i] && heading == heading_beam && !is_beam(settings)) {
+            options_fail(line, "--%s: needs --method beam or sampled-beam", rows[i].name);
+        }
+    }
+    if (settings->model == NULL) {
+        options_fail(line, "-m MODEL is needed");
+    }
+    if (settings->uniform && is_beam(settings)) {
+        options_fail(line, "--uniform: needs --method sample");
+    }
+    if (settings->n_best > settings->beam_width) {
+        options_fail(line, "--n-best: expected at most --beam-width, which is %zu",
+                     settings->beam_width);
+    }
+    if (settings->beam_width % settings->diverse_groups != 0) {
+        options_fail(line, "--diverse-groups: expected a divisor of --beam-width, which is %zu",
+                     settings->beam_width);
+    }
+    if (settings->diversity_penalty > 0 && settings->diverse_groups < 2) {
+        options_fail(line, "--diversity-penalty: needs --diverse-groups of at least 2");
+    }
+    if (settings->min_tokens > settings->tokens) {
+        options_fail(line, "--min-tokens: expected at most --tokens, which is %zu",
+                     settings->tokens);
+    }
+}
+
+static generate_settings default_settings(void)
+{
+    return (generate_settings){
+        .prompt = "",
+        .tokens = 200,
+        .method = LRNN_METHOD_SAMPLE,
+        .seed = 1,
+        .temperature = 1,
+        .top_p = 1,
+        .typical_p = 1,
+        .beam_width = 5,
+        .n_best = 1,
+        .length_penalty = 1,
+        .diverse_groups = 1,
+        .repetition_penalty = 1,
+    };
+}
+
+static void set_options(lrnn_decoder_options *options, const generate_settings *settings)
+{
+    options->method = settings->method;
+    options->max_length = settings->tokens;
+    options->min_length = settings->min_tokens;
+    options->repetition_penalty = settings->repetition_penalty;
+    options->presence_penalty = settings->presence_penalty;
+    options->frequency_penalty = settings->frequency_penalty;
+    options->no_repeat_ngram = settings->no_repeat_ngram;
+    if (is_sampling(settings)) {
+        options->temperature = settings->temperature;
+        options->top_k = settings->top_k;
+        options->top_p = settings->top_p;
+        options->min_p = settings->min_p;
+        options->typical_p = settings->typical_p;
+        options->uniform = settings->uniform;
+    }
+    if (is_beam(settings)) {
+        options->beam_width = settings->beam_width;
+        options->n_best = settings->n_best;
+        options->length_penalty = settings->length_penalty;
+        options->stopping = settings->stopping;
+        options->beam_groups = settings->diverse_groups;
+        options->diversity_penalty = settings->diversity_penalty;
+    }
+}
+
+static int make_decoder(lrnn_decoder **decoder, const lrnn_model *model,
+                        const generate_settings *settings, token_writer *writer)
+{
+    lrnn_decoder_options options;
+    lrnn_status status = lrnn_decoder_options_init(&options, sizeof options);
+    int32_t end;
+    if (status == LRNN_OK) {
+        set_options(&options, settings);
+        if (settings->n_best == 1) {
+            options.token = token_writer_stream;
+            options.user = writer;
+        }
+        if (settings->end != NULL) {
+            if (lrnn_vocab_find(&end, writer->vocab, settings->end, strlen(settings->end)) !=
+                LRNN_OK) {
+                return complain("--end: '%s' is not a token of the model", settings->end);
+            }
+            options.end_tokens = &end;
+            options.end_count = 1;
+        }
+        status = lrnn_decoder_create(decoder, model, &options);
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, "generate");
+}
+
+static int print_results(const lrnn_decoder *decoder, const token_list *shown, token_writer *writer)
+{
+    lrnn_result result;
+    lrnn_status status = lrnn_result_init(&result, sizeof result);
+    size_t count = lrnn_decoder_result_count(decoder, 0);
+    for (size_t rank = 0; rank < count && status == LRNN_OK; rank++) {
+        status = lrnn_decoder_get_result(&result, decoder, 0, rank);
+        if (status != LRNN_OK) {
+            break;
+        }
+        printf("# %zu  log-probability %.4f  perplexity %.4f\n", rank + 1, result.log_probability,
+               result.perplexity);
+        writer->begun = false;
+        for (size_t i = 0; i < shown->count; i++) {
+            token_writer_put(writer, shown->ids[i]);
+        }
+        for (size_t i = 0; i < result.count; i++) {
+            token_writer_put(writer, result.tokens[i]);
+        }
+        token_writer_end(writer);
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, "generate");
+}
+
+static int run_decoder(lrnn_decoder *decoder, const token_list *prompt, uint64_t seed)
+{
+    lrnn_request request;
+    lrnn_status status = lrnn_request_init(&request, sizeof request);
+    if (status == LRNN_OK) {
+        request.tokens = prompt->ids;
+        request.count = prompt->count;
+        request.seed = seed;
+        status = lrnn_decoder_run(decoder, &request, 1);
+    }
+    if (status == LRNN_ERR_CALLBACK) {
+        /* Only the writer fails: stdout says why. */
+        return output_flush() != 0 ? 1 : complain("cannot write standard output");
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, "generate");
+}
+
+static int generate(const lrnn_model *model, const generate_settings *settings)
+{
+    token_list prompt;
+    bool stands_in;
+    if (prompt_encode(&prompt, &stands_in, lrnn_model_input_vocab(model), settings->prompt) != 0) {
+        return 1;
+    }
+    token_list shown = prompt;
+    if (stands_in || settings->hide_prompt) {
+        shown.count = 0;
+    }
+    token_writer writer = token_writer_begin(lrnn_model_output_vocab(model));
+    lrnn_decoder *decoder = NULL;
+    int failed = make_decoder(&decoder, model, settings, &writer);
+    for (size_t i = 0; i < shown.count && settings->n_best == 1 && !failed; i++) {
+        token_writer_put(&writer, shown.ids[i]);
+    }
+    if (!failed) {
+        failed = run_decoder(decoder, &prompt, settings->seed);
+    }
+    if (!failed && settings->n_best > 1) {
+        failed = print_results(decoder, &shown, &writer);
+    }
+    token_writer_end(&writer);
+    lrnn_decoder_destroy(decoder);
+    tokens_free(&prompt);
+    return failed ? 1 : output_flush();
+}
+
+int command_generate(int argc, char **argv)
+{
+    generate_settings settings = default_settings();
+    command_line line = {
+        .command = "generate",
+        .arguments = "-m MODEL [options]",
+        .summary = "Lets a model go on from a prompt, and prints the text token by token.",
+        .closing = closing,
+        .rows = rows,
+        .count = sizeof rows / sizeof rows[0],
+        .operands_minimum = 0,
+        .operands_maximum = 0,
+    };
+    options_parse(&line, &settings, argc, argv);
+    check_together(&line, &settings);
+    lrnn_model *model = NULL;
+    if (language_model_load(&model, settings.model) != 0) {
+        return 1;
+    }
+    int status = generate(model, &settings);
+    lrnn_model_destroy(model);
+    return status;
+}

@@ -1,0 +1,146 @@
+#include <sys/stat.h>
+
+#include "commands.h"
+#include "model_file.h"
+#include "options.h"
+#include "output.h"
+
+enum { TOKENS_SHOWN = 20 };
+
+typedef struct inspect_settings {
+    bool vocab;
+} inspect_settings;
+
+static const option_row rows[] = {
+    {.kind = OPTION_FLAG,
+     .name = "vocab",
+     AT(inspect_settings, vocab),
+     .help = "list every token of the vocabulary, id and token in a row, and nothing else"},
+};
+
+static const char *const cell_names[] = {"RNN (tanh)", "RNN (relu)", "LSTM", "GRU"};
+static const char *const head_names[] = {"no head", "a linear head at every step",
+                                         "a linear head at the last step",
+                                         "a linear head on the final states"};
+static const char *const level_names[] = {"bytes", "characters", "words", "labels"};
+
+static void print_architecture(const lrnn_model *model)
+{
+    lrnn_model_options options;
+    if (lrnn_model_options_init(&options, sizeof options) != LRNN_OK ||
+        lrnn_model_get_options(&options, model) != LRNN_OK) {
+        return;
+    }
+    fputs("input:", stdout);
+    if (options.vocab_size > 0 && options.embedding_size > 0) {
+        printf(" %zu tokens, embedding of %zu", options.vocab_size, options.embedding_size);
+    } else if (options.vocab_size > 0) {
+        printf(" %zu tokens, one-hot", options.vocab_size);
+    }
+    if (options.feature_size > 0) {
+        printf("%s %zu features", options.vocab_size > 0 ? " and" : "", options.feature_size);
+    }
+    if (options.layers > 0) {
+        printf("\nlayers: %zu x %s, %zu hidden%s%s\n", options.layers, cell_names[options.cell],
+               options.hidden_size, options.bidirectional ? ", bidirectional" : "",
+               options.bias ? "" : ", no biases");
+    } else {
+        puts("\nlayers: none");
+    }
+    if (options.dropout > 0) {
+        printf("dropout: %g\n", options.dropout);
+    }
+    printf("output: %zu values, %s\n", lrnn_model_output_size(model), head_names[options.head]);
+}
+
+static void print_vocab(const char *name, const lrnn_vocab *vocab)
+{
+    if (vocab == NULL) {
+        printf("%s: none\n", name);
+        return;
+    }
+    size_t size = lrnn_vocab_size(vocab);
+    printf("%s: %zu %s%s:", name, size, level_names[lrnn_vocab_level(vocab)],
+           lrnn_vocab_unknown(vocab) >= 0 ? " with <unk>" : "");
+    for (size_t i = 0; i < size && i < TOKENS_SHOWN; i++) {
+        fputs(" '", stdout);
+        write_token(vocab, (int32_t)i, stdout);
+        putchar('\'');
+    }
+    puts(size > TOKENS_SHOWN ? " ..." : "");
+}
+
+static int print_tensors(const lrnn_model *model)
+{
+    lrnn_parameter parameter;
+    lrnn_status status = lrnn_parameter_init(&parameter, sizeof parameter);
+    printf("parameters: %zu in %zu tensors:\n", lrnn_model_parameter_count(model),
+           lrnn_model_tensor_count(model));
+    for (size_t i = 0; i < lrnn_model_tensor_count(model) && status == LRNN_OK; i++) {
+        status = lrnn_model_get_parameter(&parameter, model, i);
+        if (status == LRNN_OK) {
+            char shape[64];
+            snprintf(shape, sizeof shape, parameter.rank == 2 ? "%zu x %zu" : "%zu",
+                     parameter.shape[0], parameter.shape[1]);
+            printf("  %-28s %-16s %zu\n", parameter.name, shape, parameter.count);
+        }
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, "inspect");
+}
+
+static int print_model(const lrnn_model *model, const char *path)
+{
+    struct stat info;
+    printf("file: %s\n", path);
+    if (stat(path, &info) == 0) {
+        printf("size: %lld bytes\n", (long long)info.st_size);
+    }
+    print_architecture(model);
+    const lrnn_vocab *input = lrnn_model_input_vocab(model);
+    const lrnn_vocab *output = lrnn_model_output_vocab(model);
+    if (input == output) {
+        print_vocab("vocabulary", input);
+    } else {
+        print_vocab("input vocabulary", input);
+        print_vocab("output vocabulary", output);
+    }
+    return print_tensors(model);
+}
+
+static int list_vocab(const lrnn_vocab *vocab, const char *path)
+{
+    if (vocab == NULL) {
+        return complain("%s: the model carries no vocabulary", path);
+    }
+    for (size_t i = 0; i < lrnn_vocab_size(vocab); i++) {
+        printf("%zu\t", i);
+        write_token(vocab, (int32_t)i, stdout);
+        putchar('\n');
+    }
+    return 0;
+}
+
+int command_inspect(int argc, char **argv)
+{
+    inspect_settings settings = {0};
+    command_line line = {
+        .command = "inspect",
+        .arguments = "[options] MODEL",
+        .summary = "Says what is in a model file or a checkpoint: architecture, vocabularies, "
+                   "tensors, number of parameters, size.",
+        .rows = rows,
+        .count = sizeof rows / sizeof rows[0],
+        .operands_minimum = 1,
+        .operands_maximum = 1,
+    };
+    const char *path = argv[options_parse(&line, &settings, argc, argv)];
+    lrnn_model *model = NULL;
+    lrnn_status status = lrnn_model_load(&model, path, NULL);
+    if (status != LRNN_OK) {
+        return complain_status(status, path);
+    }
+    int failed =
+        settings.vocab ? list_vocab(lrnn_model_input_vocab(model), path) : print_model(model, path);
+    lrnn_model_destroy(model);
+    return failed ? 1 : output_flush();
+}

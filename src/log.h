@@ -1,0 +1,31 @@
+/* The log of a training run: tab-separated, a header line and a row for each step. */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct log_row {
+    size_t epoch;
+    size_t step;
+    size_t tokens; /* seen so far */
+    double loss;
+    double valid_loss; /* NaN leaves the field empty, here and below */
+    double learning_rate;
+    double gradient_norm;
+    double tokens_per_second;
+} log_row;
+
+typedef struct log_file {
+    FILE *stream; /* NULL: no log is kept */
+    const char *path;
+} log_file;
+
+/* Begins a log, or with keep_steps > 0 continues one: rows of later steps are cut off. */
+int log_open(log_file *file, const char *path, size_t keep_steps);
+
+/* Both do nothing when no log is kept. A row is in the file when log_write returns. */
+int log_write(log_file *file, const log_row *row);
+int log_close(log_file *file);
+
+#endif

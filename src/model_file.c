@@ -1,0 +1,48 @@
+#include "model_file.h"
+
+#include "output.h"
+
+int language_model_load(lrnn_model **model, const char *path)
+{
+    lrnn_status status = lrnn_model_load(model, path, NULL);
+    if (status != LRNN_OK) {
+        return complain_status(status, path);
+    }
+    const lrnn_vocab *input = lrnn_model_input_vocab(*model);
+    const lrnn_vocab *output = lrnn_model_output_vocab(*model);
+    lrnn_model_options options;
+    if (input == NULL || output == NULL || lrnn_vocab_size(input) != lrnn_vocab_size(output) ||
+        lrnn_model_options_init(&options, sizeof options) != LRNN_OK ||
+        lrnn_model_get_options(&options, *model) != LRNN_OK || options.head != LRNN_HEAD_STEPS ||
+        options.bidirectional || options.feature_size != 0) {
+        lrnn_model_destroy(*model);
+        *model = NULL;
+        return complain("%s: not a language model: it does not predict its own tokens step by step",
+                        path);
+    }
+    return 0;
+}
+
+void write_token(const lrnn_vocab *vocab, int32_t id, FILE *stream)
+{
+    const char *token;
+    size_t length;
+    if (lrnn_vocab_get_token(&token, &length, vocab, id) != LRNN_OK) {
+        return;
+    }
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)token[i];
+        switch (byte) {
+        case '\n': fputs("\\n", stream); break;
+        case '\t': fputs("\\t", stream); break;
+        case '\\': fputs("\\\\", stream); break;
+        default:
+            /* A byte above 127 that stands alone is no UTF-8. */
+            if (byte < ' ' || byte == 127 || (byte > 127 && length == 1)) {
+                fprintf(stream, "\\x%02X", byte);
+            } else {
+                fputc(byte, stream);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+/* Command lines. One table for each subcommand drives the parser, --help with its ranges and
+ * defaults, and what a checkpoint remembers of the command line, so that they cannot disagree. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { OPTIONS_MAX = 64 };
+
+/* What an option holds, and the type of the settings field it is stored in. */
+typedef enum option_kind {
+    OPTION_HEADING, /* not an option: a heading of --help */
+    OPTION_FLAG,    /* bool */
+    OPTION_COUNT,   /* size_t */
+    OPTION_SEED,    /* uint64_t */
+    OPTION_NUMBER,  /* double */
+    OPTION_TEXT,    /* const char *, NULL until given */
+    OPTION_CHOICE   /* int32_t, the index into `choices` */
+} option_kind;
+
+/* Whether a checkpoint remembers the option. */
+typedef enum option_memory {
+    OPTION_FORGET,
+    OPTION_MATCH, /* a resumed run has the same value */
+    OPTION_ADOPT  /* a resumed run has the same value unless it is given another */
+} option_memory;
+
+/* Bounds are included unless these say otherwise. */
+enum { ABOVE_MINIMUM = 1, BELOW_MAXIMUM = 2 };
+
+typedef struct option_row {
+    const char *name; /* without the dashes */
+    const char *help;
+    const char *argument; /* what --help calls the value */
+    const char *const *choices;
+    size_t offset; /* of the field in the settings, which hold the default before parsing */
+    double minimum;
+    double maximum;
+    option_kind kind;
+    option_memory memory;
+    int bounds;
+    char letter; /* short form, or 0 */
+} option_row;
+
+/* The usual rows; `field` is of `settings_type`. */
+#define HEADING(text)                                                                              \
+    {                                                                                              \
+        .kind = OPTION_HEADING, .help = (text)                                                     \
+    }
+#define AT(settings_type, field) .offset = offsetof(settings_type, field)
+
+typedef struct command_line {
+    const char *command;   /* "train" */
+    const char *arguments; /* behind the command in the usage line */
+    const char *summary;   /* one paragraph under it */
+    const char *closing;   /* last paragraphs of --help, or NULL */
+    const option_row *rows;
+    size_t count;
+    int operands_minimum; /* number of arguments that are not options */
+    int operands_maximum;
+    bool given[OPTIONS_MAX]; /* set by options_parse: row i was on the command line */
+} command_line;
+
+/* Stores what the command line says in *settings and returns the index of the first operand.
+ * --help ends the program with 0, a wrong command line with 2. */
+int options_parse(command_line *line, void *settings, int argc, char **argv);
+
+/* Ends the program with 2 after "lrnn COMMAND: message". */
+_Noreturn void options_fail(const command_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Was --name on the command line? */
+bool options_given(const command_line *line, const char *name);
+
+/* Writes the options that are to be remembered as "option NAME VALUE" lines. */
+void options_remember(const command_line *line, const void *settings, FILE *stream);
+
+/* Takes over one remembered option, or complains that the command line has another value. `value`
+ * is decoded in place and must stay. A name that the table does not have is an error. */
+int options_recall(const command_line *line, void *settings, const char *name, char *value);
+
+#endif

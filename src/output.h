@@ -1,0 +1,41 @@
+/* How the program speaks: errors, what it prints, files that appear whole.
+ *
+ * Throughout src/ a function that can fail returns an exit code: 0, or 1 after it has said why. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <lrnn.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+
+/* Prints "lrnn: " and the message as one line on stderr. Returns 1. */
+int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for a library call that failed: "lrnn: <what>: <detail of the library>". Returns 1. */
+int complain_status(lrnn_status status, const char *what);
+
+/* Tells complain that the cursor stands in a line of progress, which it must leave first. */
+void output_in_progress(bool in_progress);
+
+/* Flushes stdout; a full disk or a closed pipe is an error. */
+int output_flush(void);
+
+/* A text file that appears whole or not at all: written beside its path, synced, renamed. */
+typedef struct output_file {
+    FILE *stream; /* to print to */
+    const char *path;
+    char *temporary;
+} output_file;
+
+int output_file_open(output_file *file, const char *path);
+int output_file_commit(output_file *file);
+
+/* printf into fresh memory; NULL when there is none. */
+char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Seconds on a clock that only goes forward. */
+double now(void);
+
+#endif

@@ -1,0 +1,186 @@
+/* What a checkpoint's note says: the options of the run, where it stands, and the losses so far, as
+ * lines "option NAME VALUE", "state NAME VALUE" and "history NAME ...". */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+#include "train.h"
+
+static const char first_line[] = "lrnn train 1";
+
+/* ---- writing ---- */
+
+static void write_position(const train_position *at, FILE *stream)
+{
+    fprintf(stream, "state epoch %zu\n", at->epoch);
+    fprintf(stream, "state step %zu\n", at->step);
+    fprintf(stream, "state tokens %zu\n", at->tokens);
+    fprintf(stream, "state epoch-loss-sum %.17g\n", at->epoch_loss_sum);
+    fprintf(stream, "state epoch-loss-weight %.17g\n", at->epoch_loss_weight);
+    fprintf(stream, "state best-valid-loss %.17g\n", at->best_valid_loss);
+    fprintf(stream, "state best-epoch %zu\n", at->best_epoch);
+    fprintf(stream, "state waited %zu\n", at->waited);
+    fprintf(stream, "state planned-epochs %zu\n", at->planned_epochs);
+    fprintf(stream, "state text %" PRIu64 "\n", at->text);
+}
+
+static char *write_note(const training *run)
+{
+    char *note = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&note, &length);
+    if (stream == NULL) {
+        return NULL;
+    }
+    fprintf(stream, "%s\n", first_line);
+    options_remember(run->line, run->settings, stream);
+    write_position(&run->at, stream);
+    if (run->settings->plot != NULL) {
+        history_write(&run->at.losses.training, "training", stream);
+        history_write(&run->at.losses.validation, "validation", stream);
+    }
+    if (fclose(stream) != 0) {
+        free(note);
+        return NULL;
+    }
+    return note;
+}
+
+static lrnn_status describe(lrnn_checkpoint *checkpoint, const training *run)
+{
+    lrnn_status status = lrnn_checkpoint_init(checkpoint, sizeof *checkpoint);
+    checkpoint->trainer = run->trainer;
+    checkpoint->optimizer = run->optimizer;
+    checkpoint->schedule = run->schedule;
+    checkpoint->batches = run->batches;
+    return status;
+}
+
+int resume_write(const training *run)
+{
+    char *note = write_note(run);
+    if (note == NULL) {
+        return complain("out of memory for a checkpoint");
+    }
+    lrnn_checkpoint checkpoint;
+    lrnn_status status = describe(&checkpoint, run);
+    if (status == LRNN_OK) {
+        status = lrnn_checkpoint_save(&checkpoint, run->checkpoint_path, note);
+    }
+    free(note);
+    return status == LRNN_OK ? 0 : complain_status(status, "checkpoint");
+}
+
+/* ---- reading ---- */
+
+/* Sets the value of one "state" line; false if it is not one. */
+static bool read_state(train_position *at, const char *name, const char *value)
+{
+    const struct {
+        const char *name;
+        size_t *count;
+        double *number;
+    } fields[] = {
+        {"epoch", &at->epoch, NULL},
+        {"step", &at->step, NULL},
+        {"tokens", &at->tokens, NULL},
+        {"epoch-loss-sum", NULL, &at->epoch_loss_sum},
+        {"epoch-loss-weight", NULL, &at->epoch_loss_weight},
+        {"best-valid-loss", NULL, &at->best_valid_loss},
+        {"best-epoch", &at->best_epoch, NULL},
+        {"waited", &at->waited, NULL},
+        {"planned-epochs", &at->planned_epochs, NULL},
+    };
+    if (strcmp(name, "text") == 0) {
+        return sscanf(value, "%" SCNu64, &at->text) == 1;
+    }
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        if (strcmp(name, fields[i].name) == 0) {
+            return fields[i].count != NULL ? sscanf(value, "%zu", fields[i].count) == 1
+                                           : sscanf(value, "%lf", fields[i].number) == 1;
+        }
+    }
+    return false;
+}
+
+static int read_line(training *run, char *line)
+{
+    const char *kind = strtok(line, " ");
+    const char *name = strtok(NULL, " ");
+    char *value = strtok(NULL, "");
+    static char nothing[1];
+    value = value != NULL ? value : nothing;
+    if (kind != NULL && name != NULL) {
+        if (strcmp(kind, "option") == 0) {
+            return options_recall(run->line, run->settings, name, value);
+        }
+        if (strcmp(kind, "state") == 0 && read_state(&run->at, name, value)) {
+            return 0;
+        }
+        if (strcmp(kind, "history") == 0) {
+            bool validation = strcmp(name, "validation") == 0;
+            history_read(validation ? &run->at.losses.validation : &run->at.losses.training, value);
+            return 0;
+        }
+    }
+    return complain("%s: its note has a line that this version does not know: %s",
+                    run->settings->resume, kind != NULL ? kind : "(empty)");
+}
+
+static int load_note(char **note, const char *path)
+{
+    size_t length = 0;
+    lrnn_status status = lrnn_checkpoint_read_note(NULL, 0, &length, path);
+    if (status == LRNN_ERR_TOO_SMALL || status == LRNN_OK) {
+        *note = malloc(length + 1);
+        if (*note == NULL) {
+            return complain("%s: out of memory", path);
+        }
+        status = lrnn_checkpoint_read_note(*note, length + 1, &length, path);
+    }
+    if (status == LRNN_ERR_NOT_FOUND) {
+        return complain("%s: not a checkpoint of lrnn train", path);
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, "checkpoint");
+}
+
+int resume_read(training *run)
+{
+    const char *path = run->settings->resume;
+    if (load_note(&run->note, path) != 0) {
+        return 1;
+    }
+    char *rest = run->note;
+    const char *first = strsep(&rest, "\n");
+    if (strcmp(first, first_line) != 0) {
+        return complain("%s: not a checkpoint of this version of lrnn train", path);
+    }
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (line[0] != '\0' && read_line(run, line) != 0) {
+            return 1;
+        }
+    }
+    const train_settings *settings = run->settings;
+    if (settings->schedule == LRNN_SCHEDULE_COSINE && settings->schedule_period == 0 &&
+        settings->epochs != run->at.planned_epochs) {
+        return complain("--epochs: the cosine schedule of the checkpoint was made for %zu",
+                        run->at.planned_epochs);
+    }
+    return 0;
+}
+
+int resume_restore(training *run)
+{
+    const char *path = run->settings->resume;
+    if (run->at.text != tokens_fingerprint(run->tokens.ids, run->tokens.count)) {
+        return complain("%s: the checkpoint was made with another text", path);
+    }
+    lrnn_checkpoint checkpoint;
+    lrnn_status status = describe(&checkpoint, run);
+    if (status == LRNN_OK) {
+        status = lrnn_checkpoint_load(&checkpoint, path);
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, path);
+}

@@ -1,0 +1,175 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "model_file.h"
+#include "options.h"
+#include "output.h"
+#include "text.h"
+
+typedef struct score_settings {
+    const char *model;
+    bool lines;
+} score_settings;
+
+static const option_row rows[] = {
+    {.kind = OPTION_TEXT,
+     .name = "model",
+     .letter = 'm',
+     .argument = "FILE",
+     AT(score_settings, model),
+     .help = "the model, or a checkpoint; needed"},
+    {.kind = OPTION_FLAG,
+     .name = "lines",
+     AT(score_settings, lines),
+     .help = "each line is a text of its own; print one row for it, for example to choose among "
+             "hypotheses"},
+};
+
+static const char closing[] =
+    "Prints tab-separated rows. Without --lines: position, token and its log-probability in nats, "
+    "given all tokens before it; the first token is given and has no row; a last row \"total\" has "
+    "their number and sum. With --lines: total log-probability, number of tokens scored, the line. "
+    "Each line then begins behind a newline and ends with one if the vocabulary has newlines, and "
+    "with its first token given if it has none.";
+
+/* Log-probabilities of all tokens but the first; *values is the caller's to free. */
+static int score_tokens(double *total, float **values, lrnn_decoder *decoder,
+                        const token_list *tokens)
+{
+    lrnn_request request;
+    lrnn_status status = lrnn_request_init(&request, sizeof request);
+    *values = malloc(tokens->count * sizeof **values);
+    if (*values == NULL) {
+        return complain("no memory for %zu scores", tokens->count);
+    }
+    if (status == LRNN_OK) {
+        request.tokens = tokens->ids;
+        request.count = tokens->count;
+        status = lrnn_decoder_score(total, *values, decoder, &request, 1);
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, "score");
+}
+
+static int score_whole(lrnn_decoder *decoder, const lrnn_vocab *vocab, const text *source,
+                       const char *name)
+{
+    token_list tokens;
+    if (tokens_encode(&tokens, vocab, source->bytes, source->length, name) != 0) {
+        return 1;
+    }
+    float *values = NULL;
+    double total = 0;
+    int failed = tokens.count < 2 ? complain("%s: fewer than 2 tokens, nothing to score", name)
+                                  : score_tokens(&total, &values, decoder, &tokens);
+    for (size_t i = 1; i < tokens.count && !failed; i++) {
+        printf("%zu\t", i);
+        write_token(vocab, tokens.ids[i], stdout);
+        printf("\t%.6f\n", (double)values[i - 1]);
+    }
+    if (!failed) {
+        printf("total\t%zu\t%.6f\n", tokens.count - 1, total);
+    }
+    free(values);
+    tokens_free(&tokens);
+    return failed;
+}
+
+/* `line` has `length` bytes with its newline, and so has `framed` before and behind it. */
+static int score_line(lrnn_decoder *decoder, const lrnn_vocab *vocab, const char *line, int length,
+                      bool newlines)
+{
+    char *framed =
+        format_text("%s%.*s%s", newlines ? "\n" : "", length, line, newlines ? "\n" : "");
+    if (framed == NULL) {
+        return complain("out of memory");
+    }
+    token_list tokens;
+    int failed = tokens_encode(&tokens, vocab, framed, strlen(framed), "line");
+    free(framed);
+    if (failed) {
+        return 1;
+    }
+    float *values = NULL;
+    double total = 0;
+    size_t scored = tokens.count > 0 ? tokens.count - 1 : 0;
+    if (scored > 0) {
+        failed = score_tokens(&total, &values, decoder, &tokens);
+    }
+    if (!failed) {
+        printf("%.6f\t%zu\t%.*s\n", total, scored, length, line);
+    }
+    free(values);
+    tokens_free(&tokens);
+    return failed;
+}
+
+static int score_lines(lrnn_decoder *decoder, const lrnn_vocab *vocab, const text *source)
+{
+    int32_t newline;
+    bool newlines = lrnn_vocab_find(&newline, vocab, "\n", 1) == LRNN_OK;
+    for (size_t at = 0; at < source->length;) {
+        const char *line = source->bytes + at;
+        const char *end = memchr(line, '\n', source->length - at);
+        size_t length = end != NULL ? (size_t)(end - line) : source->length - at;
+        if (length > INT32_MAX) {
+            return complain("a line of %zu bytes is too long", length);
+        }
+        if (score_line(decoder, vocab, line, (int)length, newlines) != 0) {
+            return 1;
+        }
+        at += length + 1;
+    }
+    return 0;
+}
+
+static int score(const lrnn_model *model, const score_settings *settings, char *const *paths,
+                 int count)
+{
+    text source = {0};
+    int failed = 0;
+    for (int i = 0; i < count && !failed; i++) {
+        failed = text_add_file(&source, paths[i]);
+    }
+    lrnn_decoder *decoder = NULL;
+    if (!failed) {
+        lrnn_status status = lrnn_decoder_create(&decoder, model, NULL);
+        failed = status != LRNN_OK ? complain_status(status, "score") : 0;
+    }
+    if (!failed) {
+        const lrnn_vocab *vocab = lrnn_model_input_vocab(model);
+        failed = settings->lines ? score_lines(decoder, vocab, &source)
+                                 : score_whole(decoder, vocab, &source, paths[0]);
+    }
+    lrnn_decoder_destroy(decoder);
+    text_free(&source);
+    return failed ? 1 : output_flush();
+}
+
+int command_score(int argc, char **argv)
+{
+    score_settings settings = {0};
+    command_line line = {
+        .command = "score",
+        .arguments = "-m MODEL [options] TEXT...",
+        .summary =
+            "Prints how likely a model finds each token of a text (- is standard input): for "
+            "rescoring, compression, or to see what is odd.",
+        .closing = closing,
+        .rows = rows,
+        .count = sizeof rows / sizeof rows[0],
+        .operands_minimum = 1,
+        .operands_maximum = argc,
+    };
+    int first = options_parse(&line, &settings, argc, argv);
+    if (settings.model == NULL) {
+        options_fail(&line, "-m MODEL is needed");
+    }
+    lrnn_model *model = NULL;
+    if (language_model_load(&model, settings.model) != 0) {
+        return 1;
+    }
+    int status = score(model, &settings, argv + first, argc - first);
+    lrnn_model_destroy(model);
+    return status;
+}

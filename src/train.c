@@ -1,0 +1,217 @@
+#include "train.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "commands.h"
+#include "output.h"
+
+static const char *const levels[] = {"byte", "char", "word", NULL};
+static const char *const cells[] = {"rnn", "rnn-relu", "lstm", "gru", NULL};
+static const char *const orders[] = {"streams", "rows", NULL};
+static const char *const optimizers[] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", NULL};
+static const char *const schedules[] = {"constant", "step",    "exponential",
+                                        "cosine",   "plateau", NULL};
+
+#define ROW(option_kind_, option_name, field, option_memory_)                                      \
+    .kind = (option_kind_), .name = (option_name), .memory = (option_memory_),                     \
+    AT(train_settings, field)
+#define MATCH_COUNT(name, field)  ROW(OPTION_COUNT, name, field, OPTION_MATCH)
+#define MATCH_NUMBER(name, field) ROW(OPTION_NUMBER, name, field, OPTION_MATCH)
+#define MATCH_FLAG(name, field)   ROW(OPTION_FLAG, name, field, OPTION_MATCH)
+#define MATCH_CHOICE(name, field) ROW(OPTION_CHOICE, name, field, OPTION_MATCH)
+#define ADOPT_COUNT(name, field)  ROW(OPTION_COUNT, name, field, OPTION_ADOPT)
+#define ADOPT_FILE(name, field)   ROW(OPTION_TEXT, name, field, OPTION_ADOPT), .argument = "FILE"
+
+static const option_row rows[] = {
+    HEADING("Text:"),
+    {MATCH_CHOICE("level", level), .choices = levels, .help = "what a token is"},
+    {MATCH_FLAG("strip-punctuation", strip_punctuation), .help = "words: remove ASCII punctuation"},
+    {MATCH_FLAG("keep-empty", keep_empty),
+     .help = "words: keep what stripping empties, as the empty word"},
+    {MATCH_FLAG("lowercase", lowercase), .help = "A-Z become a-z"},
+    {MATCH_COUNT("min-count", min_count), .minimum = 1,
+     .help = "tokens seen less often become <unk>"},
+    {MATCH_COUNT("max-vocab", max_vocab),
+     .help = "keep this many tokens, the commonest, <unk> included; 0: all"},
+    {MATCH_FLAG("unknown", unknown), .help = "have <unk> even if no token was cut"},
+    {ROW(OPTION_TEXT, "valid", valid, OPTION_MATCH), .argument = "FRACTION|FILE",
+     .help = "after each epoch take the loss on this last part of the text, or on another file, "
+             "and keep the best model"},
+
+    HEADING("Model:"),
+    {MATCH_CHOICE("cell", cell), .choices = cells, .help = "recurrent cell"},
+    {MATCH_COUNT("embedding", embedding),
+     .help = "size of the vector that stands for a token; 0: one-hot"},
+    {MATCH_COUNT("hidden", hidden), .minimum = 1, .help = "size of the hidden state"},
+    {MATCH_COUNT("layers", layers), .help = "recurrent layers; 0: none, a softmax regression"},
+    {MATCH_NUMBER("dropout", dropout), .argument = "P", .maximum = 1, .bounds = BELOW_MAXIMUM,
+     .help = "probability of dropping an output between layers"},
+
+    HEADING("Training:"),
+    {MATCH_COUNT("batch", batch), .minimum = 1, .help = "rows that are trained side by side"},
+    {MATCH_COUNT("steps", steps), .minimum = 1,
+     .help = "tokens in a row, and how far gradients reach back"},
+    {MATCH_CHOICE("batches", batches), .choices = orders,
+     .help = "streams: each row goes on where it ended in the window before; rows: windows take "
+             "the text's rows of --steps tokens in order"},
+    {ADOPT_COUNT("epochs", epochs), .minimum = 1, .help = "passes over the text"},
+    {ADOPT_COUNT("patience", patience),
+     .help = "with --valid: stop after this many epochs without a better one; 0: never"},
+    {MATCH_CHOICE("optimizer", optimizer), .choices = optimizers, .help = "update rule"},
+    {MATCH_NUMBER("lr", learning_rate), .argument = "RATE", .bounds = ABOVE_MINIMUM,
+     .help = "learning rate"},
+    {MATCH_NUMBER("momentum", momentum), .argument = "M", .help = "for sgd and rmsprop"},
+    {MATCH_FLAG("nesterov", nesterov), .help = "Nesterov's momentum, for sgd"},
+    {MATCH_NUMBER("weight-decay", weight_decay), .argument = "D",
+     .help = "L2 penalty on parameters; adamw: decoupled"},
+    {MATCH_NUMBER("clip-norm", clip_norm), .argument = "NORM",
+     .help = "scale the gradient down to this norm; 0: do not"},
+    {MATCH_NUMBER("clip-value", clip_value), .argument = "LIMIT",
+     .help = "and before that each element to +-LIMIT; 0: do not"},
+    {MATCH_NUMBER("label-smoothing", label_smoothing), .argument = "S", .maximum = 1,
+     .help = "share of the target spread over all tokens"},
+    {ADOPT_COUNT("threads", threads), .minimum = 1,
+     .help = "threads; the result does not depend on it"},
+    {ROW(OPTION_SEED, "seed", seed, OPTION_MATCH), .help = "of initial parameters and dropout"},
+
+    HEADING("Learning-rate schedule:"),
+    {MATCH_CHOICE("schedule", schedule), .choices = schedules,
+     .help = "step: times the factor every period; exponential: smoothly by the factor each "
+             "epoch; cosine: down to the minimum within the period; plateau: times the factor "
+             "when the validation loss has stopped falling"},
+    {MATCH_COUNT("warmup", warmup), .help = "steps over which the rate first rises"},
+    {MATCH_COUNT("schedule-period", schedule_period), .argument = "EPOCHS",
+     .help = "of step and cosine; 0: one epoch for step, the whole run for cosine"},
+    {MATCH_NUMBER("schedule-factor", schedule_factor), .argument = "F", .bounds = ABOVE_MINIMUM,
+     .help = "of step, exponential and plateau"},
+    {MATCH_NUMBER("schedule-minimum", schedule_minimum), .argument = "RATE",
+     .help = "of cosine and plateau"},
+    {MATCH_COUNT("schedule-patience", schedule_patience), .argument = "EPOCHS",
+     .help = "of plateau: epochs without improvement that are borne"},
+
+    HEADING("Files and output:"),
+    {ADOPT_FILE("output", output), .letter = 'o', .help = "the model (a safetensors file); needed"},
+    {ADOPT_FILE("checkpoint", checkpoint),
+     .help = "write checkpoints here, after each epoch unless --checkpoint-every says otherwise; "
+             "on Ctrl-C one is written anyway, by default to MODEL.checkpoint"},
+    {ADOPT_COUNT("checkpoint-every", checkpoint_every), .argument = "STEPS",
+     .help = "write a checkpoint every so many steps; 0: see --checkpoint"},
+    {ROW(OPTION_TEXT, "resume", resume, OPTION_FORGET), .argument = "FILE",
+     .help = "go on from a checkpoint; options that are not given are taken from it"},
+    {ADOPT_FILE("log", log), .help = "tab-separated log, a row for each step"},
+    {ADOPT_FILE("plot", plot), .help = "picture of the losses (SVG)"},
+    {ADOPT_COUNT("sample-every", sample_every), .argument = "STEPS",
+     .help = "show what the model writes every so many steps; 0: never"},
+    {ADOPT_COUNT("report-every", report_every), .argument = "STEPS", .minimum = 1,
+     .help = "lines of progress, when the output is not a terminal"},
+    {ROW(OPTION_FLAG, "quiet", quiet, OPTION_FORGET), .letter = 'q', .help = "no progress"},
+};
+
+static const char summary[] =
+    "Trains a language model, which predicts the next token, on text files (- is standard input), "
+    "and writes it to MODEL.";
+
+static const char closing[] =
+    "Several texts are read one behind the other. With --valid FRACTION the vocabulary is that of "
+    "the whole text, with --valid FILE that of TEXT alone. The state is zero at the start of each "
+    "epoch and carried from window to window. Every file appears whole or not at all. Ctrl-C ends "
+    "after the current step with a checkpoint and exit status 130; pressed again, at once.\n"
+    "\n"
+    "Example: lrnn train -o model.lrnn --level word --valid 0.1 --plot loss.svg book.txt";
+
+static train_settings default_settings(void)
+{
+    return (train_settings){
+        .level = LRNN_LEVEL_CHAR,
+        .min_count = 1,
+        .cell = LRNN_CELL_LSTM,
+        .embedding = 64,
+        .hidden = 128,
+        .layers = 1,
+        .batch = 16,
+        .steps = 32,
+        .batches = LRNN_BATCHES_STREAMS,
+        .epochs = 10,
+        .optimizer = LRNN_OPTIMIZER_ADAM,
+        .learning_rate = 0.002,
+        .clip_norm = 5,
+        .schedule = LRNN_SCHEDULE_CONSTANT,
+        .schedule_factor = 0.5,
+        .schedule_patience = 2,
+        .threads = 1,
+        .seed = 1,
+        .report_every = 100,
+    };
+}
+
+/* Options that are right one by one but do not fit together: said here, where their names are
+ * known, rather than ignored. */
+static void check_together(const command_line *line, const train_settings *settings)
+{
+    bool words = settings->level == LRNN_LEVEL_WORD;
+    bool sgd = settings->optimizer == LRNN_OPTIMIZER_SGD;
+    if (settings->output == NULL) {
+        options_fail(line, "-o MODEL is needed");
+    }
+    if (!words && (settings->strip_punctuation || settings->keep_empty)) {
+        options_fail(line, "--%s: needs --level word",
+                     settings->keep_empty ? "keep-empty" : "strip-punctuation");
+    }
+    if (settings->keep_empty && !settings->strip_punctuation) {
+        options_fail(line, "--keep-empty: needs --strip-punctuation");
+    }
+    if (settings->dropout > 0 && settings->layers < 2) {
+        options_fail(line, "--dropout: works between layers, so --layers must be at least 2");
+    }
+    if (settings->momentum > 0 && !sgd && settings->optimizer != LRNN_OPTIMIZER_RMSPROP) {
+        options_fail(line, "--momentum: needs --optimizer sgd or rmsprop");
+    }
+    if (settings->nesterov && (!sgd || settings->momentum <= 0)) {
+        options_fail(line, "--nesterov: needs --optimizer sgd and --momentum above 0");
+    }
+    if (settings->valid == NULL && settings->patience > 0) {
+        options_fail(line, "--patience: needs --valid");
+    }
+    if (settings->valid == NULL && settings->schedule == LRNN_SCHEDULE_PLATEAU) {
+        options_fail(line, "--schedule plateau: needs --valid");
+    }
+    if (settings->schedule_minimum > settings->learning_rate) {
+        options_fail(line, "--schedule-minimum: must not be above --lr");
+    }
+}
+
+int command_train(int argc, char **argv)
+{
+    train_settings settings = default_settings();
+    command_line line = {
+        .command = "train",
+        .arguments = "-o MODEL [options] TEXT...",
+        .summary = summary,
+        .closing = closing,
+        .rows = rows,
+        .count = sizeof rows / sizeof rows[0],
+        .operands_minimum = 1,
+        .operands_maximum = argc,
+    };
+    int first = options_parse(&line, &settings, argc, argv);
+    settings.texts = argv + first;
+    settings.text_count = argc - first;
+    training *run = calloc(1, sizeof *run);
+    if (run == NULL) {
+        return complain("out of memory");
+    }
+    run->settings = &settings;
+    run->line = &line;
+    run->at = (train_position){.epoch = 1, .best_valid_loss = INFINITY};
+    int status = settings.resume != NULL ? resume_read(run) : 0;
+    if (status == 0) {
+        check_together(&line, &settings);
+        status = training_create(run);
+    }
+    if (status == 0) {
+        status = training_run(run);
+    }
+    training_destroy(run);
+    return status;
+}

@@ -1,0 +1,121 @@
+/* `lrnn train`: its settings, and the run they describe. */
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include <lrnn.h>
+#include <stdbool.h>
+
+#include "history.h"
+#include "log.h"
+#include "options.h"
+#include "progress.h"
+#include "text.h"
+
+typedef struct train_settings {
+    const char *output;
+    /* text */
+    int32_t level;
+    bool strip_punctuation;
+    bool keep_empty;
+    bool lowercase;
+    bool unknown;
+    size_t min_count;
+    size_t max_vocab; /* 0: no limit */
+    const char *valid;
+    /* model */
+    int32_t cell;
+    size_t embedding;
+    size_t hidden;
+    size_t layers;
+    double dropout;
+    /* batches */
+    size_t batch;
+    size_t steps;
+    int32_t batches;
+    size_t epochs;
+    size_t patience;
+    /* optimizer and schedule */
+    int32_t optimizer;
+    double learning_rate;
+    double momentum;
+    bool nesterov;
+    double weight_decay;
+    double clip_norm;
+    double clip_value;
+    double label_smoothing;
+    int32_t schedule;
+    size_t warmup;
+    size_t schedule_period; /* epochs; 0: chosen by the kind of schedule */
+    double schedule_factor;
+    double schedule_minimum;
+    size_t schedule_patience;
+    size_t threads;
+    uint64_t seed;
+    /* what is written and shown */
+    const char *checkpoint;
+    size_t checkpoint_every;
+    const char *resume;
+    const char *log;
+    const char *plot;
+    size_t sample_every;
+    size_t report_every;
+    bool quiet;
+    /* operands */
+    char *const *texts;
+    int text_count;
+} train_settings;
+
+/* What a checkpoint keeps beside the library's objects. All but the history is what a run needs to
+ * go on with the same bits. */
+typedef struct train_position {
+    size_t epoch;  /* that is running, from 1; above settings.epochs: training is over */
+    size_t step;   /* steps done */
+    size_t tokens; /* seen */
+    double epoch_loss_sum;
+    double epoch_loss_weight;
+    double best_valid_loss; /* infinity before the first */
+    size_t best_epoch;
+    size_t waited; /* epochs since then */
+    size_t planned_epochs;
+    uint64_t text; /* fingerprint of the training tokens */
+    history losses;
+} train_position;
+
+typedef struct training {
+    train_settings *settings;
+    const command_line *line;
+    token_list tokens;
+    token_list valid; /* count 0: no validation */
+    lrnn_model *model;
+    lrnn_trainer *trainer;
+    lrnn_optimizer *optimizer;
+    lrnn_schedule *schedule;
+    lrnn_batches *batches;
+    train_position at;
+    char *note;            /* of the checkpoint that is resumed; settings point into it */
+    char *checkpoint_path; /* where one is written */
+    log_file log;
+    progress shown;
+    double started; /* when this session's first step began */
+    size_t started_step;
+    double busy; /* seconds of this session spent on training steps */
+    size_t busy_tokens;
+} training;
+
+/* Takes the options and the position of the run from the checkpoint that --resume names. */
+int resume_read(training *run);
+
+/* Puts trainer, optimizer, schedule and batches to where the checkpoint was written. */
+int resume_restore(training *run);
+
+/* Writes a checkpoint to run->checkpoint_path. */
+int resume_write(const training *run);
+
+/* Reads the texts and makes everything a run needs. training_destroy afterwards in any case. */
+int training_create(training *run);
+void training_destroy(training *run);
+
+/* Trains to the end, or until a signal asks to stop. */
+int training_run(training *run);
+
+#endif

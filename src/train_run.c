@@ -1,0 +1,362 @@
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "evaluate.h"
+#include "generation.h"
+#include "output.h"
+#include "train.h"
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t stop_wanted;
+
+/* The first signal is kept for the end of the step; SA_RESETHAND gives the second its own effect,
+ * which is the end of the program. */
+static void on_signal(int number)
+{
+    (void)number;
+    stop_wanted = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int stop(training *run)
+{
+    if (resume_write(run) != 0) {
+        return 1;
+    }
+    progress_clear(&run->shown);
+    printf("stopped at epoch %zu, step %zu; to go on:\n  lrnn train --resume %s", run->at.epoch,
+           run->at.step, run->checkpoint_path);
+    for (int i = 0; i < run->settings->text_count; i++) {
+        printf(" %s", run->settings->texts[i]);
+    }
+    putchar('\n');
+    fflush(stdout);
+    return EXIT_INTERRUPTED;
+}
+
+/* ---- what is written and shown on the way ---- */
+
+static int save_model(const training *run)
+{
+    lrnn_model *model = NULL;
+    lrnn_status status = lrnn_trainer_snapshot(&model, run->trainer);
+    if (status == LRNN_OK) {
+        status = lrnn_model_save(model, run->settings->output);
+    }
+    lrnn_model_destroy(model);
+    return status == LRNN_OK ? 0 : complain_status(status, "model");
+}
+
+static int draw_plot(const training *run)
+{
+    const train_settings *settings = run->settings;
+    if (settings->plot == NULL || run->at.losses.training.count == 0) {
+        return 0;
+    }
+    const char *name = strrchr(settings->output, '/');
+    char *title = format_text("Training of %s", name != NULL ? name + 1 : settings->output);
+    if (title == NULL) {
+        return complain("out of memory");
+    }
+    int failed = history_plot(&run->at.losses, settings->plot, title);
+    free(title);
+    return failed;
+}
+
+static lrnn_status sample_from(const lrnn_model *model, const token_list *prompt, uint64_t seed)
+{
+    const lrnn_vocab *vocab = lrnn_model_output_vocab(model);
+    token_writer writer = token_writer_begin(vocab);
+    lrnn_decoder *decoder = NULL;
+    lrnn_decoder_options options;
+    lrnn_request request;
+    lrnn_status status = lrnn_decoder_options_init(&options, sizeof options);
+    if (status == LRNN_OK) {
+        options.method = LRNN_METHOD_SAMPLE;
+        options.temperature = 0.8;
+        options.max_length = writer.spaced ? 50 : 250;
+        options.token = token_writer_stream;
+        options.user = &writer;
+        status = lrnn_decoder_create(&decoder, model, &options);
+    }
+    if (status == LRNN_OK) {
+        status = lrnn_request_init(&request, sizeof request);
+    }
+    if (status == LRNN_OK) {
+        request.tokens = prompt->ids;
+        request.count = prompt->count;
+        request.seed = seed;
+        status = lrnn_decoder_run(decoder, &request, 1);
+    }
+    token_writer_end(&writer);
+    lrnn_decoder_destroy(decoder);
+    return status;
+}
+
+static int show_sample(training *run)
+{
+    lrnn_model *model = NULL;
+    token_list prompt;
+    bool stands_in;
+    if (prompt_encode(&prompt, &stands_in, lrnn_model_input_vocab(run->model), "") != 0) {
+        return 1;
+    }
+    progress_clear(&run->shown);
+    printf("---- sample after step %zu ----\n", run->at.step);
+    lrnn_status status = lrnn_trainer_snapshot(&model, run->trainer);
+    if (status == LRNN_OK) {
+        status = sample_from(model, &prompt, run->settings->seed + run->at.step);
+    }
+    puts("----");
+    lrnn_model_destroy(model);
+    tokens_free(&prompt);
+    return status == LRNN_OK ? 0 : complain_status(status, "sample");
+}
+
+/* ---- epochs ---- */
+
+/* Takes the validation loss and keeps the model if it is the best so far. *loss is NaN without
+ * validation, and then the last model is kept. */
+static int validate(training *run, double *loss)
+{
+    const train_settings *settings = run->settings;
+    train_position *at = &run->at;
+    *loss = NAN;
+    if (run->valid.count == 0) {
+        return save_model(run);
+    }
+    double sum;
+    double count;
+    if (evaluate_tokens(&sum, &count, run->trainer, &run->valid, settings->batch,
+                        settings->steps) != 0) {
+        return 1;
+    }
+    *loss = sum / count;
+    history_add(&at->losses.validation, (double)at->tokens, *loss);
+    lrnn_status status = lrnn_schedule_report(run->schedule, *loss);
+    if (status != LRNN_OK) {
+        return complain_status(status, "schedule");
+    }
+    if (*loss < at->best_valid_loss) {
+        at->best_valid_loss = *loss;
+        at->best_epoch = at->epoch;
+        at->waited = 0;
+        return save_model(run);
+    }
+    at->waited++;
+    return 0;
+}
+
+static double tokens_per_second(const training *run)
+{
+    return run->busy > 0 ? (double)run->busy_tokens / run->busy : 0;
+}
+
+static void report_epoch(training *run, double valid_loss)
+{
+    const train_position *at = &run->at;
+    double loss = at->epoch_loss_sum / at->epoch_loss_weight;
+    char valid[96] = "";
+    if (!isnan(valid_loss)) {
+        snprintf(valid, sizeof valid, "  valid loss %.4f  perplexity %.4g%s", valid_loss,
+                 exp(valid_loss), at->best_epoch == at->epoch ? "  (best)" : "");
+    }
+    progress_say(
+        &run->shown, "epoch %zu/%zu done  step %zu  loss %.4f  perplexity %.4g%s  %.0f tokens/s",
+        at->epoch, run->settings->epochs, at->step, loss, exp(loss), valid, tokens_per_second(run));
+}
+
+/* Makes the end of an epoch the beginning of the next one. */
+static int begin_epoch(training *run)
+{
+    run->at.epoch++;
+    run->at.epoch_loss_sum = 0;
+    run->at.epoch_loss_weight = 0;
+    lrnn_status status = lrnn_batches_seek(run->batches, 0);
+    if (status == LRNN_OK) {
+        status = lrnn_trainer_reset_state(run->trainer);
+    }
+    return status == LRNN_OK ? 0 : complain_status(status, "epoch");
+}
+
+static bool has_stalled(const training *run)
+{
+    size_t patience = run->settings->patience;
+    return patience > 0 && run->at.waited >= patience;
+}
+
+/* ---- steps ---- */
+
+static lrnn_status train_window(training *run, lrnn_train_result *result)
+{
+    lrnn_sequences sequences;
+    lrnn_status status = lrnn_sequences_init(&sequences, sizeof sequences);
+    if (status == LRNN_OK) {
+        status = lrnn_train_result_init(result, sizeof *result);
+    }
+    if (status == LRNN_OK) {
+        status = lrnn_batches_next(run->batches, &sequences);
+    }
+    if (status == LRNN_OK) {
+        status = lrnn_optimizer_set_learning_rate(run->optimizer,
+                                                  lrnn_schedule_learning_rate(run->schedule));
+    }
+    if (status == LRNN_OK) {
+        status = lrnn_trainer_step(run->trainer, run->optimizer, &sequences, result);
+    }
+    return status == LRNN_OK ? lrnn_schedule_advance(run->schedule) : status;
+}
+
+/* One window; fills in the row of the log. */
+static int take_step(training *run, log_row *row)
+{
+    train_position *at = &run->at;
+    lrnn_train_result result;
+    double start = now();
+    lrnn_status status = train_window(run, &result);
+    double seconds = now() - start;
+    if (status != LRNN_OK) {
+        char where[64];
+        snprintf(where, sizeof where, "epoch %zu, step %zu", at->epoch, at->step + 1);
+        return complain_status(status, where);
+    }
+    size_t tokens = (size_t)result.loss_weight;
+    at->step++;
+    at->tokens += tokens;
+    at->epoch_loss_sum += result.loss_sum;
+    at->epoch_loss_weight += result.loss_weight;
+    run->busy += seconds;
+    run->busy_tokens += tokens;
+    double loss = result.loss_sum / result.loss_weight;
+    history_add(&at->losses.training, (double)at->tokens, loss);
+    *row = (log_row){.epoch = at->epoch,
+                     .step = at->step,
+                     .tokens = at->tokens,
+                     .loss = loss,
+                     .valid_loss = NAN,
+                     .learning_rate = result.learning_rate,
+                     .gradient_norm = result.gradient_norm,
+                     .tokens_per_second = (double)tokens / fmax(seconds, 1e-9)};
+    return 0;
+}
+
+static void show_progress(training *run)
+{
+    const train_position *at = &run->at;
+    size_t done = at->step - run->started_step;
+    size_t left = run->shown.steps > at->step ? run->shown.steps - at->step : 0;
+    progress_point point = {
+        .epoch = at->epoch,
+        .step = at->step,
+        .loss = at->epoch_loss_sum / at->epoch_loss_weight,
+        .tokens_per_second = tokens_per_second(run),
+        .seconds_left = (now() - run->started) / (double)done * (double)left,
+    };
+    progress_step(&run->shown, &point);
+}
+
+static bool checkpoint_is_due(const training *run, bool epoch_ended)
+{
+    const train_settings *settings = run->settings;
+    if (settings->checkpoint_every > 0) {
+        return run->at.step % settings->checkpoint_every == 0;
+    }
+    return settings->checkpoint != NULL && epoch_ended;
+}
+
+/* A step and all that is due behind it. The order makes a run that is killed anywhere and resumed
+ * write the same files: the log has the row before a checkpoint counts the step, and the model is
+ * written before a checkpoint calls it the best. */
+static int advance(training *run)
+{
+    log_row row;
+    if (take_step(run, &row) != 0) {
+        return 1;
+    }
+    show_progress(run);
+    bool epoch_ended = lrnn_batches_position(run->batches) == lrnn_batches_count(run->batches);
+    if (epoch_ended) {
+        if (validate(run, &row.valid_loss) != 0) {
+            return 1;
+        }
+        report_epoch(run, row.valid_loss);
+    }
+    size_t sample_every = run->settings->sample_every;
+    if (log_write(&run->log, &row) != 0 ||
+        (sample_every > 0 && run->at.step % sample_every == 0 && show_sample(run) != 0) ||
+        (epoch_ended && begin_epoch(run) != 0)) {
+        return 1;
+    }
+    bool checkpoint = checkpoint_is_due(run, epoch_ended);
+    if (checkpoint && resume_write(run) != 0) {
+        return 1;
+    }
+    return checkpoint || epoch_ended ? draw_plot(run) : 0;
+}
+
+static void introduce(training *run)
+{
+    const char *resume = run->settings->resume;
+    if (resume != NULL) {
+        progress_say(&run->shown, "resuming %s at epoch %zu, step %zu", resume, run->at.epoch,
+                     run->at.step);
+    }
+    progress_say(
+        &run->shown,
+        "%zu tokens, %zu different; %zu to validate on; %zu parameters; %zu windows of %zu "
+        "x %zu an epoch",
+        run->tokens.count, lrnn_vocab_size(lrnn_model_input_vocab(run->model)), run->valid.count,
+        lrnn_model_parameter_count(run->model), lrnn_batches_count(run->batches),
+        run->settings->batch, run->settings->steps);
+}
+
+static int conclude(training *run)
+{
+    const train_position *at = &run->at;
+    if (log_close(&run->log) != 0) {
+        return 1;
+    }
+    if (has_stalled(run)) {
+        progress_say(&run->shown, "no better validation loss for %zu epochs", at->waited);
+    }
+    double seconds = now() - run->started;
+    if (at->best_epoch > 0) {
+        progress_say(&run->shown, "%s is the model of epoch %zu; %s", run->settings->output,
+                     at->best_epoch, progress_duration(seconds));
+    } else {
+        progress_say(&run->shown, "%s is the model of the last epoch; %s", run->settings->output,
+                     progress_duration(seconds));
+    }
+    return output_flush();
+}
+
+int training_run(training *run)
+{
+    const train_settings *settings = run->settings;
+    size_t steps = settings->epochs * lrnn_batches_count(run->batches);
+    progress_start(&run->shown, settings->quiet, settings->report_every, settings->epochs, steps);
+    introduce(run);
+    catch_signals();
+    run->started = now();
+    run->started_step = run->at.step;
+    while (run->at.epoch <= settings->epochs && !has_stalled(run)) {
+        if (advance(run) != 0) {
+            return 1;
+        }
+        if (stop_wanted && run->at.epoch <= settings->epochs) {
+            return stop(run) == EXIT_INTERRUPTED && draw_plot(run) == 0 ? EXIT_INTERRUPTED : 1;
+        }
+    }
+    return conclude(run);
+}
