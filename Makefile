@@ -58,18 +58,19 @@ LIBS       = $(BLAS_LIBS) -lm -pthread
 
 # ---- files -----------------------------------------------------------------------------------------
 
-LIB_FOLDERS  := base kernels text format model train
+TOPIC_HEADERS := $(shell sed -n 's|^\#include "\(lrnn/.*\)"|include/\1|p' include/lrnn.h)
+LIB_FOLDERS  := base kernels text format model train $(if $(filter %decode.h,$(TOPIC_HEADERS)),decode)
 LIB_SOURCES  := $(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c)))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
+PROGRAM      := $(if $(filter %decode.h,$(TOPIC_HEADERS)),$(BUILD)/lrnn)
 PROG_SOURCES := $(sort $(wildcard src/*.c))
 PROG_OBJECTS := $(PROG_SOURCES:%.c=$(BUILD)/obj/%.o)
 EXAMPLES     := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
-TESTS        := $(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c tests/fault/*_test.c \
-                  tests/fuzz/*_test.c tests/golden/*_test.c))
+TESTS        := $(filter-out $(if $(PROGRAM),,%/decode_%),$(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c tests/fault/*_test.c \
+                  tests/fuzz/*_test.c tests/golden/*_test.c)))
 TEST_BINARIES := $(TESTS:tests/%.c=$(BUILD)/tests/%)
 GRADCHECKS   := $(sort $(wildcard tests/gradcheck/*_test.c))
 GRADCHECK_BINARIES := $(GRADCHECKS:tests/%.c=$(BUILD)/tests/%)
-TOPIC_HEADERS := $(shell sed -n 's|^\#include "\(lrnn/.*\)"|include/\1|p' include/lrnn.h)
 HEADERS      := include/lrnn.h $(TOPIC_HEADERS)
 
 STATIC := $(BUILD)/liblrnn.a
@@ -80,8 +81,6 @@ SONAME := liblrnn.so.$(SOVERSION)
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests FORCE
-
-PROGRAM := $(if $(wildcard src/main.c),$(BUILD)/lrnn)
 
 all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(PROGRAM) $(BUILD)/lrnn.pc ## build library and program
 
@@ -160,7 +159,7 @@ $(BUILD)/tests/gradcheck/%: tests/gradcheck/%.c $(DOUBLE)/liblrnn_double.a
 	$(CC) $(DOUBLE_FLAGS) -Itests $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
 	    -MMD -MP -MF $@.d $< $(DOUBLE)/liblrnn_double.a $(LDFLAGS) $(LIBS) -lcmocka -o $@
 
-SHELL_TESTS := $(if $(wildcard tests/program/run.sh),"tests/program/run.sh $(BUILD)/lrnn") \
+SHELL_TESTS := $(if $(PROGRAM),"tests/program/run.sh $(BUILD)/lrnn") \
                $(wildcard tests/install/run.sh)
 
 tests: all $(TEST_BINARIES) $(GRADCHECK_BINARIES)
