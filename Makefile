@@ -114,12 +114,12 @@ $(BUILD)/liblrnn.so: $(SHARED)
 $(BUILD)/lrnn: $(PROG_OBJECTS) $(STATIC)
 	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(PROG_OBJECTS) $(STATIC) $(LIBS) -o $@
 
-# A reference BLAS pinned to its folder has to be named by path; OpenBLAS is named by its module.
+# BLAS is named by its flags: openblas.pc would ask a static build for a Fortran run-time library that
+# the shared OpenBLAS does not need.
 $(BUILD)/lrnn.pc: lrnn.pc.in $(BUILD)/config Makefile
 	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
-	    -e 's|@BLAS_REQUIRES@|$(if $(filter openblas,$(BLAS)),openblas)|g' \
-	    -e 's|@BLAS_LIBS@|$(if $(filter reference,$(BLAS)),$(BLAS_LIBS))|g' $< > $@
+	    -e 's|@BLAS_LIBS@|$(BLAS_LIBS)|g' $< > $@
 
 # ---- tests -----------------------------------------------------------------------------------------
 
