@@ -196,7 +196,7 @@ typedef struct lrnn_decoder_options {
 
     /* ---- sampling: LRNN_METHOD_SAMPLE and LRNN_METHOD_SAMPLED_BEAM ---- */
     int32_t uniform;    /* 1: draw evenly among what the filters below leave; SAMPLE; default 0 */
-    double temperature; /* default 1; finite, above 0 */
+    double temperature; /* default 1; finite, at least 1e-6 */
     size_t top_k;       /* keep the k likeliest; default 0: all */
     /* Keep the fewest likeliest whose probabilities reach top_p together (Holtzman et al. 2020);
      * default 1: all; above 0. */

@@ -1,10 +1,10 @@
-/* A decoder: slots, each the search for one request, and the rows that their live hypotheses make up
- * in the step at hand.
+/* A decoder: slots, each the search for one request, and the rows that their live hypotheses make
+ * up in the step at hand.
  *
  * A hypothesis is a node of its slot's tree; a node knows its parent, so hypotheses that fork share
- * what they have in common and nothing is ever copied. Finished hypotheses are `ending`s, which hang
- * their last token on a node. All slots of a wave start together, so every live hypothesis has the
- * same number of generated tokens, decoder->step. */
+ * what they have in common and nothing is ever copied. Finished hypotheses are `ending`s, which
+ * hang their last token on a node. All slots of a wave start together, so every live hypothesis has
+ * the same number of generated tokens, decoder->step. */
 #ifndef DECODE_DECODER_H
 #define DECODE_DECODER_H
 
@@ -17,7 +17,7 @@
 #include "select.h"
 
 #define NODE_ROOT (-1) /* the end of the prompt */
-#define NO_TOKEN (-1)
+#define NO_TOKEN  (-1)
 
 typedef struct decode_node {
     int32_t parent;
@@ -109,22 +109,24 @@ struct lrnn_decoder {
     int32_t *next_parents, *next_tokens;
     lrnn_rows rows;
     const int32_t *scored; /* the text that lrnn_decoder_score is at work on */
-    fpmode mode;                 /* of the caller */
+    fpmode mode;           /* of the caller */
 
     /* ---- a step ---- */
-    real *values;        /* [row_capacity,V]; logits itself without filters */
-    double *normalizers; /* [row_capacity] log(sum of exp(logits)) */
-    double *shifts;      /* [row_capacity] x * temperature = value - shift */
-    real *maxima;        /* [row_capacity] of values */
-    bool *stuck;         /* [row_capacity] no token is left */
-    selection best;      /* of a group */
-    candidate *list;     /* [V] tokens that the sampling filters have not yet dropped */
-    real *weights;       /* [width,V] */
-    double *block_sums;  /* [width, blocks] */
+    real *values;                   /* [row_capacity,V]; logits itself without filters */
+    double *normalizers;            /* [row_capacity] log(sum of exp(logits)) */
+    double *shifts;                 /* [row_capacity] x * temperature = value - shift */
+    real *maxima;                   /* [row_capacity] of values */
+    bool *stuck;                    /* [row_capacity] no token is left */
+    selection best;                 /* of a group */
+    candidate *list;                /* [V] tokens that the sampling filters have not yet dropped */
+    real *weights;                  /* [width,V] */
+    double *block_sums;             /* [width, blocks] */
     double *row_sums, *row_factors; /* [width] */
-    int32_t *counts;     /* [V], zero between uses */
-    int32_t *history;    /* [max_length] */
-    int32_t *seen;       /* [V] distinct tokens of a history */
+    int32_t *counts;                /* [V], zero between uses */
+    int32_t *history;               /* [max_length] */
+    real *history_values;           /* [max_length] */
+    size_t *taken;                  /* [groups] */
+    int32_t *seen;                  /* [V] distinct tokens of a history */
 
     /* ---- results ---- */
     stored_result *results; /* [requests, n_best] */
@@ -159,8 +161,8 @@ void decoder_show_rows(lrnn_decoder *decoder);
 lrnn_status decoder_read_request(lrnn_request *copy, const lrnn_decoder *decoder,
                                  const lrnn_request *requests, size_t index);
 
-/* The last `count` tokens of the path to `node`, in order, and their log-probabilities. Either array
- * may be NULL. */
+/* The last `count` tokens of the path to `node`, in order, and their log-probabilities. Either
+ * array may be NULL. */
 void decoder_copy_path(int32_t *tokens, real *log_probabilities, size_t count, const slot *of,
                        int32_t node);
 

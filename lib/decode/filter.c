@@ -214,8 +214,8 @@ static lrnn_status filter_row(lrnn_decoder *d, size_t row)
 static lrnn_status change_logits(lrnn_decoder *d)
 {
     decoder_leave(d);
-    lrnn_status status = decoder_return(
-        d, d->options.logits(d->options.user, &d->rows, d->values), "logits");
+    lrnn_status status =
+        decoder_return(d, d->options.logits(d->options.user, &d->rows, d->values), "logits");
     for (size_t row = 0; status == LRNN_OK && row < d->row_count; row++) {
         if (!values_are_valid(d->values + row * d->vocab_size, d->vocab_size)) {
             status = error_set(LRNN_ERR_NUMERIC, "logits callback, row %zu: NaN or +infinity", row);

@@ -141,16 +141,24 @@ static lrnn_status check_beam(const lrnn_decoder_options *o)
     CHECK(check_choice("count_prompt", o->count_prompt, 1));
     if (decoder_is_beam(o)) {
         CHECK(check_size("batch times beam_width", o->batch * o->beam_width, 1, INT32_MAX));
-        CHECK(check_size("beam_width times max_length", o->beam_width * o->max_length, 1,
-                         INT32_MAX));
+        CHECK(
+            check_size("beam_width times max_length", o->beam_width * o->max_length, 1, INT32_MAX));
     }
     return LRNN_OK;
 }
 
+/* So that values divided by it stay finite. */
+#define LEAST_TEMPERATURE 1e-6
+
 static lrnn_status check_sampling(const lrnn_decoder_options *o)
 {
     CHECK(check_choice("uniform", o->uniform, 1));
-    CHECK(check_positive("temperature", o->temperature));
+    if (!isfinite(o->temperature) || o->temperature < LEAST_TEMPERATURE) {
+        return error_set(LRNN_ERR_INVALID,
+                         "temperature: expected a finite number of at least %g (below that, "
+                         "LRNN_METHOD_GREEDY), found %g",
+                         LEAST_TEMPERATURE, o->temperature);
+    }
     CHECK(check_share("top_p", o->top_p, false));
     CHECK(check_share("min_p", o->min_p, true));
     CHECK(check_share("typical_p", o->typical_p, false));
@@ -194,14 +202,14 @@ static lrnn_status check_unread(const lrnn_decoder_options *o)
     const lrnn_decoder_options *d = &default_options;
     const char *name = NULL;
     if (!decoder_is_beam(o)) {
-        name = o->stopping != d->stopping               ? "stopping"
-               : o->beam_width != d->beam_width         ? "beam_width"
-               : o->n_best != d->n_best                 ? "n_best"
-               : o->beam_groups != d->beam_groups       ? "beam_groups"
-               : o->diversity_penalty != 0              ? "diversity_penalty"
-               : o->candidates != d->candidates         ? "candidates"
-               : o->cut != d->cut                       ? "cut"
-                                                        : NULL;
+        name = o->stopping != d->stopping         ? "stopping"
+               : o->beam_width != d->beam_width   ? "beam_width"
+               : o->n_best != d->n_best           ? "n_best"
+               : o->beam_groups != d->beam_groups ? "beam_groups"
+               : o->diversity_penalty != 0        ? "diversity_penalty"
+               : o->candidates != d->candidates   ? "candidates"
+               : o->cut != d->cut                 ? "cut"
+                                                  : NULL;
     }
     if (name == NULL && !decoder_is_sampled(o)) {
         name = o->uniform != d->uniform           ? "uniform"

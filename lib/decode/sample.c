@@ -1,7 +1,7 @@
 /* The weight of a token is exp((value - largest value of the row) / temperature), so that the
- * likeliest has weight 1. Plain sampling walks along the weights of the whole row; the filters first
- * make a list of the tokens that are left. A list is narrowed by taking the best from a heap until
- * enough are taken, so the vocabulary is never sorted. */
+ * likeliest has weight 1. Plain sampling walks along the weights of the whole row; the filters
+ * first make a list of the tokens that are left. A list is narrowed by taking the best from a heap
+ * until enough are taken, so the vocabulary is never sorted. */
 #include "sample.h"
 
 #include <math.h>
@@ -38,17 +38,10 @@ static double sum_weights(const real *weights, size_t V, double *block_sums)
     return sum;
 }
 
-/* A temperature so low that its inverse overflows is as good as this one. */
-static real inverse_temperature(const lrnn_decoder *d)
-{
-    double inverse = 1 / d->options.temperature;
-    return (real)(inverse < 1e30 ? inverse : 1e30);
-}
-
 static void weigh_row(const lrnn_decoder *d, size_t row, real *weights)
 {
     const real *values = d->values + row * d->vocab_size;
-    real maximum = d->maxima[row], inverse = inverse_temperature(d);
+    real maximum = d->maxima[row], inverse = (real)(1 / d->options.temperature);
     for (size_t i = 0; i < d->vocab_size; i++) {
         weights[i] = (values[i] - maximum) * inverse;
     }
@@ -95,7 +88,7 @@ static size_t walk_blocks(const real *weights, size_t V, const double *block_sum
 static double weight_of(const lrnn_decoder *d, size_t row, int32_t token)
 {
     double value = (double)d->values[row * d->vocab_size + (size_t)token];
-    return exp((value - (double)d->maxima[row]) * (double)inverse_temperature(d));
+    return exp((value - (double)d->maxima[row]) / d->options.temperature);
 }
 
 static double sum_list(const lrnn_decoder *d, size_t row, size_t count)
@@ -129,8 +122,8 @@ static size_t list_heavy(lrnn_decoder *d, size_t row, const real *weights, doubl
     return count;
 }
 
-/* Keeps the best of the list, by the list's own values, until both their number and the sum of their
- * weights suffice. Best first. */
+/* Keeps the best of the list, by the list's own values, until both their number and the sum of
+ * their weights suffice. Best first. */
 static size_t keep_best(lrnn_decoder *d, size_t row, size_t count, size_t least, double mass)
 {
     size_t kept = 0;
@@ -260,8 +253,7 @@ static double weigh_left(lrnn_decoder *d, size_t row, real *weights, double *blo
 /* A weight of row `row` times this is exp(sum of x) up to a constant of the request. */
 static double row_level(const lrnn_decoder *d, size_t row)
 {
-    return d->live[row].sum +
-           ((double)d->maxima[row] - d->shifts[row]) / d->options.temperature;
+    return d->live[row].sum + ((double)d->maxima[row] - d->shifts[row]) / d->options.temperature;
 }
 
 /* Draws one continuation and takes its weight away; false if none is left that weighs anything. */
@@ -304,11 +296,10 @@ void sample_continuations(lrnn_decoder *decoder, size_t first, size_t rows, size
     size_t V = decoder->vocab_size;
     double highest = -HUGE_VAL;
     for (size_t i = 0; i < rows; i++) {
-        decoder->row_sums[i] =
-            decoder->stuck[first + i]
-                ? 0
-                : weigh_left(decoder, first + i, decoder->weights + i * V,
-                             decoder->block_sums + i * SAMPLE_BLOCKS(V));
+        decoder->row_sums[i] = decoder->stuck[first + i]
+                                   ? 0
+                                   : weigh_left(decoder, first + i, decoder->weights + i * V,
+                                                decoder->block_sums + i * SAMPLE_BLOCKS(V));
         if (decoder->row_sums[i] > 0) {
             double level = row_level(decoder, first + i);
             highest = level > highest ? level : highest;

@@ -118,8 +118,8 @@ static lrnn_status join(lrnn_decoder *d, size_t first, size_t rows)
     bool given = false;
     for (size_t b = 0; b < rows; b++) {
         d->prompt_parents[b] = b < first ? (int32_t)b : -1;
-        given = given || (b >= first &&
-                          (d->slots[b].request.h != NULL || d->slots[b].request.c != NULL));
+        given = given ||
+                (b >= first && (d->slots[b].request.h != NULL || d->slots[b].request.c != NULL));
     }
     lrnn_status status = lrnn_state_reorder(d->state, d->prompt_parents, rows);
     return status == LRNN_OK && given ? import_states(d, first, rows) : status;
@@ -213,13 +213,13 @@ lrnn_status source_step(lrnn_decoder *decoder)
             decoder, decoder->scorer.score(decoder->scorer.user, &decoder->rows, decoder->logits),
             "score");
     } else {
-        status = decoder->step == 0 ? LRNN_OK
-                                    : lrnn_state_reorder(decoder->state, decoder->parents,
-                                                         decoder->row_count);
+        status = decoder->step == 0
+                     ? LRNN_OK
+                     : lrnn_state_reorder(decoder->state, decoder->parents, decoder->row_count);
         if (status == LRNN_OK) {
-            status = lrnn_state_step(decoder->state, decoder->tokens,
-                                     gather_features(decoder, decoder->row_count, 1),
-                                     decoder->logits);
+            status =
+                lrnn_state_step(decoder->state, decoder->tokens,
+                                gather_features(decoder, decoder->row_count, 1), decoder->logits);
         }
     }
     return status == LRNN_OK ? source_normalize(decoder, decoder->row_count) : status;

@@ -149,8 +149,7 @@ static void place_candidates(lrnn_decoder *d, slot *of, search_group *group, siz
 {
     bool until_width = d->options.candidates == LRNN_CANDIDATES_UNTIL_WIDTH;
     bool last = d->step + 1 == d->options.max_length;
-    ending_list *cut =
-        d->options.cut == LRNN_CUT_FINISHED ? &group->finished : &of->unfinished;
+    ending_list *cut = d->options.cut == LRNN_CUT_FINISHED ? &group->finished : &of->unfinished;
     size_t open = 0;
     for (size_t i = 0; i < d->best.count; i++) {
         const candidate *c = &d->best.items[i];
@@ -214,8 +213,7 @@ static bool stops(const lrnn_decoder *d, const slot *of, const search_group *gro
              finished->items[kept - 1].score);
 }
 
-static void group_step(lrnn_decoder *d, slot *of, search_group *group, size_t before,
-                       size_t *count)
+static void group_step(lrnn_decoder *d, slot *of, search_group *group, size_t before, size_t *count)
 {
     size_t first = *count;
     if (group->count > 0) {
