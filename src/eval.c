@@ -14,6 +14,7 @@ typedef struct eval_settings {
 } eval_settings;
 
 static const option_row rows[] = {
+    HEADING("Options:"),
     {.kind = OPTION_TEXT,
      .name = "model",
      .letter = 'm',

@@ -46,6 +46,7 @@ static const char heading_sample[] = "With --method sample and sampled-beam:";
 static const char heading_beam[] = "With --method beam and sampled-beam:";
 
 static const option_row rows[] = {
+    HEADING("Text:"),
     {TEXT("model", model), .letter = 'm', .argument = "FILE",
      .help = "the model, or a checkpoint; needed"},
     {TEXT("prompt", prompt), .letter = 'p', .argument = "STR",
@@ -104,7 +105,7 @@ static const char closing[] =
     "not in the vocabulary becomes <unk>, or is an error where there is none. With --n-best above "
     "1 each text follows a line \"# RANK log-probability L perplexity P\".\n"
     "\n"
-    "Example: lrnn generate -m model.lrnn --prompt \"Today marks\" --top-k 5 -n 100";
+    "Example:\n  lrnn generate -m model.lrnn --prompt \"Today marks\" --top-k 5 -n 100";
 
 static bool is_sampling(const generate_settings *settings)
 {

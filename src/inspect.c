@@ -12,6 +12,7 @@ typedef struct inspect_settings {
 } inspect_settings;
 
 static const option_row rows[] = {
+    HEADING("Options:"),
     {.kind = OPTION_FLAG,
      .name = "vocab",
      AT(inspect_settings, vocab),
@@ -137,7 +138,7 @@ int command_inspect(int argc, char **argv)
     lrnn_model *model = NULL;
     lrnn_status status = lrnn_model_load(&model, path, NULL);
     if (status != LRNN_OK) {
-        return complain_status(status, path);
+        return complain_status(status, NULL);
     }
     int failed =
         settings.vocab ? list_vocab(lrnn_model_input_vocab(model), path) : print_model(model, path);

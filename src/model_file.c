@@ -6,7 +6,7 @@ int language_model_load(lrnn_model **model, const char *path)
 {
     lrnn_status status = lrnn_model_load(model, path, NULL);
     if (status != LRNN_OK) {
-        return complain_status(status, path);
+        return complain_status(status, NULL);
     }
     const lrnn_vocab *input = lrnn_model_input_vocab(*model);
     const lrnn_vocab *output = lrnn_model_output_vocab(*model);

@@ -96,16 +96,22 @@ static void write_value(const option_row *row, const void *field, int digits, FI
 
 /* ---- help ---- */
 
-/* "at least 1", "above 0, below 1", or nothing where every value will do. */
+/* Is every number of the option's kind in its bounds? */
+static bool takes_all(const option_row *row)
+{
+    bool bounded =
+        row->minimum > 0 || row->maximum != 0 || row->bounds != 0 || row->kind == OPTION_NUMBER;
+    return !bounded || (row->kind != OPTION_COUNT && row->kind != OPTION_NUMBER);
+}
+
+/* "at least 1", "above 0, below 1". */
 static void write_bounds(const option_row *row, FILE *stream)
 {
     bool below = (row->bounds & BELOW_MAXIMUM) != 0;
     bool above = (row->bounds & ABOVE_MINIMUM) != 0;
-    if (row->kind == OPTION_COUNT || row->kind == OPTION_NUMBER) {
-        fprintf(stream, "%s %g", above ? "above" : "at least", row->minimum);
-        if (row->maximum != 0) {
-            fprintf(stream, "%s %g", below ? ", below" : ", at most", row->maximum);
-        }
+    fprintf(stream, "%s %g", above ? "above" : "at least", row->minimum);
+    if (row->maximum != 0) {
+        fprintf(stream, "%s %g", below ? ", below" : ", at most", row->maximum);
     }
 }
 
@@ -118,30 +124,34 @@ static void write_expected(const option_row *row, FILE *stream)
         }
         return;
     }
-    fputs(row->kind == OPTION_NUMBER ? "a number " : "a whole number ", stream);
-    write_bounds(row, stream);
+    fputs(row->kind == OPTION_NUMBER ? "a number" : "a whole number", stream);
+    if (!takes_all(row)) {
+        fputc(' ', stream);
+        write_bounds(row, stream);
+    }
 }
 
 /* Prints text from `column` on, broken between words, with `indent` spaces before later lines. */
 static void print_wrapped(const char *text, int column, int indent)
 {
+    int spaces = 0;
     for (const char *word = text; *word != '\0';) {
         int length = (int)strcspn(word, " \n");
-        if (column + length > HELP_WIDTH && column > indent) {
+        if (column + spaces + length > HELP_WIDTH && column > indent) {
             printf("\n%*s", indent, "");
             column = indent;
+            spaces = 0;
         }
-        printf("%.*s", length, word);
-        column += length;
+        printf("%*s%.*s", spaces, "", length, word);
+        column += spaces + length;
         word += length;
+        spaces = (int)strspn(word, " ");
+        word += spaces;
         for (; *word == '\n'; word++) {
             printf("\n%*s", word[1] != '\n' ? indent : 0, "");
             column = indent;
-        }
-        for (; *word == ' '; word++, column++) {
-            if (column < HELP_WIDTH && word[1] != '\0') {
-                putchar(' ');
-            }
+            spaces = (int)strspn(word + 1, " ");
+            word += spaces;
         }
     }
     putchar('\n');
@@ -177,14 +187,15 @@ static void print_row(const option_row *row, const char *settings)
         return;
     }
     fputs(row->help, stream);
-    if (row->kind == OPTION_COUNT || row->kind == OPTION_NUMBER) {
-        fputs("; ", stream);
-        write_bounds(row, stream);
-    }
     if (row->kind != OPTION_FLAG && row->kind != OPTION_TEXT) {
-        fputs(row->kind == OPTION_CHOICE || row->kind == OPTION_SEED ? "; default " : ", default ",
-              stream);
+        fputs(" (", stream);
+        if (!takes_all(row)) {
+            write_bounds(row, stream);
+            fputs("; ", stream);
+        }
+        fputs("default ", stream);
         write_value(row, settings + row->offset, 6, stream);
+        fputc(')', stream);
     }
     if (fclose(stream) == 0) {
         print_wrapped(text, HELP_COLUMN, HELP_COLUMN);

@@ -33,7 +33,8 @@ int complain(const char *format, ...)
 int complain_status(lrnn_status status, const char *what)
 {
     const char *detail = lrnn_last_error();
-    return complain("%s: %s", what, detail[0] != '\0' ? detail : lrnn_status_text(status));
+    detail = detail[0] != '\0' ? detail : lrnn_status_text(status);
+    return what == NULL ? complain("%s", detail) : complain("%s: %s", what, detail);
 }
 
 int output_flush(void)

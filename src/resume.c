@@ -70,7 +70,7 @@ int resume_write(const training *run)
         status = lrnn_checkpoint_save(&checkpoint, run->checkpoint_path, note);
     }
     free(note);
-    return status == LRNN_OK ? 0 : complain_status(status, "checkpoint");
+    return status == LRNN_OK ? 0 : complain_status(status, NULL);
 }
 
 /* ---- reading ---- */
@@ -143,7 +143,7 @@ static int load_note(char **note, const char *path)
     if (status == LRNN_ERR_NOT_FOUND) {
         return complain("%s: not a checkpoint of lrnn train", path);
     }
-    return status == LRNN_OK ? 0 : complain_status(status, "checkpoint");
+    return status == LRNN_OK ? 0 : complain_status(status, NULL);
 }
 
 int resume_read(training *run)
@@ -182,5 +182,5 @@ int resume_restore(training *run)
     if (status == LRNN_OK) {
         status = lrnn_checkpoint_load(&checkpoint, path);
     }
-    return status == LRNN_OK ? 0 : complain_status(status, path);
+    return status == LRNN_OK ? 0 : complain_status(status, NULL);
 }

@@ -13,6 +13,7 @@ typedef struct score_settings {
 } score_settings;
 
 static const option_row rows[] = {
+    HEADING("Options:"),
     {.kind = OPTION_TEXT,
      .name = "model",
      .letter = 'm',

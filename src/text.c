@@ -79,7 +79,7 @@ int tokens_encode(token_list *tokens, const lrnn_vocab *vocab, const char *bytes
 {
     *tokens = (token_list){0};
     lrnn_status status = lrnn_vocab_encode(NULL, 0, &tokens->count, vocab, bytes, length);
-    if (status == LRNN_ERR_TOO_SMALL) {
+    if (status == LRNN_OK && tokens->count > 0) {
         tokens->ids = malloc(tokens->count * sizeof *tokens->ids);
         if (tokens->ids == NULL) {
             return complain("%s: no memory for %zu tokens", name, tokens->count);

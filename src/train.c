@@ -115,10 +115,11 @@ static const char summary[] =
 static const char closing[] =
     "Several texts are read one behind the other. With --valid FRACTION the vocabulary is that of "
     "the whole text, with --valid FILE that of TEXT alone. The state is zero at the start of each "
-    "epoch and carried from window to window. Every file appears whole or not at all. Ctrl-C ends "
+    "epoch and carried from window to window. Every file but the log appears whole or not at all. "
+    "Ctrl-C ends "
     "after the current step with a checkpoint and exit status 130; pressed again, at once.\n"
     "\n"
-    "Example: lrnn train -o model.lrnn --level word --valid 0.1 --plot loss.svg book.txt";
+    "Example:\n  lrnn train -o model.lrnn --level word --valid 0.1 --plot loss.svg book.txt";
 
 static train_settings default_settings(void)
 {

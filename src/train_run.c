@@ -55,7 +55,7 @@ static int save_model(const training *run)
         status = lrnn_model_save(model, run->settings->output);
     }
     lrnn_model_destroy(model);
-    return status == LRNN_OK ? 0 : complain_status(status, "model");
+    return status == LRNN_OK ? 0 : complain_status(status, NULL);
 }
 
 static int draw_plot(const training *run)

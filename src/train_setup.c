@@ -61,7 +61,7 @@ static int get_model(training *run, const text *source)
     if (path != NULL) {
         lrnn_status status = lrnn_model_load(&run->model, path, NULL);
         if (status != LRNN_OK) {
-            return complain_status(status, path);
+            return complain_status(status, NULL);
         }
         return lrnn_model_input_vocab(run->model) != NULL
                    ? 0
