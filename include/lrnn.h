@@ -5,6 +5,7 @@
  *   lrnn/text.h    vocabularies: bytes, characters, words, labels
  *   lrnn/model.h   models and their running state
  *   lrnn/train.h   batches, optimizers, schedules, the trainer, checkpoints
+ *   lrnn/decode.h  greedy, sampling and beam search
  *
  * Conventions that hold everywhere:
  * - Every call that can fail returns an lrnn_status; 0 is success. Results come through the
@@ -24,6 +25,7 @@
 #define LRNN_H
 
 #include "lrnn/base.h"
+#include "lrnn/decode.h"
 #include "lrnn/model.h"
 #include "lrnn/text.h"
 #include "lrnn/train.h"

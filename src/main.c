@@ -1,0 +1,63 @@
+/* lrnn: train recurrent language models, and use them, from the command line. Everything it does is
+ * done through the public header of the library. */
+#include <lrnn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "output.h"
+
+static const struct {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"train", "train a language model on text files", command_train},
+    {"generate", "let a model go on from a prompt", command_generate},
+    {"eval", "perplexity and bits per character of a text", command_eval},
+    {"score", "log-probability of each token of a text", command_score},
+    {"inspect", "what is in a model file", command_inspect},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *stream)
+{
+    fputs("usage: lrnn COMMAND [options] ...\n\n", stream);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\n'lrnn COMMAND --help' lists the options of a command; 'lrnn --version' says what this "
+          "is.\n",
+          stream);
+}
+
+int main(int argc, char **argv)
+{
+    /* A closed pipe is then an error of the write, and is reported like a full disk. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return output_flush();
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("lrnn %s\n%s", lrnn_version_string(), lrnn_build_info());
+        return output_flush();
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr,
+            "lrnn: '%s' is not a command: expected train, generate, eval, score or inspect\n",
+            argv[1]);
+    return EXIT_USAGE;
+}
