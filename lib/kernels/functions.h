@@ -62,24 +62,42 @@ ALWAYS_INLINE vector vector_exp(vector x)
     return scale_by_power(e * to.r + 1.0f, to);
 }
 
-/* 1 / (1 + exp(-x)) */
-ALWAYS_INLINE vector vector_sigmoid(vector x)
+/* 2^-n, by arithmetic on the exponent: the low bits of ROUNDING_SHIFT are zero, so the shift leaves
+ * n alone in its place. 0 for n = 127. */
+ALWAYS_INLINE vector inverse_power(reduced of)
 {
-    return 1.0f / (1.0f + vector_exp(-x));
+    return (vector)(0x3f800000u - ((words)of.shifted << 23));
 }
 
-/* tanh(x) = e / (e + 2) with e = exp(2x) - 1, which loses nothing near 0:
- *   exp(y) - 1 = 2^n (exp(r) - 1) + (2^n - 1)
- * From 10 on, tanh is 1 in float. */
+/* 1 / (1 + exp(-x)) = t / ((1 + t) + q) with t = 2^-n and q = exp(r) - 1, for -x = n ln2 + r: the
+ * exponential is never rounded by itself. What would be denormal is 0. */
+ALWAYS_INLINE vector vector_sigmoid(vector x)
+{
+    reduced to = reduce(clamp(-x, -88.0f, 88.0f));
+    vector q = rounded(exp_polynomial(to.r) * to.r) * to.r + to.r;
+    vector t = inverse_power(to);
+    return t / ((q + t) + 1.0f);
+}
+
+/* From 0.3 on, (exp(2x) - 1) / (exp(2x) + 1) = ((1 - t) + q) / ((1 + t) + q), t and q as above, for
+ * 2|x|; from 10 on that is 1 in float. Below, where the quotient of two rounded numbers is too
+ * coarse, x + x^3 p(x^2) with the p of least relative error, 1.2e-8. */
 ALWAYS_INLINE vector vector_tanh(vector x)
 {
-    vector y = clamp(x, -10.0f, 10.0f);
-    reduced to = reduce(y + y);
+    words sign = (words)x & 0x80000000u;
+    vector magnitude = minimum(splat(10.0f), (vector)((words)x ^ sign));
+
+    vector square = magnitude * magnitude;
+    vector p = (square * -0x1.9ca666p-5f + 0x1.10b078p-3f) * square - 0x1.5554a0p-2f;
+    vector small = rounded(magnitude * square) * p + magnitude;
+
+    reduced to = reduce(magnitude + magnitude);
     vector q = rounded(exp_polynomial(to.r) * to.r) * to.r + to.r;
-    /* The low bits of ROUNDING_SHIFT are zero: the shift leaves n in the exponent. */
-    vector power = (vector)(((words)to.shifted << 23) + 0x3f800000);
-    vector e = power * q + (power - 1.0f);
-    return e / (e + 2.0f);
+    vector t = inverse_power(to);
+    vector above = (1.0f - t) + q;
+    vector large = above / (above + (t + t));
+
+    return (vector)((words)if_less(magnitude, splat(0.3f), small, large) ^ sign);
 }
 
 #endif

@@ -176,6 +176,20 @@ ALWAYS_INLINE vector square_root(vector x)
 #endif
 }
 
+/* a < b ? x : y */
+ALWAYS_INLINE vector if_less(vector a, vector b, vector x, vector y)
+{
+#if defined(__AVX512F__)
+    __mmask16 less = _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ);
+    return (vector)_mm512_mask_blend_ps(less, (__m512)y, (__m512)x);
+#elif defined(__AVX2__)
+    return (vector)_mm256_blendv_ps((__m256)y, (__m256)x, (__m256)(a < b));
+#else
+    integers less = a < b;
+    return (vector)((less & (integers)x) | (~less & (integers)y));
+#endif
+}
+
 /* x where the mask is all ones, 0 where it is all zeros. */
 ALWAYS_INLINE vector where(integers mask, vector x)
 {

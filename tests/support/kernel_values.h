@@ -1,0 +1,41 @@
+/* Numbers for tests of kernels, in blocks exactly as long as asked for, so that the address
+ * sanitizer sees every step too far. */
+#ifndef SUPPORT_KERNEL_VALUES_H
+#define SUPPORT_KERNEL_VALUES_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "base/real.h"
+#include "kernels/kernels.h"
+
+/* n numbers uniform in +-spread, others for every seed; free() takes them. */
+static inline real *values_create(size_t n, double spread, uint64_t seed)
+{
+    real *values = malloc(n > 0 ? n * sizeof(real) : 1);
+    if (values == NULL) {
+        abort();
+    }
+    for (size_t i = 0; i < n; i++) {
+        values[i] = (real)((2 * random_uniform(seed, 0, i) - 1) * spread);
+    }
+    return values;
+}
+
+static inline real *values_copy(const real *from, size_t n)
+{
+    real *values = malloc(n > 0 ? n * sizeof(real) : 1);
+    if (values == NULL) {
+        abort();
+    }
+    memcpy(values, from, n * sizeof(real));
+    return values;
+}
+
+/* for (const kernel_table *table = ...) over all tables of this machine. */
+#define FOR_TABLES(table)                                                                          \
+    for (size_t table_index = 0; table_index < 16; table_index++)                                  \
+        for (const kernel_table *table = kernel_table_at(table_index); table != NULL; table = NULL)
+
+#endif
