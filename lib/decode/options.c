@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/options.h"
@@ -262,8 +263,10 @@ lrnn_status decoder_check_tokens(const lrnn_decoder_options *options, size_t voc
     CHECK(check_list("banned_tokens", options->banned_tokens, options->banned_count, vocab_size));
     CHECK(check_list("forced_tokens", options->forced_tokens, options->forced_count, vocab_size));
     for (size_t i = 0; i < options->banned_sequence_count; i++) {
-        CHECK(check_list("banned_sequences", options->banned_sequences[i],
-                         options->banned_lengths[i], vocab_size));
+        char name[48];
+        snprintf(name, sizeof name, "banned_sequences[%zu]", i);
+        CHECK(
+            check_list(name, options->banned_sequences[i], options->banned_lengths[i], vocab_size));
     }
     return LRNN_OK;
 }

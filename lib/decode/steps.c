@@ -213,12 +213,17 @@ static bool stops(const lrnn_decoder *d, const slot *of, const search_group *gro
              finished->items[kept - 1].score);
 }
 
-static void group_step(lrnn_decoder *d, slot *of, search_group *group, size_t before, size_t *count)
+/* Next rows from `counted` on have not yet been counted against the tokens of this group's rows. */
+static void group_step(lrnn_decoder *d, slot *of, size_t index, size_t counted, size_t *count)
 {
+    search_group *group = &of->groups[index];
     size_t first = *count;
     if (group->count > 0) {
         if (d->options.diversity_penalty > 0) {
-            diversify(d, group, before, first);
+            diversify(d, group, counted, first);
+        }
+        for (size_t row = group->first; row < group->first + group->count; row++) {
+            d->live[row].group = index;
         }
         find_candidates(d, group);
         place_candidates(d, of, group, d->width / d->groups, count);
@@ -235,10 +240,14 @@ static void group_step(lrnn_decoder *d, slot *of, search_group *group, size_t be
     group->count = *count - first;
 }
 
+/* In the first step all groups share one row, which keeps what earlier groups have taken from it.
+ */
 void beam_step(lrnn_decoder *decoder, slot *of, size_t *count)
 {
-    size_t before = *count;
+    size_t counted = *count;
     for (size_t g = 0; g < decoder->groups; g++) {
-        group_step(decoder, of, &of->groups[g], before, count);
+        size_t first = *count;
+        group_step(decoder, of, g, counted, count);
+        counted = decoder->step == 0 ? first : counted;
     }
 }
