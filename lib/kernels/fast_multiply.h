@@ -3,85 +3,132 @@
  * C is computed in tiles of up to TILE_ROWS rows and one panel: a tile starts from C, stays in
  * registers while it takes in one product per p, and goes back to C. Whatever the shape of the
  * tile, an output is a chain of fused multiply-adds in the order of p; where the chain is cut,
- * its value rests in C as it is. So no choice made below can be seen in the result. */
+ * its value rests in C as it is. So no choice made below can be seen in the result.
+ *
+ * The order of the loops: slices of K; chunks of rows of C, small enough to stay in the
+ * second-level cache from one slice to the next; panels, whose slice stays in the first-level
+ * cache; tiles. While a tile is computed, what comes after it is fetched. */
 #ifndef KERNELS_FAST_MULTIPLY_H
 #define KERNELS_FAST_MULTIPLY_H
+
+#include <stdbool.h>
 
 #include "vector.h"
 
 /* Tiles that fill, but do not overflow, the registers: accumulators, a row of the panel, and one
- * value of A. For one row, that many panels at once keep both multipliers busy. */
+ * value of A. One or two rows take several panels at once, to keep both multipliers busy. */
 #if VECTOR_LENGTH == 16 || defined(__aarch64__)
 #define PANEL_VECTORS 4
-#define ROW_PANELS    2
+#define WIDE_PANELS   2
 #else
 #define PANEL_VECTORS 2
-#define ROW_PANELS    4
+#define WIDE_PANELS   4
 #endif
-#define TILE_ROWS 6
-#define PANEL     (PANEL_VECTORS * VECTOR_LENGTH)
+#define TILE_ROWS   6
+#define PANEL       (PANEL_VECTORS * VECTOR_LENGTH)
+#define LINE        (64 / sizeof(real))
+#define PANEL_LINES ((PANEL + LINE - 1) / LINE)
 
-/* Rows of a panel that are used for many tiles while they are in the first-level cache, and rows of
- * A that stay in the second-level one meanwhile. */
-#define SLICE 128
-#define CHUNK (80 * TILE_ROWS)
-/* The same where A is copied first because it is read across its rows. */
-#define COPIED_CHUNK (8 * TILE_ROWS)
+#define SLICE        128
+#define CHUNK_VALUES ((size_t)128 * 1024)
+#define CHUNK_ROWS   (64 * TILE_ROWS)
+/* Rows of a chunk of which A is copied because it is read across its rows. */
+#define COPIED_ROWS (8 * TILE_ROWS)
 
-/* `panels` panels lie K rows of PANEL values apart. Of the last vector only `lanes` values are in
- * C. */
-ALWAYS_INLINE void tile(size_t rows, size_t panels, size_t vectors, size_t K, const real *a,
-                        size_t a_row, size_t a_column, const real *b, size_t b_panel, real *c,
-                        size_t c_row, size_t lanes)
+/* What the tiles of a chunk have in common: K products each; A[m,p] = a[m * a_row + p * a_column];
+ * C has c_row values in a row, and `fresh` says to take it as zero; panels lie b_panel apart; of
+ * the last vector of a row only `lanes` values are in C. */
+typedef struct tile_shape {
+    size_t K;
+    size_t a_row, a_column;
+    size_t b_panel;
+    size_t c_row;
+    size_t lanes;
+    bool fresh;
+    size_t ahead_step; /* bytes between what is fetched at one p and at the next */
+} tile_shape;
+
+/* The part of C that a tile starts from. */
+ALWAYS_INLINE void tile_read(const size_t rows, const size_t width, const tile_shape *shape,
+                             const real *c, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
 {
-    vector sum[TILE_ROWS][ROW_PANELS * PANEL_VECTORS];
     UNROLL for (size_t r = 0; r < rows; r++)
     {
-        UNROLL for (size_t v = 0; v < panels * vectors; v++)
+        UNROLL for (size_t v = 0; v < width; v++)
         {
-            const real *from = c + r * c_row + v * VECTOR_LENGTH;
-            sum[r][v] = v + 1 < panels * vectors ? load(from) : load_lanes(from, lanes);
+            sum[r][v] = (vector){0};
         }
     }
-    for (size_t p = 0; p < K; p++) {
-        vector row[ROW_PANELS * PANEL_VECTORS];
-        UNROLL for (size_t v = 0; v < panels * vectors; v++)
+    if (shape->fresh) {
+        return;
+    }
+    UNROLL for (size_t r = 0; r < rows; r++, c += shape->c_row)
+    {
+        UNROLL for (size_t v = 0; v + 1 < width; v++)
         {
-            row[v] = load(b + v / vectors * b_panel + v % vectors * VECTOR_LENGTH);
+            sum[r][v] = load(c + v * VECTOR_LENGTH);
+        }
+        sum[r][width - 1] = load_lanes(c + (width - 1) * VECTOR_LENGTH, shape->lanes);
+    }
+}
+
+ALWAYS_INLINE void tile_write(const size_t rows, const size_t width, const tile_shape *shape,
+                              real *c, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
+{
+    UNROLL for (size_t r = 0; r < rows; r++, c += shape->c_row)
+    {
+        UNROLL for (size_t v = 0; v + 1 < width; v++)
+        {
+            store(c + v * VECTOR_LENGTH, sum[r][v]);
+        }
+        store_lanes(c + (width - 1) * VECTOR_LENGTH, sum[r][width - 1], shape->lanes);
+    }
+}
+
+/* next_c: where the next tile will start. ahead: what will be needed some tiles later. */
+ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vectors,
+                        const tile_shape *shape, const real *a, const real *b, real *c,
+                        const real *next_c, uintptr_t ahead)
+{
+    vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS];
+    const size_t width = panels * vectors, a_row = shape->a_row;
+    tile_read(rows, width, shape, c, sum);
+    UNROLL for (size_t r = 0; r < rows; r++, next_c += shape->c_row)
+    {
+        for (size_t v = 0; v < width * VECTOR_LENGTH; v += LINE) {
+            __builtin_prefetch(next_c + v, 1, 3);
+        }
+    }
+    for (size_t p = 0; p < shape->K; p++) {
+        vector row[WIDE_PANELS * PANEL_VECTORS];
+        __builtin_prefetch((const void *)ahead, 0, 2);
+        ahead += shape->ahead_step;
+        UNROLL for (size_t v = 0; v < width; v++)
+        {
+            row[v] = load(b + v / vectors * shape->b_panel + v % vectors * VECTOR_LENGTH);
         }
         UNROLL for (size_t r = 0; r < rows; r++)
         {
             vector value = splat(a[r * a_row]);
-            UNROLL for (size_t v = 0; v < panels * vectors; v++)
+            UNROLL for (size_t v = 0; v < width; v++)
             {
                 sum[r][v] = value * row[v] + sum[r][v];
             }
         }
-        a += a_column;
+        a += shape->a_column;
         b += PANEL;
     }
-    UNROLL for (size_t r = 0; r < rows; r++)
-    {
-        UNROLL for (size_t v = 0; v < panels * vectors; v++)
-        {
-            real *to = c + r * c_row + v * VECTOR_LENGTH;
-            if (v + 1 < panels * vectors) {
-                store(to, sum[r][v]);
-            } else {
-                store_lanes(to, sum[r][v], lanes);
-            }
-        }
-    }
+    tile_write(rows, width, shape, c, sum);
 }
 
-typedef void tile_function(size_t K, const real *a, size_t a_row, size_t a_column, const real *b,
-                           real *c, size_t c_row, size_t lanes);
+typedef void tile_function(const tile_shape *shape, const real *a, const real *b, real *c,
+                           const real *next_c, uintptr_t ahead);
 
 #define TILE(rows, vectors)                                                                        \
-    static void tile_##rows##x##vectors(size_t K, const real *a, size_t a_row, size_t a_column,    \
-                                        const real *b, real *c, size_t c_row, size_t lanes)        \
+    static void tile_##rows##x##vectors(const tile_shape *shape, const real *a, const real *b,     \
+                                        real *c, const real *next_c, uintptr_t ahead)              \
     {                                                                                              \
-        tile(rows, 1, vectors, K, a, a_row, a_column, b, 0, c, c_row, lanes);                      \
+        tile(rows, 1, vectors, shape, a, b, c, next_c, ahead);                                     \
     }
 #define TILES(vectors)                                                                             \
     TILE(1, vectors)                                                                               \
@@ -108,91 +155,204 @@ static tile_function *const tiles[PANEL_VECTORS][TILE_ROWS] = {
 #endif
 };
 
-/* A, or a copy of a part of it in which the rows of a tile lie side by side. */
-typedef struct left {
-    const real *a;
-    size_t row, column;
-    bool copied;
-} left;
-
-/* One chunk of rows times one slice of all panels. */
-static void multiply_chunk(size_t M, size_t N, size_t K, left from, const real *packed,
-                           size_t panel_size, real *c, size_t c_row)
+static void tile_1xwide(const tile_shape *shape, const real *a, const real *b, real *c,
+                        const real *next_c, uintptr_t ahead)
 {
-    size_t blocks = (M + TILE_ROWS - 1) / TILE_ROWS;
-    for (size_t n = 0; n < N; n += PANEL, packed += panel_size) {
-        size_t columns = N - n < PANEL ? N - n : PANEL;
+    tile(1, WIDE_PANELS, PANEL_VECTORS, shape, a, b, c, next_c, ahead);
+}
+
+#if VECTOR_LENGTH == 16 || defined(__aarch64__)
+#define WIDE_ROWS 2
+
+static void tile_2xwide(const tile_shape *shape, const real *a, const real *b, real *c,
+                        const real *next_c, uintptr_t ahead)
+{
+    tile(2, WIDE_PANELS, PANEL_VECTORS, shape, a, b, c, next_c, ahead);
+}
+
+static tile_function *const wide_tiles[WIDE_ROWS] = {tile_1xwide, tile_2xwide};
+#else
+#define WIDE_ROWS 1
+static tile_function *const wide_tiles[WIDE_ROWS] = {tile_1xwide};
+#endif
+
+/* A chunk is cut into tiles of nearly equal height. */
+static size_t tile_count(size_t rows)
+{
+    return (rows + TILE_ROWS - 1) / TILE_ROWS;
+}
+
+static size_t tile_height(size_t rows_left, size_t tiles_left)
+{
+    return (rows_left + tiles_left - 1) / tiles_left;
+}
+
+/* A chunk: M rows of A, or their copy in which the rows of a tile lie side by side. Of A as it will
+ * be read in the next chunk, there are next_count pieces of next_lines cache lines, next_step bytes
+ * apart. */
+typedef struct chunk {
+    size_t M, N;
+    const real *a;
+    bool copied;
+    const real *packed; /* the slice of the first panel */
+    real *c;
+    const real *next_a;
+    size_t next_count, next_lines, next_step;
+} chunk;
+
+/* What tile i of a panel should fetch: a share of the slice of the next panel, or in the last panel
+ * of A for the next chunk. */
+static uintptr_t fetch_ahead(const chunk *of, tile_shape *shape, size_t i, const real *next_panel)
+{
+    if (next_panel != NULL && i < PANEL_LINES) {
+        shape->ahead_step = LINE * sizeof(real);
+        return (uintptr_t)(next_panel + i * shape->K * LINE);
+    }
+    if (next_panel == NULL && i / of->next_lines * shape->K < of->next_count) {
+        shape->ahead_step = of->next_step;
+        return (uintptr_t)(of->next_a + i % of->next_lines * LINE) +
+               i / of->next_lines * shape->K * of->next_step;
+    }
+    shape->ahead_step = 0;
+    return (uintptr_t)of->a;
+}
+
+static void multiply_chunk(const chunk *of, tile_shape shape)
+{
+    size_t count = tile_count(of->M), a_row = shape.a_row;
+    const real *b = of->packed;
+    for (size_t n = 0; n < of->N; n += PANEL, b += shape.b_panel) {
+        bool last = of->N - n <= PANEL;
+        size_t columns = last ? of->N - n : PANEL;
         size_t vectors = (columns + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
-        size_t lanes = columns - (vectors - 1) * VECTOR_LENGTH;
-        size_t m = 0;
-        for (size_t block = 0; block < blocks; block++) {
-            size_t rows = (M - m + blocks - block - 1) / (blocks - block);
-            const real *a = from.copied ? from.a + m * K : from.a + m * from.row;
-            tiles[vectors - 1][rows - 1](K, a, from.copied ? 1 : from.row,
-                                         from.copied ? rows : from.column, packed,
-                                         c + m * c_row + n, c_row, lanes);
+        shape.lanes = columns - (vectors - 1) * VECTOR_LENGTH;
+        real *c = of->c + n;
+        for (size_t i = 0, m = 0; i < count; i++) {
+            size_t rows = tile_height(of->M - m, count - i);
+            real *next = i + 1 < count ? c + rows * shape.c_row : last ? c : of->c + n + PANEL;
+            if (of->copied) {
+                shape.a_row = 1;
+                shape.a_column = rows;
+            }
+            const real *a = of->copied ? of->a + m * shape.K : of->a + m * a_row;
+            uintptr_t ahead = fetch_ahead(of, &shape, i, last ? NULL : b + shape.b_panel);
+            tiles[vectors - 1][rows - 1](&shape, a, b, c, next, ahead);
+            c = next;
             m += rows;
         }
     }
 }
 
-/* Copies M rows and K columns, tile by tile as multiply_chunk cuts them. */
-static void copy_chunk(real *to, size_t M, size_t K, const real *a, size_t a_row, size_t a_column)
+ALWAYS_INLINE void copy_rows(const size_t rows, real *to, size_t K, const real *a, size_t a_column)
 {
-    size_t blocks = (M + TILE_ROWS - 1) / TILE_ROWS;
-    for (size_t block = 0, m = 0; block < blocks; block++) {
-        size_t rows = (M - m + blocks - block - 1) / (blocks - block);
-        for (size_t p = 0; p < K; p++) {
-            for (size_t r = 0; r < rows; r++) {
-                to[p * rows + r] = a[(m + r) * a_row + p * a_column];
-            }
+    for (size_t p = 0; p < K; p++) {
+        memcpy(to + p * rows, a + p * a_column, rows * sizeof(real));
+    }
+}
+
+/* Copies M rows and K columns of a matrix whose columns are contiguous, tile by tile. */
+static void copy_chunk(real *to, size_t M, size_t K, const real *a, size_t a_column)
+{
+    size_t count = tile_count(M);
+    for (size_t i = 0, m = 0; i < count; i++) {
+        size_t rows = tile_height(M - m, count - i);
+        switch (rows) {
+        case 6: copy_rows(6, to, K, a + m, a_column); break;
+        case 5: copy_rows(5, to, K, a + m, a_column); break;
+        case 4: copy_rows(4, to, K, a + m, a_column); break;
+        default: copy_rows(rows, to, K, a + m, a_column); break;
         }
         to += rows * K;
         m += rows;
     }
 }
 
-static void multiply_row(size_t N, size_t K, const real *a, size_t a_column, const real *packed,
-                         real *c)
+/* So few rows that each panel is read once and then no more. */
+static void multiply_wide(size_t M, size_t N, const real *a, const real *packed, real *c,
+                          tile_shape shape)
 {
     size_t n = 0;
-    for (; n + ROW_PANELS * PANEL <= N; n += ROW_PANELS * PANEL) {
-        tile(1, ROW_PANELS, PANEL_VECTORS, K, a, 0, a_column, packed + n * K, K * PANEL, c + n, 0,
-             VECTOR_LENGTH);
+    shape.lanes = VECTOR_LENGTH;
+    shape.ahead_step = 0;
+    for (; n + WIDE_PANELS * PANEL <= N; n += WIDE_PANELS * PANEL) {
+        wide_tiles[M - 1](&shape, a, packed + n * shape.K, c + n, c + n, (uintptr_t)a);
     }
     if (n < N) {
-        left from = {a, 0, a_column, false};
-        multiply_chunk(1, N - n, K, from, packed + n * K, K * PANEL, c + n, 0);
+        chunk rest = {M, N - n, a, false, packed + n * shape.K, c + n, a, 0, 1, 0};
+        multiply_chunk(&rest, shape);
+    }
+}
+
+static size_t chunk_rows(size_t M, size_t N, bool copied)
+{
+    size_t rows = CHUNK_VALUES / N / TILE_ROWS * TILE_ROWS;
+    if (rows < COPIED_ROWS || copied) {
+        rows = COPIED_ROWS;
+    }
+    if (rows > CHUNK_ROWS) {
+        rows = CHUNK_ROWS;
+    }
+    return rows < M ? rows : M;
+}
+
+static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const real *packed,
+                            real *c, tile_shape shape)
+{
+    /* A panel that is used once or twice need not stay in the cache. */
+    size_t slices = M <= 2 * TILE_ROWS ? 1 : (K + SLICE - 1) / SLICE;
+    size_t a_row = shape.a_row, a_column = shape.a_column;
+    bool copied = M > 2 * TILE_ROWS && a_row == 1 && a_column != 1;
+    size_t step = chunk_rows(M, N, copied);
+    real copy[COPIED_ROWS * SLICE];
+    chunk of = {.N = N, .copied = copied, .next_lines = 1};
+    for (size_t slice = 0, p = 0; slice < slices; slice++, p += shape.K, shape.fresh = false) {
+        shape.K = (K - p) / (slices - slice);
+        for (size_t m = 0; m < M; m += step) {
+            const real *from = a + m * a_row + p * a_column;
+            of.M = M - m < step ? M - m : step;
+            of.a = from;
+            of.packed = packed + p * PANEL;
+            of.c = c + m * shape.c_row;
+            if (m + step < M) {
+                of.next_a = from + step * a_row;
+            } else {
+                of.next_a = slice + 1 < slices ? a + (p + shape.K) * a_column : from;
+            }
+            of.next_count = copied ? shape.K : step;
+            of.next_step = (copied ? a_column : a_row) * sizeof(real);
+            of.next_lines = (copied ? step : shape.K) / LINE + 1;
+            if (copied) {
+                copy_chunk(copy, of.M, shape.K, from, a_column);
+                of.a = copy;
+            }
+            multiply_chunk(&of, shape);
+        }
+    }
+}
+
+static void multiply_any(size_t M, size_t N, size_t K, const real *a, size_t a_row, size_t a_column,
+                         const real *packed, real *c, size_t c_row, bool fresh)
+{
+    tile_shape shape = {.K = K,
+                        .a_row = a_row,
+                        .a_column = a_column,
+                        .b_panel = K * PANEL,
+                        .c_row = c_row,
+                        .fresh = fresh};
+    if (M == 0 || N == 0) {
+        return;
+    }
+    if (M <= WIDE_ROWS) {
+        multiply_wide(M, N, a, packed, c, shape);
+    } else {
+        multiply_sliced(M, N, K, a, packed, c, shape);
     }
 }
 
 static void multiply_packed(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                             size_t a_column, const real *packed, real *c, size_t c_row)
 {
-    if (M == 1) {
-        multiply_row(N, K, a, a_column, packed, c);
-        return;
-    }
-    /* A panel that is used once or twice need not stay in the cache. */
-    size_t slices = M <= 2 * TILE_ROWS ? 1 : (K + SLICE - 1) / SLICE;
-    bool copied = slices > 1 && a_column != 1;
-    size_t chunk = copied ? COPIED_CHUNK : CHUNK;
-    real copy[COPIED_CHUNK * SLICE];
-    size_t p = 0;
-    for (size_t slice = 0; slice < slices; slice++) {
-        size_t depth = (K - p) / (slices - slice);
-        for (size_t m = 0; m < M; m += chunk) {
-            size_t rows = M - m < chunk ? M - m : chunk;
-            left from = {a + m * a_row + p * a_column, a_row, a_column, copied};
-            if (copied) {
-                copy_chunk(copy, rows, depth, from.a, a_row, a_column);
-                from.a = copy;
-            }
-            multiply_chunk(rows, N, depth, from, packed + p * PANEL, K * PANEL, c + m * c_row,
-                           c_row);
-        }
-        p += depth;
-    }
+    multiply_any(M, N, K, a, a_row, a_column, packed, c, c_row, false);
 }
 
 #endif
