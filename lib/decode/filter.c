@@ -38,12 +38,27 @@ static int32_t token_at(const view *text, size_t i)
     return i < text->prompt_count ? text->prompt[i] : text->generated[i - text->prompt_count];
 }
 
+/* How many of the last tokens the filters need to see. */
+static size_t needed(const lrnn_decoder *d)
+{
+    const lrnn_decoder_options *o = &d->options;
+    size_t most = 0;
+    if (has_penalty(o) || o->no_repeat_ngram > 0) {
+        return d->step;
+    }
+    for (size_t i = 0; i < o->banned_sequence_count; i++) {
+        most = o->banned_lengths[i] - 1 > most ? o->banned_lengths[i] - 1 : most;
+    }
+    return most < d->step ? most : d->step;
+}
+
 static view look_back(lrnn_decoder *d, size_t row)
 {
     const slot *of = &d->slots[d->live[row].slot];
-    decoder_copy_path(d->history, NULL, d->step, of, d->live[row].node);
-    view text = {of->request.tokens, d->history, 0, d->step};
-    if (d->options.filter_prompt == 1) {
+    size_t count = needed(d);
+    decoder_copy_path(d->history, NULL, count, of, d->live[row].node);
+    view text = {of->request.tokens, d->history, 0, count};
+    if (d->options.filter_prompt == 1 && count == d->step) {
         text.prompt_count = of->request.count;
         text.count += of->request.count;
     }
