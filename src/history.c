@@ -33,10 +33,10 @@ void history_add(history_points *points, double tokens, double loss)
 
 void history_write(const history_points *points, const char *name, FILE *stream)
 {
-    fprintf(stream, "history %s group %zu %zu %.9g\n", name, points->group, points->open,
+    fprintf(stream, "history %s group %zu %zu %.17g\n", name, points->group, points->open,
             points->open_loss);
     for (size_t i = 0; i < points->count; i++) {
-        fprintf(stream, "history %s at %.17g %.6g\n", name, points->tokens[i], points->loss[i]);
+        fprintf(stream, "history %s at %.17g %.17g\n", name, points->tokens[i], points->loss[i]);
     }
 }
 

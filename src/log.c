@@ -11,9 +11,15 @@
 static const char header[] =
     "epoch\tstep\ttokens\tloss\tvalid_loss\tlearning_rate\tgradient_norm\ttokens_per_second\n";
 
-static int fail(const log_file *file)
+/* The first failure ends the log, so that it is reported once. */
+static int fail(log_file *file)
 {
-    return complain("cannot write %s: %s", file->path, strerror(errno));
+    int reason = errno;
+    if (file->stream != NULL) {
+        fclose(file->stream);
+        file->stream = NULL;
+    }
+    return complain("cannot write %s: %s", file->path, strerror(reason));
 }
 
 /* Finds where the rows up to keep_steps end. A row without a newline was cut off while it was
@@ -103,7 +109,7 @@ int log_close(log_file *file)
     if (file->stream == NULL) {
         return 0;
     }
-    int status = fclose(file->stream) == 0 ? 0 : fail(file);
+    FILE *stream = file->stream;
     file->stream = NULL;
-    return status;
+    return fclose(stream) == 0 ? 0 : fail(file);
 }

@@ -104,14 +104,18 @@ static bool takes_all(const option_row *row)
     return !bounded || (row->kind != OPTION_COUNT && row->kind != OPTION_NUMBER);
 }
 
-/* "at least 1", "above 0, below 1". */
+/* "at least 1", "0 to 1", "above 0, below 1". */
 static void write_bounds(const option_row *row, FILE *stream)
 {
     bool below = (row->bounds & BELOW_MAXIMUM) != 0;
     bool above = (row->bounds & ABOVE_MINIMUM) != 0;
+    if (row->bounds == 0 && row->maximum != 0) {
+        fprintf(stream, "%g to %g", row->minimum, row->maximum);
+        return;
+    }
     fprintf(stream, "%s %g", above ? "above" : "at least", row->minimum);
     if (row->maximum != 0) {
-        fprintf(stream, "%s %g", below ? ", below" : ", at most", row->maximum);
+        fprintf(stream, ", %s %g", below ? "below" : "at most", row->maximum);
     }
 }
 
@@ -126,7 +130,8 @@ static void write_expected(const option_row *row, FILE *stream)
     }
     fputs(row->kind == OPTION_NUMBER ? "a number" : "a whole number", stream);
     if (!takes_all(row)) {
-        fputc(' ', stream);
+        bool span = row->bounds == 0 && row->maximum != 0;
+        fputs(span ? " from " : (row->bounds & ABOVE_MINIMUM) != 0 ? " " : " of ", stream);
         write_bounds(row, stream);
     }
 }

@@ -13,8 +13,8 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 /* Prints "lrnn: " and the message as one line on stderr. Returns 1. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same for a library call that failed: "lrnn: <what>: <detail of the library>". what: NULL where
- * the detail names a file. Returns 1. */
+/* The same for a library call that failed: "lrnn: <what>: <detail of the library>". what: NULL
+ * where the detail names a file. Returns 1. */
 int complain_status(lrnn_status status, const char *what);
 
 /* Tells complain that the cursor stands in a line of progress, which it must leave first. */

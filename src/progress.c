@@ -45,6 +45,30 @@ static size_t terminal_width(void)
     return 80;
 }
 
+static size_t write_line(char line[LINE_BYTES], const progress *shown, const progress_point *point,
+                         bool brief)
+{
+    int length = snprintf(
+        line, LINE_BYTES,
+        brief ? "%zu/%zu  %zu/%zu  loss %.4f  ppl %.4g  %.0f tok/s  %s"
+              : "epoch %zu/%zu  step %zu/%zu  loss %.4f  perplexity %.4g  %.0f tokens/s  %s left",
+        point->epoch, shown->epochs, point->step, shown->steps, point->loss, exp(point->loss),
+        point->tokens_per_second, progress_duration(point->seconds_left));
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* As long as the terminal allows. */
+static void draw(const progress *shown, const progress_point *point)
+{
+    size_t width = terminal_width() - 1;
+    char line[LINE_BYTES];
+    if (write_line(line, shown, point, false) > width) {
+        write_line(line, shown, point, true);
+    }
+    printf("\r\033[K%.*s", (int)width, line);
+    output_in_progress(true);
+}
+
 void progress_step(progress *shown, const progress_point *point)
 {
     if (shown->quiet) {
@@ -56,16 +80,12 @@ void progress_step(progress *shown, const progress_point *point)
     if (!due) {
         return;
     }
-    char line[LINE_BYTES];
-    snprintf(line, sizeof line,
-             "epoch %zu/%zu  step %zu/%zu  loss %.4f  perplexity %.4g  %.0f tokens/s  %s left",
-             point->epoch, shown->epochs, point->step, shown->steps, point->loss, exp(point->loss),
-             point->tokens_per_second, progress_duration(point->seconds_left));
     if (shown->terminal) {
-        printf("\r\033[K%.*s", (int)terminal_width() - 1, line);
-        output_in_progress(true);
+        draw(shown, point);
         shown->drawn = time;
     } else {
+        char line[LINE_BYTES];
+        write_line(line, shown, point, false);
         puts(line);
     }
     fflush(stdout);

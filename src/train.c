@@ -171,6 +171,11 @@ static void check_together(const command_line *line, const train_settings *setti
     if (settings->nesterov && (!sgd || settings->momentum <= 0)) {
         options_fail(line, "--nesterov: needs --optimizer sgd and --momentum above 0");
     }
+    if (settings->valid != NULL && train_valid_fraction(settings->valid) < 0) {
+        options_fail(line,
+                     "--valid: expected a fraction above 0 and below 1, or a file, found '%s'",
+                     settings->valid);
+    }
     if (settings->valid == NULL && settings->patience > 0) {
         options_fail(line, "--patience: needs --valid");
     }

@@ -102,6 +102,9 @@ typedef struct training {
     size_t busy_tokens;
 } training;
 
+/* --valid as a fraction: 0 if it names a file, -1 if it is a number that is none. */
+double train_valid_fraction(const char *valid);
+
 /* Takes the options and the position of the run from the checkpoint that --resume names. */
 int resume_read(training *run);
 

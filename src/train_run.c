@@ -21,12 +21,15 @@ static void on_signal(int number)
     stop_wanted = 1;
 }
 
-static void catch_signals(void)
+/* A signal that whoever started the program wants ignored stays ignored. */
+static void catch_signal(int number)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    struct sigaction inherited;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    if (sigaction(number, NULL, &inherited) == 0 && inherited.sa_handler != SIG_IGN) {
+        sigaction(number, &action, NULL);
+    }
 }
 
 static int stop(training *run)
@@ -347,7 +350,8 @@ int training_run(training *run)
     size_t steps = settings->epochs * lrnn_batches_count(run->batches);
     progress_start(&run->shown, settings->quiet, settings->report_every, settings->epochs, steps);
     introduce(run);
-    catch_signals();
+    catch_signal(SIGINT);
+    catch_signal(SIGTERM);
     run->started = now();
     run->started_step = run->at.step;
     while (run->at.epoch <= settings->epochs && !has_stalled(run)) {

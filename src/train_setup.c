@@ -10,12 +10,14 @@
 
 /* ---- texts ---- */
 
-/* --valid as a fraction; 0 if it names a file. */
-static double valid_fraction(const char *valid)
+double train_valid_fraction(const char *valid)
 {
     char *end;
     double fraction = strtod(valid, &end);
-    return end != valid && *end == '\0' && fraction > 0 && fraction < 1 ? fraction : 0;
+    if (end == valid || *end != '\0') {
+        return 0;
+    }
+    return fraction > 0 && fraction < 1 ? fraction : -1;
 }
 
 static int make_vocab(lrnn_vocab **vocab, const train_settings *settings, const text *source)
@@ -80,7 +82,7 @@ static int get_model(training *run, const text *source)
 static int take_valid(training *run)
 {
     const char *valid = run->settings->valid;
-    double fraction = valid_fraction(valid);
+    double fraction = train_valid_fraction(valid);
     if (fraction > 0) {
         size_t count = (size_t)((double)run->tokens.count * fraction);
         run->tokens.count -= count;
@@ -254,6 +256,10 @@ static int check_folder(const char *path)
 static int prepare_files(training *run)
 {
     const train_settings *settings = run->settings;
+    if (run->at.best_epoch > 0 && access(settings->output, R_OK) != 0) {
+        return complain("%s: the best model so far should be there: %s", settings->output,
+                        strerror(errno));
+    }
     if (settings->checkpoint != NULL) {
         run->checkpoint_path = format_text("%s", settings->checkpoint);
     } else if (settings->resume != NULL) {

@@ -1,0 +1,105 @@
+. "$(dirname "$0")/common.sh"
+tab=$(printf '\t')
+small="--hidden 32 --embedding 16 --lr 0.01"
+
+"$LRNN" train -o m $small --epochs 2 --valid 0.1 --log m.tsv --plot m.svg text > m.out 2> m.err
+holds "training succeeds" test $? -eq 0
+holds "it is silent on stderr" test ! -s m.err
+holds "the log has its header" test "$(head -n 1 m.tsv)" = \
+    "epoch${tab}step${tab}tokens${tab}loss${tab}valid_loss${tab}learning_rate${tab}gradient_norm${tab}tokens_per_second"
+steps=$(($(wc -l < m.tsv) - 1))
+holds "steps in the log count from 1" awk -F'\t' 'NR > 1 && $2 != NR - 1 { exit 1 }' m.tsv
+holds "every row has eight columns" awk -F'\t' 'NF != 8 { exit 1 }' m.tsv
+holds "tokens are those of whole windows" awk -F'\t' 'NR > 1 && $3 != $2 * 512 { exit 1 }' m.tsv
+holds "there is a validation loss after each epoch" awk -F'\t' -v last="$steps" \
+    'NR > 1 && (($5 != "") != ($2 == last / 2 || $2 == last)) { exit 1 }' m.tsv
+holds "the loss falls" awk -F'\t' 'NR == 2 { a = $4 } END { exit !($4 < 0.8 * a) }' m.tsv
+mean=$(awk -F'\t' '$1 == 2 { s += $4; n++ } END { printf "%.4f", s / n }' m.tsv)
+holds "an epoch's loss is the mean of its rows" grep -q "^epoch 2/2 done .* loss $mean " m.out
+holds "the plot is a picture" sh -c 'head -c 5 m.svg | grep -q "<svg" && tail -n 1 m.svg | grep -q "</svg>"'
+for label in "tokens seen" "loss (nats per token)" "validation" "training, smoothed"; do
+    holds "the plot says: $label" grep -q "$label" m.svg
+done
+holds "nothing temporary is left" sh -c '! ls | grep -q tmp'
+
+# The best model is kept, not the last: a rate far too high makes it worse again.
+"$LRNN" train -q -o best --hidden 16 --lr 0.01 --schedule exponential --schedule-factor 30 --epochs 4 \
+    --valid 0.1 --log best.tsv text
+lowest=$(awk -F'\t' 'NR > 1 && $5 != "" && (b == "" || $5 < b) { b = $5 } END { print b }' best.tsv)
+last=$(awk -F'\t' '$5 != "" { b = $5 } END { print b }' best.tsv)
+holds "training went astray" sh -c "! [ '$lowest' = '$last' ]"
+count=$(wc -m < text)
+tail -c $((count / 10)) text > last-tenth
+"$LRNN" eval -m best --batch 16 last-tenth > best.eval
+holds "the model is the best one" within "$(value nats_per_token best.eval)" "$lowest" 0.001
+
+"$LRNN" train -o p --hidden 16 --lr 0.01 --schedule exponential --schedule-factor 30 --epochs 40 \
+    --valid 0.1 --patience 2 text > p.out
+holds "patience ends it" grep -q "no better validation loss for 2 epochs" p.out
+
+for seed in 1 1 2; do
+    "$LRNN" train -q -o s$seed $small --epochs 1 --seed $seed --log s$seed.tsv text
+    "$LRNN" train -q -o t$seed $small --epochs 1 --seed $seed --threads 2 text
+done
+holds "threads do not change a bit" cmp s1 t1
+holds "another seed is another model" sh -c '! cmp -s s1 s2'
+
+"$LRNN" train -q -o q $small --epochs 1 text > q.out 2>&1
+holds "--quiet is quiet" test ! -s q.out
+"$LRNN" train -q -o q $small --epochs 1 --sample-every 10 text > q.out
+holds "samples are shown" grep -q "sample after step 10" q.out
+"$LRNN" train -q -o q $small --epochs 1 - < text
+holds "- is standard input" cmp q s1
+half=$(($(wc -l < text) / 2))
+head -n $half text > part1
+tail -n +$((half + 1)) text > part2
+"$LRNN" train -q -o q $small --epochs 1 part1 part2
+holds "several texts are one behind the other" cmp q s1
+"$LRNN" train -q -o q $small --epochs 1 --valid part1 part2 text
+holds "another file can be validated on" test -s q
+
+for cell in rnn rnn-relu lstm gru; do
+    for level in byte char word; do
+        "$LRNN" train -q -o q $small --batch 4 --steps 16 --epochs 1 --cell $cell --level $level --layers 2 \
+            --dropout 0.1 text
+        holds "$cell on $level" sh -c "'$LRNN' inspect q | grep -q tensors"
+    done
+done
+for optimizer in sgd rmsprop adagrad adam adamw; do
+    "$LRNN" train -q -o q $small --epochs 1 --optimizer $optimizer --weight-decay 0.001 text
+    holds "$optimizer" test $? -eq 0
+done
+
+# Learning rates by the log: n of 40 steps, with 10 to warm up.
+rate() {
+    head -c 20481 text > rates
+    "$LRNN" train -q -o q $small --lr 1 --clip-norm 0.001 --hidden 4 --epochs 2 --log r.tsv "$@" rates
+    awk -F'\t' '{ printf "%s ", $6 }' r.tsv
+}
+pick() { echo "$2" | cut -d' ' -f$(($1 + 1)); }
+rates=$(rate --warmup 9)
+holds "warm-up rises" within "$(pick 1 "$rates")" 0.1 1e-6
+holds "warm-up ends" within "$(pick 10 "$rates")" 1 1e-6
+rates=$(rate --schedule step --schedule-factor 0.5)
+holds "step stays for an epoch" within "$(pick 40 "$rates")" 1 1e-6
+holds "step falls after it" within "$(pick 41 "$rates")" 0.5 1e-6
+rates=$(rate --schedule exponential --schedule-factor 0.25)
+holds "exponential is at the factor after an epoch" within "$(pick 41 "$rates")" 0.25 1e-6
+holds "exponential is half-way in the middle" within "$(pick 21 "$rates")" 0.5 1e-6
+rates=$(rate --schedule cosine --schedule-minimum 0.5)
+holds "cosine is in the middle in the middle" within "$(pick 41 "$rates")" 0.75 1e-6
+
+fails "a text that is not there" 1 "cannot read nothing: " "$LRNN" train -q -o q nothing
+: > empty
+fails "an empty text" 1 "the text is empty" "$LRNN" train -q -o q empty
+echo short > short
+fails "a short text" 1 "--batch 16 and --steps 32 need at least 512" "$LRNN" train -q -o q short
+printf 'abc\377def' > invalid
+fails "invalid UTF-8 gives the place" 1 "byte 3" "$LRNN" train -q -o q --level char invalid
+fails "a folder that is not there" 1 "cannot write no/where" "$LRNN" train -q -o no/where text
+fails "a full disk under the log" 1 "/dev/full" "$LRNN" train -q -o q --log /dev/full text
+fails "the validation text has unknown words" 1 "not in the vocabulary" \
+    "$LRNN" train -q -o q --level word --valid part1 part2
+holds "<unk> helps" "$LRNN" train -q -o q --level word --unknown $small --valid part1 part2
+fails "training that explodes" 1 "^lrnn: epoch 1, step" \
+    "$LRNN" train -q -o q --hidden 8 --cell rnn-relu --optimizer sgd --lr 1e30 --clip-norm 0 text
