@@ -11,6 +11,7 @@ const kernel_table KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .panel = PANEL,
     .multiply_packed = multiply_packed,
+    .multiply_packed_fresh = multiply_packed_fresh,
     .exp = map_exp,
     .sigmoid = map_sigmoid,
     .tanh = map_tanh,

@@ -299,7 +299,7 @@ static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const r
                             real *c, tile_shape shape)
 {
     /* A panel that is used once or twice need not stay in the cache. */
-    size_t slices = M <= 2 * TILE_ROWS ? 1 : (K + SLICE - 1) / SLICE;
+    size_t slices = M <= 2 * TILE_ROWS || K == 0 ? 1 : (K + SLICE - 1) / SLICE;
     size_t a_row = shape.a_row, a_column = shape.a_column;
     bool copied = M > 2 * TILE_ROWS && a_row == 1 && a_column != 1;
     size_t step = chunk_rows(M, N, copied);
@@ -353,6 +353,12 @@ static void multiply_packed(size_t M, size_t N, size_t K, const real *a, size_t 
                             size_t a_column, const real *packed, real *c, size_t c_row)
 {
     multiply_any(M, N, K, a, a_row, a_column, packed, c, c_row, false);
+}
+
+static void multiply_packed_fresh(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                  size_t a_column, const real *packed, real *c, size_t c_row)
+{
+    multiply_any(M, N, K, a, a_row, a_column, packed, c, c_row, true);
 }
 
 #endif

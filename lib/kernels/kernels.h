@@ -40,6 +40,10 @@ typedef struct kernel_table {
     void (*multiply_packed)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                             size_t a_column, const real *packed, real *c, size_t c_row);
 
+    /* The same with C taken as zero, whatever it holds: C = A B. */
+    void (*multiply_packed_fresh)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                  size_t a_column, const real *packed, real *c, size_t c_row);
+
     /* ---- element-wise; y may be x ---- */
     void (*exp)(real *y, const real *x, size_t n);
     void (*sigmoid)(real *y, const real *x, size_t n);

@@ -24,16 +24,18 @@ typedef struct multiply {
 /* Reals of scratch that each thread needs for any product, whatever its size. */
 size_t multiply_workspace(void);
 
-/* Runs the product in the calling thread. workspace: multiply_workspace() reals, 64-byte aligned.
+/* Runs the product in the calling thread, with our own kernels. workspace: multiply_workspace()
+ * reals, 64-byte aligned.
  */
 void multiply_run(const multiply *product, real *workspace);
 
-/* Runs it on all threads of the pool, cut into fixed pieces along the outputs so that the bits do
- * not depend on the number of threads. workspaces: one after the other, pool_threads() of them. */
+/* Runs it on all threads of the pool, cut along the outputs, each of which adds its products in the
+ * same order however it is cut: the bits do not depend on the number of threads. workspaces: one
+ * after the other, pool_threads() of them. */
 void multiply_parallel(pool *pool, const multiply *product, real *workspaces);
 
 /* The library that answers cblas_sgemm, as far as it can be told: "OpenBLAS 0.3.21 ..." or
- * "reference". Static. */
+ * "reference CBLAS". Static. */
 const char *multiply_blas_name(void);
 
 #endif

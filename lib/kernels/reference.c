@@ -30,6 +30,15 @@ static void reference_multiply(size_t M, size_t N, size_t K, const real *a, size
     }
 }
 
+static void reference_multiply_fresh(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                     size_t a_column, const real *packed, real *c, size_t c_row)
+{
+    for (size_t m = 0; m < M; m++) {
+        memset(c + m * c_row, 0, N * sizeof(real));
+    }
+    reference_multiply(M, N, K, a, a_row, a_column, packed, c, c_row);
+}
+
 static real sigmoid(real x)
 {
     return (real)(1.0 / (1.0 + exp(-(double)x)));
@@ -247,6 +256,7 @@ const kernel_table kernel_table_reference = {
     .name = "reference",
     .panel = PANEL,
     .multiply_packed = reference_multiply,
+    .multiply_packed_fresh = reference_multiply_fresh,
     .exp = reference_exp,
     .sigmoid = reference_sigmoid,
     .tanh = reference_tanh,
