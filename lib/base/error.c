@@ -1,23 +1,51 @@
 #include "error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
 
 static _Thread_local char last_error[512];
 
+static bool harmless(uint32_t code_point)
+{
+    return code_point >= 0x20 && (code_point < 0x7f || code_point > 0x9f) && code_point != 0x2028 &&
+           code_point != 0x2029; /* line and paragraph separator */
+}
+
+/* Copies text, a '?' for each byte that is not UTF-8 and each character that could move a
+ * terminal's cursor. The result is never longer than the text. */
+static void store(const char *text)
+{
+    size_t left = strlen(text), used = 0;
+    while (left > 0) {
+        uint32_t code_point;
+        size_t size = utf8_decode(&code_point, text, left);
+        if (size > 0 && harmless(code_point)) {
+            memcpy(last_error + used, text, size);
+            used += size;
+        } else {
+            last_error[used++] = '?';
+            size = size > 0 ? size : 1;
+        }
+        text += size;
+        left -= size;
+    }
+    last_error[used] = '\0';
+}
+
 lrnn_status error_set(lrnn_status status, const char *format, ...)
 {
+    char line[sizeof last_error]; /* an argument may be lrnn_last_error() itself */
     va_list arguments;
     va_start(arguments, format);
-    if (vsnprintf(last_error, sizeof last_error, format, arguments) < 0) {
-        last_error[0] = '\0';
+    if (vsnprintf(line, sizeof line, format, arguments) < 0) {
+        line[0] = '\0';
     }
     va_end(arguments);
-    for (char *c = last_error; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
+    store(line);
     return status;
 }
 

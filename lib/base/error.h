@@ -5,8 +5,9 @@
 #include "lrnn/base.h"
 
 /* Stores a formatted line for lrnn_last_error and returns `status`, so that a failing function can
- * end with `return error_set(...)`. Control characters in the result are replaced by '?', so that
- * names taken from hostile files stay on one line. */
+ * end with `return error_set(...)`. Control characters and invalid UTF-8 in the result are replaced
+ * by '?', so that names taken from hostile files stay on one line and leave a terminal alone.
+ * lrnn_last_error() may be one of the arguments. */
 lrnn_status error_set(lrnn_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,5 +1,7 @@
 /* The floating-point mode our arithmetic needs: denormals flushed to zero, rounding to nearest,
- * exceptions masked. Each public call that computes enters it and restores the caller's. */
+ * exceptions masked. Each public call that computes enters it and restores the caller's. What is
+ * computed in between must go through memory or a call of its own: the compiler may move plain
+ * arithmetic across either function. */
 #ifndef BASE_FPMODE_H
 #define BASE_FPMODE_H
 
@@ -28,13 +30,13 @@ static inline fpmode fpmode_enter(void)
 {
     fpmode mode;
     __asm__ volatile("mrs %0, fpcr" : "=r"(mode.saved));
-    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)1 << 24)); /* FZ */
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)1 << 24) : "memory"); /* FZ */
     return mode;
 }
 
 static inline void fpmode_leave(fpmode mode)
 {
-    __asm__ volatile("msr fpcr, %0" : : "r"(mode.saved));
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode.saved) : "memory");
 }
 #else
 static inline fpmode fpmode_enter(void)

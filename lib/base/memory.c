@@ -1,14 +1,16 @@
 #include "memory.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
+#include "options.h"
 
 bool size_multiply(size_t *product, size_t a, size_t b)
 {
-    if (__builtin_mul_overflow(a, b, product)) {
+    if (a == SIZE_MAX || b == SIZE_MAX || __builtin_mul_overflow(a, b, product)) {
         *product = SIZE_MAX;
         return false;
     }
@@ -17,7 +19,7 @@ bool size_multiply(size_t *product, size_t a, size_t b)
 
 bool size_add(size_t *sum, size_t a, size_t b)
 {
-    if (__builtin_add_overflow(a, b, sum)) {
+    if (a == SIZE_MAX || b == SIZE_MAX || __builtin_add_overflow(a, b, sum)) {
         *sum = SIZE_MAX;
         return false;
     }
@@ -45,33 +47,23 @@ lrnn_status allocator_read(lrnn_allocator *allocator, const lrnn_allocator *give
     if (given == NULL) {
         return LRNN_OK;
     }
-    if (given->size < sizeof(lrnn_allocator)) {
-        return error_set(LRNN_ERR_INVALID, "allocator.size is %zu; call lrnn_allocator_init first",
-                         given->size);
+    lrnn_allocator read;
+    lrnn_status status =
+        options_read(&read, given, &default_allocator, sizeof read, sizeof read, "lrnn_allocator");
+    if (status != LRNN_OK) {
+        return status;
     }
-    if (given->allocate == NULL || given->release == NULL) {
+    if (read.allocate == NULL || read.release == NULL) {
         return error_set(LRNN_ERR_INVALID, "allocator: allocate and release must both be given");
     }
-    *allocator = *given;
-    allocator->size = sizeof(lrnn_allocator);
+    *allocator = read;
     return LRNN_OK;
 }
 
 lrnn_status lrnn_allocator_init(lrnn_allocator *allocator, size_t struct_size)
 {
-    if (allocator == NULL) {
-        return error_null("allocator");
-    }
-    if (struct_size > sizeof default_allocator) {
-        return error_set(LRNN_ERR_UNSUPPORTED,
-                         "lrnn_allocator has %zu bytes in the caller's header, %zu in this library",
-                         struct_size, sizeof default_allocator);
-    }
-    if (struct_size < sizeof default_allocator) {
-        return error_set(LRNN_ERR_INVALID, "lrnn_allocator never had %zu bytes", struct_size);
-    }
-    *allocator = default_allocator;
-    return LRNN_OK;
+    return options_init(allocator, struct_size, &default_allocator, sizeof default_allocator,
+                        sizeof default_allocator, "lrnn_allocator");
 }
 
 /* In front of each block: what the caller's allocator returned. */
@@ -83,7 +75,7 @@ void *memory_allocate(const lrnn_allocator *allocator, size_t count, size_t size
 {
     size_t bytes, total;
     if (!size_multiply(&bytes, count, size) ||
-        !size_add(&total, bytes, sizeof(block_header) + MEMORY_ALIGNMENT)) {
+        !size_add(&total, bytes, sizeof(block_header) + MEMORY_ALIGNMENT) || total > PTRDIFF_MAX) {
         error_set(LRNN_ERR_MEMORY, "%s: %zu times %zu bytes is more than memory can be", what,
                   count, size);
         return NULL;
@@ -114,13 +106,14 @@ void memory_release(const lrnn_allocator *allocator, void *pointer)
 void *arena_take(arena *from, size_t count, size_t size)
 {
     size_t bytes, end;
-    if (!size_multiply(&bytes, count, size) ||
-        !size_add(&end, bytes, MEMORY_ALIGNMENT - 1) || !size_add(&end, end, from->used)) {
+    if (!size_multiply(&bytes, count, size) || !size_add(&end, bytes, MEMORY_ALIGNMENT - 1) ||
+        !size_add(&end, end, from->used)) {
         from->overflow = true;
         return NULL;
     }
     void *piece = from->base != NULL ? from->base + from->used : NULL;
     from->used = end / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
+    assert(from->base == NULL || from->used <= from->size);
     return piece;
 }
 
@@ -131,6 +124,7 @@ lrnn_status arena_allocate(arena *from, const lrnn_allocator *allocator, const c
                          what);
     }
     from->base = memory_allocate(allocator, from->used, 1, what);
+    from->size = from->used;
     from->used = 0;
     return from->base != NULL ? LRNN_OK : LRNN_ERR_MEMORY;
 }

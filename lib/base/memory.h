@@ -9,8 +9,9 @@
 
 #define MEMORY_ALIGNMENT 64 /* a cache line, and the widest vector */
 
-/* *product = a * b; false if that does not fit. *product is SIZE_MAX then, so that a chain of
- * calls may be checked once at its end. */
+/* *product = a * b; false if that does not fit. *product is SIZE_MAX then, and SIZE_MAX as an
+ * operand counts as not fitting (times 0 too), so that a chain of calls may be checked once at its
+ * end. */
 bool size_multiply(size_t *product, size_t a, size_t b);
 bool size_add(size_t *sum, size_t a, size_t b);
 
@@ -36,6 +37,7 @@ void memory_release(const lrnn_allocator *allocator, void *pointer);
 typedef struct arena {
     unsigned char *base;
     size_t used;
+    size_t size; /* of the block */
     bool overflow;
 } arena;
 

@@ -8,11 +8,12 @@ static lrnn_status check_size(size_t size, size_t known, size_t first, const cha
 {
     if (size > known) {
         return error_set(LRNN_ERR_UNSUPPORTED,
-                         "%s has %zu bytes in the caller's header, %zu in this library", name, size,
-                         known);
+                         "%s: size %zu is more than the %zu that this library knows; the header "
+                         "is newer than the library, or _init was not called",
+                         name, size, known);
     }
-    if (size < first) {
-        return error_set(LRNN_ERR_INVALID, "%s never had %zu bytes; call its _init function first",
+    if (size < first || size % 8 != 0) {
+        return error_set(LRNN_ERR_INVALID, "%s never had size %zu; call its _init function first",
                          name, size);
     }
     return LRNN_OK;

@@ -7,7 +7,8 @@
 #include "lrnn/base.h"
 
 /* Body of every lrnn_<struct>_init: copies the first struct_size bytes of `defaults` and stores
- * struct_size. `first` is the size of the struct in its first release. */
+ * struct_size. `known` is the size of the struct in this library, `first` that in its first
+ * release; both multiples of 8. On failure nothing is written. */
 lrnn_status options_init(void *options, size_t struct_size, const void *defaults, size_t known,
                          size_t first, const char *name);
 
