@@ -1,7 +1,7 @@
 /* The weight of a token is exp((value - largest value of the row) / temperature), so that the
  * likeliest has weight 1. Plain sampling walks along the weights of the whole row; the filters
- * first make a list of the tokens that are left. A list is narrowed by taking the best from a heap
- * until enough are taken, so the vocabulary is never sorted. */
+ * first make a list of the tokens that are left, and narrow it by quickselect: the vocabulary is
+ * never sorted. */
 #include "sample.h"
 
 #include <math.h>
@@ -15,11 +15,18 @@
 /* In four partial sums, an order that does not depend on the machine. */
 static double sum_block(const real *weights, size_t n)
 {
-    double sums[4] = {0};
-    for (size_t i = 0; i < n; i++) {
-        sums[i % 4] += (double)weights[i];
+    double a = 0, b = 0, c = 0, d = 0;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        a += (double)weights[i];
+        b += (double)weights[i + 1];
+        c += (double)weights[i + 2];
+        d += (double)weights[i + 3];
     }
-    return sums[0] + sums[1] + (sums[2] + sums[3]);
+    for (; i < n; i++) {
+        a += (double)weights[i];
+    }
+    return a + b + (c + d);
 }
 
 static size_t block_length(size_t V, size_t block)
@@ -85,27 +92,25 @@ static size_t walk_blocks(const real *weights, size_t V, const double *block_sum
 
 /* ---- the list of tokens that are left ---- */
 
-static double weight_of(const lrnn_decoder *d, size_t row, int32_t token)
-{
-    double value = (double)d->values[row * d->vocab_size + (size_t)token];
-    return exp((value - (double)d->maxima[row]) / d->options.temperature);
-}
-
-static double sum_list(const lrnn_decoder *d, size_t row, size_t count)
+static double sum_list(const lrnn_decoder *d, size_t count, const real *weights)
 {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
-        sum += weight_of(d, row, d->list[i].token);
+        sum += (double)weights[d->list[i].token];
     }
     return sum;
 }
 
-/* The best `count` tokens of a row, best first. */
-static size_t list_best(lrnn_decoder *d, size_t row, size_t count)
+/* The best `count` tokens of a row, best first, and their weights. */
+static size_t list_best(lrnn_decoder *d, size_t row, size_t count, real *weights)
 {
     selection best = {d->list, 0, count < d->vocab_size ? count : d->vocab_size};
     selection_scan(&best, d->values + row * d->vocab_size, d->vocab_size, 0, 0);
     selection_sort(&best);
+    for (size_t i = 0; i < best.count; i++) {
+        double below = d->list[i].value - (double)d->maxima[row];
+        weights[d->list[i].token] = (real)exp(below / d->options.temperature);
+    }
     return best.count;
 }
 
@@ -122,38 +127,18 @@ static size_t list_heavy(lrnn_decoder *d, size_t row, const real *weights, doubl
     return count;
 }
 
-/* Keeps the best of the list, by the list's own values, until both their number and the sum of
- * their weights suffice. Best first. */
-static size_t keep_best(lrnn_decoder *d, size_t row, size_t count, size_t least, double mass)
-{
-    size_t kept = 0;
-    double sum = 0;
-    candidates_heapify(d->list, count);
-    while (kept < count && (kept < least || sum < mass)) {
-        candidates_pop(d->list, count - kept);
-        kept++;
-        sum += weight_of(d, row, d->list[count - kept].token);
-    }
-    for (size_t i = 0; i < kept && i < count / 2; i++) {
-        candidate other = d->list[i];
-        d->list[i] = d->list[count - 1 - i];
-        d->list[count - 1 - i] = other;
-    }
-    return kept;
-}
-
-static size_t apply_min_p(lrnn_decoder *d, size_t row, size_t count)
+static size_t apply_min_p(lrnn_decoder *d, size_t count, const real *weights)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        kept += weight_of(d, row, d->list[i].token) >= d->options.min_p;
+        kept += (double)weights[d->list[i].token] >= d->options.min_p;
     }
     if (kept < d->options.min_keep) {
-        return keep_best(d, row, count, d->options.min_keep, 0);
+        return candidates_keep(d->list, count, weights, d->options.min_keep, 0);
     }
     kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (weight_of(d, row, d->list[i].token) >= d->options.min_p) {
+        if ((double)weights[d->list[i].token] >= d->options.min_p) {
             d->list[kept++] = d->list[i];
         }
     }
@@ -161,29 +146,30 @@ static size_t apply_min_p(lrnn_decoder *d, size_t row, size_t count)
 }
 
 /* Ranks by the distance of -log p from the entropy. */
-static size_t apply_typical(lrnn_decoder *d, size_t row, size_t count)
+static size_t apply_typical(lrnn_decoder *d, size_t count, const real *weights)
 {
-    double sum = sum_list(d, row, count), entropy = 0;
+    double sum = sum_list(d, count, weights), entropy = 0;
     for (size_t i = 0; i < count; i++) {
-        double p = weight_of(d, row, d->list[i].token) / sum;
-        entropy -= p > 0 ? p * log(p) : 0;
+        double p = (double)weights[d->list[i].token] / sum;
+        d->list[i].value = p > 0 ? -log(p) : HUGE_VAL;
+        entropy += p > 0 ? p * d->list[i].value : 0;
     }
     for (size_t i = 0; i < count; i++) {
-        double p = weight_of(d, row, d->list[i].token) / sum;
-        d->list[i].value = p > 0 ? -fabs(-log(p) - entropy) : -HUGE_VAL;
+        d->list[i].value = -fabs(d->list[i].value - entropy);
     }
-    return keep_best(d, row, count, d->options.min_keep, d->options.typical_p * sum);
+    return candidates_keep(d->list, count, weights, d->options.min_keep,
+                           d->options.typical_p * sum);
 }
 
-/* Fills the list with what top_k, top_p, min_p and typical_p leave of a row. Where none of them is
- * asked for, 0, and the weights and their sums say it all. */
+/* Fills the list with what top_k, top_p, min_p and typical_p leave of a row, and their weights.
+ * Where none of them is asked for, 0: the weights of the whole row and their sums say it all. */
 static size_t narrow(lrnn_decoder *d, size_t row, real *weights, double *block_sums, double *sum)
 {
     const lrnn_decoder_options *o = &d->options;
     size_t count;
     if (o->top_k > 0) {
-        count = list_best(d, row, o->top_k > o->min_keep ? o->top_k : o->min_keep);
-        *sum = sum_list(d, row, count);
+        count = list_best(d, row, o->top_k > o->min_keep ? o->top_k : o->min_keep, weights);
+        *sum = sum_list(d, count, weights);
     } else {
         weigh_row(d, row, weights);
         *sum = sum_weights(weights, d->vocab_size, block_sums);
@@ -195,16 +181,16 @@ static size_t narrow(lrnn_decoder *d, size_t row, real *weights, double *block_s
         least = (least > o->min_p ? least : o->min_p) * 0.999;
         count = list_heavy(d, row, weights, least);
         if (count < o->min_keep) {
-            count = list_best(d, row, o->min_keep);
+            count = list_best(d, row, o->min_keep, weights);
         }
     }
     if (o->top_p < 1) {
-        count = keep_best(d, row, count, o->min_keep, o->top_p * *sum);
+        count = candidates_keep(d->list, count, weights, o->min_keep, o->top_p * *sum);
     }
     if (o->min_p > 0) {
-        count = apply_min_p(d, row, count);
+        count = apply_min_p(d, count, weights);
     }
-    return o->typical_p < 1 ? apply_typical(d, row, count) : count;
+    return o->typical_p < 1 ? apply_typical(d, count, weights) : count;
 }
 
 /* ---- one token ---- */
@@ -223,9 +209,9 @@ int32_t sample_token(lrnn_decoder *decoder, size_t row)
         size_t i = (size_t)(u * (double)count);
         return decoder->list[i < count ? i : count - 1].token;
     }
-    double target = u * sum_list(decoder, row, count);
+    double target = u * sum_list(decoder, count, decoder->weights);
     for (size_t i = 0; i + 1 < count; i++) {
-        target -= weight_of(decoder, row, decoder->list[i].token);
+        target -= (double)decoder->weights[decoder->list[i].token];
         if (target < 0) {
             return decoder->list[i].token;
         }
@@ -235,7 +221,7 @@ int32_t sample_token(lrnn_decoder *decoder, size_t row)
 
 /* ---- continuations of several rows ---- */
 
-/* Weights of what is left of a row, times `factor`. */
+/* Weights of what is left of a row, zero elsewhere; returns their sum. */
 static double weigh_left(lrnn_decoder *d, size_t row, real *weights, double *block_sums)
 {
     double sum;
@@ -243,9 +229,12 @@ static double weigh_left(lrnn_decoder *d, size_t row, real *weights, double *blo
     if (count == 0) {
         return sum;
     }
+    for (size_t i = 0; i < count; i++) {
+        d->list[i].value = (double)weights[d->list[i].token];
+    }
     memset(weights, 0, d->vocab_size * sizeof(real));
     for (size_t i = 0; i < count; i++) {
-        weights[d->list[i].token] = (real)weight_of(d, row, d->list[i].token);
+        weights[d->list[i].token] = (real)d->list[i].value;
     }
     return sum_weights(weights, d->vocab_size, block_sums);
 }

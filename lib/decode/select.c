@@ -2,6 +2,13 @@
 
 #include <math.h>
 
+static void swap(candidate *a, candidate *b)
+{
+    candidate kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 /* True if a belongs above b. */
 static bool above(const candidate *a, const candidate *b, bool best_on_top)
 {
@@ -45,19 +52,15 @@ static void offer(selection *best, const candidate *item)
     }
 }
 
-/* A value up to which none can enter. It may be a rounding too low, never too high: what passes is
+/* A value up to which none can enter. It may be a little too low, never too high: what passes is
  * compared again in double. */
 static real threshold(const selection *best, double offset)
 {
     if (best->count < best->capacity) {
         return -(real)INFINITY;
     }
-    real bound = (real)(best->items[0].value - offset);
-#if LRNN_REAL_IS_FLOAT
-    return nextafterf(nextafterf(bound, -INFINITY), -INFINITY);
-#else
-    return nextafter(nextafter(bound, -INFINITY), -INFINITY);
-#endif
+    double bound = best->items[0].value - offset;
+    return (real)(bound - fabs(bound) * 1e-6);
 }
 
 #define BLOCK 64 /* values compared with the threshold in one go; compilers vectorize that loop */
@@ -119,24 +122,94 @@ void selection_scan(selection *best, const real *values, size_t n, double offset
 void selection_sort(selection *best)
 {
     for (size_t left = best->count; left > 1; left--) {
-        candidate worst = best->items[0];
-        best->items[0] = best->items[left - 1];
-        best->items[left - 1] = worst;
+        swap(&best->items[0], &best->items[left - 1]);
         sift_down(best->items, left - 1, 0, false);
     }
 }
 
-void candidates_heapify(candidate *items, size_t count)
+/* Puts the median of the first, middle and last item first. */
+static void choose_pivot(candidate *items, size_t count)
 {
+    candidate *a = &items[0], *b = &items[count / 2], *c = &items[count - 1];
+    if (candidate_better(b, a)) {
+        swap(a, b);
+    }
+    if (candidate_better(c, a)) {
+        swap(a, c);
+    }
+    if (candidate_better(c, b)) {
+        swap(b, c);
+    }
+    swap(a, b);
+}
+
+/* Splits at the first item, which comes to stand behind all that are better: returns where. */
+static size_t partition(candidate *items, size_t count)
+{
+    size_t better = 0;
+    for (size_t i = 1; i < count; i++) {
+        if (candidate_better(&items[i], &items[0])) {
+            better++;
+            swap(&items[better], &items[i]);
+        }
+    }
+    swap(&items[0], &items[better]);
+    return better;
+}
+
+/* One by one from a heap: slower, but not for any order of the items much slower. */
+static size_t keep_by_heap(candidate *items, size_t count, const real *weights, size_t least,
+                           double mass)
+{
+    size_t kept = 0;
+    double sum = 0;
     for (size_t i = count / 2; i-- > 0;) {
         sift_down(items, count, i, true);
     }
+    while (kept < count && (kept < least || sum < mass)) {
+        swap(&items[0], &items[count - 1 - kept]);
+        sum += (double)weights[items[count - 1 - kept].token];
+        kept++;
+        sift_down(items, count - kept, 0, true);
+    }
+    for (size_t i = 0; i < kept && i < count / 2; i++) {
+        swap(&items[i], &items[count - 1 - i]);
+    }
+    return kept;
 }
 
-void candidates_pop(candidate *items, size_t count)
+static double sum_weights(const candidate *items, size_t count, const real *weights)
 {
-    candidate top = items[0];
-    items[0] = items[count - 1];
-    items[count - 1] = top;
-    sift_down(items, count - 1, 0, true);
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += (double)weights[items[i].token];
+    }
+    return sum;
+}
+
+/* Quickselect: the items before `first` are kept, those from `end` on are not, and what lies
+ * between is split until nothing does. */
+size_t candidates_keep(candidate *items, size_t count, const real *weights, size_t least,
+                       double mass)
+{
+    size_t first = 0, end = count;
+    double sum = 0;
+    for (int rounds = 0; first < end && (first < least || sum < mass); rounds++) {
+        candidate *open = items + first;
+        size_t length = end - first;
+        if (length < 8 || rounds > 64) {
+            return first + keep_by_heap(open, length, weights, least > first ? least - first : 0,
+                                        mass - sum);
+        }
+        choose_pivot(open, length);
+        size_t better = partition(open, length);
+        double weight = sum_weights(open, better, weights);
+        if (first + better >= least && sum + weight >= mass) {
+            end = first + better;
+        } else {
+            sum += weight + (double)weights[open[better].token];
+            first += better + 1;
+        }
+    }
+    return first;
 }

@@ -41,9 +41,9 @@ real values_maximum(const real *values, size_t n);
 /* False if a value is NaN or +infinity. */
 bool values_are_valid(const real *values, size_t n);
 
-/* Makes a heap of the items, the best on top; and takes the best of `count` from it: afterwards
- * items[count - 1] holds it and the others are a heap of count - 1. */
-void candidates_heapify(candidate *items, size_t count);
-void candidates_pop(candidate *items, size_t count);
+/* Moves the best items to the front, in no order: the fewest that are at least `least` and whose
+ * weights, weights[token], sum up to `mass`; all if no number of them does. Returns how many. */
+size_t candidates_keep(candidate *items, size_t count, const real *weights, size_t least,
+                       double mass);
 
 #endif

@@ -70,19 +70,42 @@ static void a_scan_takes_all_where_there_are_fewer_than_asked_for(void **state)
     assert_int_equal(kept[2].token, 0);
 }
 
-static void popping_a_heap_gives_the_items_in_order(void **state)
+/* In the order of `sorted`, how many are needed. */
+static size_t needed(const candidate *sorted, size_t count, const real *weights, size_t least,
+                     double mass)
+{
+    size_t kept = 0;
+    double sum = 0;
+    while (kept < count && (kept < least || sum < mass)) {
+        sum += (double)weights[sorted[kept++].token];
+    }
+    return kept;
+}
+
+static void the_fewest_best_that_weigh_enough_are_kept(void **state)
 {
     (void)state;
-    candidate items[200], sorted[200];
-    for (int32_t i = 0; i < 200; i++) {
-        double value = floor(random_uniform(5, 0, (uint64_t)i) * 20);
-        items[i] = sorted[i] = (candidate){value, 0, i};
-    }
-    qsort(sorted, 200, sizeof *sorted, by_rank);
-    candidates_heapify(items, 200);
-    for (size_t i = 0; i < 200; i++) {
-        candidates_pop(items, 200 - i);
-        assert_int_equal(items[199 - i].token, sorted[i].token);
+    enum { N = 700 };
+    static candidate items[N], sorted[N];
+    static real weights[N];
+    for (uint64_t trial = 0; trial < 400; trial++) {
+        size_t count = (size_t)(random_uniform(trial, 0, 0) * N);
+        for (size_t i = 0; i < count; i++) {
+            /* Random, rising, falling, and shaped like an organ pipe; with equal values. */
+            double shapes[] = {floor(random_uniform(trial, 1, i) * 90), (double)(i / 3),
+                               -(double)(i / 2), -fabs((double)i - (double)count / 2)};
+            items[i] = sorted[i] = (candidate){shapes[trial % 4], 0, (int32_t)i};
+            weights[i] = (real)(floor(random_uniform(trial, 2, i) * 8) / 8);
+        }
+        qsort(sorted, count, sizeof *sorted, by_rank);
+        size_t least = (size_t)(random_uniform(trial, 3, 0) * 20);
+        double mass = trial % 5 == 0 ? 0 : random_uniform(trial, 4, 0) * (double)count / 2;
+        size_t kept = candidates_keep(items, count, weights, least, mass);
+        assert_int_equal(kept, needed(sorted, count, weights, least, mass));
+        qsort(items, kept, sizeof *items, by_rank);
+        for (size_t i = 0; i < kept; i++) {
+            assert_int_equal(items[i].token, sorted[i].token);
+        }
     }
 }
 
@@ -116,7 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_of_rows_finds_the_same_as_sorting_all),
         cmocka_unit_test(a_scan_takes_all_where_there_are_fewer_than_asked_for),
-        cmocka_unit_test(popping_a_heap_gives_the_items_in_order),
+        cmocka_unit_test(the_fewest_best_that_weigh_enough_are_kept),
         cmocka_unit_test(the_maximum_is_that_of_all_values),
         cmocka_unit_test(nan_and_infinity_are_not_valid_values),
     };
