@@ -55,18 +55,19 @@ int history_read(history_points *points, const char *line)
                : 1;
 }
 
-/* Centred moving average over about a fiftieth of the points. */
+/* Moving average over about a fiftieth of the points: centred, narrower at the beginning so that
+ * the steep fall there stays where it is, one-sided at the end. */
 static void smooth(double *smoothed, const history_points *points)
 {
     size_t reach = points->count / 100 + 1;
     for (size_t i = 0; i < points->count; i++) {
         size_t here = i < reach ? i : reach;
-        here = points->count - 1 - i < here ? points->count - 1 - i : here;
+        size_t last = i + here < points->count ? i + here : points->count - 1;
         double sum = 0;
-        for (size_t j = i - here; j <= i + here; j++) {
+        for (size_t j = i - here; j <= last; j++) {
             sum += points->loss[j];
         }
-        smoothed[i] = sum / (double)(2 * here + 1);
+        smoothed[i] = sum / (double)(last - (i - here) + 1);
     }
 }
 
@@ -76,11 +77,15 @@ int history_plot(const history *losses, const char *path, const char *title)
     const history_points *validation = &losses->validation;
     double smoothed[HISTORY_MAX];
     smooth(smoothed, training);
+    char each[64] = "training, each step";
+    if (training->group > 1) {
+        snprintf(each, sizeof each, "training, each %zu steps", training->group);
+    }
     plot_series series[] = {
         {.x = training->tokens,
          .y = training->loss,
          .count = training->count,
-         .label = training->group > 1 ? "training, mean of a few steps" : "training, each step",
+         .label = each,
          .colour = "#1f77b4",
          .width = 1,
          .opacity = 0.35},

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "output.h"
 
@@ -69,7 +70,7 @@ static void write_number(FILE *stream, double value, double largest)
     static const char *const units[] = {"", "k", "M", "G", "T"};
     size_t unit = 0;
     double divisor = 1;
-    while (unit < 4 && largest / divisor >= 10000) {
+    for (double limit = 10000; unit < 4 && largest / divisor >= limit; limit = 1000) {
         divisor *= 1000;
         unit++;
     }
@@ -157,12 +158,18 @@ static void draw_series(FILE *stream, const plot_series *series, const axis *x, 
 /* In the upper right corner: a loss falls, so nothing is there. */
 static void draw_legend(FILE *stream, const plot *picture)
 {
-    int left = WIDTH - RIGHT - 240;
+    size_t longest = 0;
+    for (size_t i = 0; i < picture->count; i++) {
+        size_t length = strlen(picture->series[i].label);
+        longest = length > longest ? length : longest;
+    }
+    int width = (int)longest * 7 + 64;
+    int left = WIDTH - RIGHT - 8 - width;
     int height = (int)picture->count * 22 + 12;
     fprintf(stream,
-            "<rect x=\"%d\" y=\"%d\" width=\"232\" height=\"%d\" rx=\"4\" fill=\"#fff\" "
+            "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\" fill=\"#fff\" "
             "fill-opacity=\"0.9\" stroke=\"#ccc\"/>\n",
-            left, TOP + 8, height);
+            left, TOP + 8, width, height);
     for (size_t i = 0; i < picture->count; i++) {
         const plot_series *series = &picture->series[i];
         int y = TOP + 8 + 17 + (int)i * 22;
