@@ -1,60 +1,129 @@
-/* The inside of a vocabulary, and how one is made from a list of tokens. */
+/* The inside of a vocabulary: the token list, and how text is cut into pieces. */
 #ifndef TEXT_BUILD_H
 #define TEXT_BUILD_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/memory.h"
 #include "vocab.h"
+
+/* The token of this name is the one that stands for all others. */
+#define UNKNOWN_TOKEN  "<unk>"
+#define UNKNOWN_LENGTH (sizeof UNKNOWN_TOKEN - 1)
+
+/* Ids are int32_t, and the hash table, up to four times as long, is indexed by them as well. */
+#define VOCAB_MAX_SIZE ((size_t)INT32_MAX / 4)
+
+/* ---- tokenize.c ---- */
+
+/* What becomes of each byte of a text. */
+typedef struct tokenizer_rules {
+    int32_t level;
+    bool keep_empty;
+    bool edge_quotes;  /* words of quotes at the edge of a line vanish, even with keep_empty */
+    uint16_t map[256]; /* the byte it becomes, or one of the two below */
+} tokenizer_rules;
+
+#define TOKENIZER_DROP  256 /* the byte is left out */
+#define TOKENIZER_SPACE 257 /* the byte ends a word */
+
+void tokenizer_set_rules(tokenizer_rules *rules, const lrnn_vocab_options *options);
+
+typedef struct tokenizer {
+    const tokenizer_rules *rules;
+    uint64_t seed; /* of the hash */
+    const char *text;
+    size_t length, at;
+} tokenizer;
+
+/* A token as it stands in the text. What the rules make of its bytes is never stored: it is hashed,
+ * compared and copied byte by byte, so that no word, however long, needs memory. */
+typedef struct piece {
+    const char *raw;
+    size_t raw_length;
+    size_t length; /* after the rules */
+    uint64_t hash; /* of the bytes after the rules */
+} piece;
+
+/* A word, or a character of several bytes, or what else is no single byte. */
+lrnn_status tokenizer_next_long(tokenizer *from, piece *next);
+
+/* LRNN_END: no more. LRNN_ERR_FORMAT: invalid UTF-8, with the offset. */
+static inline lrnn_status tokenizer_next(tokenizer *from, piece *next)
+{
+    int32_t level = from->rules->level;
+    if (level < LRNN_LEVEL_WORD && from->at < from->length &&
+        (level == LRNN_LEVEL_BYTE || (unsigned char)from->text[from->at] < 0x80)) {
+        *next = (piece){from->text + from->at++, 1, 1, 0}; /* looked up without a hash */
+        return LRNN_OK;
+    }
+    return tokenizer_next_long(from, next);
+}
+
+/* The byte of a piece that has only one. */
+static inline unsigned char piece_byte(const tokenizer_rules *rules, const piece *p)
+{
+    const unsigned char *raw = (const unsigned char *)p->raw;
+    while (rules->map[*raw] == TOKENIZER_DROP) {
+        raw++;
+    }
+    return (unsigned char)rules->map[*raw];
+}
+
+/* Whether the piece is these p->length bytes; copying them. */
+bool piece_is(const tokenizer_rules *rules, const piece *p, const char *bytes);
+void piece_copy(char *to, const tokenizer_rules *rules, const piece *p);
+
+/* The hash that pieces have. Each table has a seed of its own, which texts cannot know, so that
+ * none can be made whose tokens all fall on one slot. */
+uint64_t token_hash(uint64_t seed, const char *bytes, size_t length);
+uint64_t token_seed(const void *table);
+
+/* The beginning of a token for a message. */
+#define TOKEN_SHOWN 64
+const char *token_show(char to[TOKEN_SHOWN], const char *bytes, size_t length);
+
+/* ---- vocab.c ---- */
+
+typedef struct token {
+    const char *bytes;
+    size_t length;
+} token;
 
 struct lrnn_vocab {
     atomic_size_t owners;
     lrnn_allocator allocator;
     lrnn_vocab_options options; /* as made; allocator NULL */
+    tokenizer_rules rules;
+    uint64_t seed;
     size_t size;
     int32_t unknown;
-    char *bytes;
-    size_t *offsets; /* [size + 1] of each token in bytes, NUL included */
-    int32_t *slots;  /* ids, -1 where empty */
-    size_t mask;
+    char *bytes;         /* all tokens, a NUL behind each */
+    size_t *offsets;     /* [size + 1] of each token in bytes */
+    int32_t *slots;      /* open addressing: ids, -1 where empty; at most half of them are used */
+    size_t mask;         /* number of slots - 1 */
+    int32_t single[256]; /* ids of the tokens of one byte, -1 where there is none */
 };
 
-/* A token that is being counted. */
-typedef struct token {
-    const char *bytes;
-    size_t length;
-    size_t count;
-    size_t first; /* where it was seen first */
-} token;
+int32_t vocab_find_long(const lrnn_vocab *vocab, const piece *p);
 
-uint64_t vocab_hash(const char *bytes, size_t length);
-
-/* Id of the token, or -1. */
-int32_t vocab_lookup(const lrnn_vocab *vocab, const char *bytes, size_t length);
+/* The id of a piece, or -1. */
+static inline int32_t vocab_find_piece(const lrnn_vocab *vocab, const piece *p)
+{
+    return p->length == 1 ? vocab->single[piece_byte(&vocab->rules, p)] : vocab_find_long(vocab, p);
+}
 
 lrnn_status vocab_read_options(lrnn_vocab_options *options, const lrnn_vocab_options *given);
 
-/* The bytes are copied. LRNN_ERR_INVALID: a token appears twice. */
+/* The bytes are copied. LRNN_ERR_INVALID: no token, too many, or one that appears twice. */
 lrnn_status vocab_create(lrnn_vocab **vocab, const lrnn_allocator *allocator, const token *tokens,
-                         size_t count, const lrnn_vocab_options *options, int32_t unknown);
+                         size_t count, const lrnn_vocab_options *options);
 
-/* ---- tokenize.c ---- */
-
-/* Walks over a text. Words that have to be changed are put together in `word`, which the caller
- * gives room for; see tokenizer_room. */
-typedef struct tokenizer {
-    const lrnn_vocab_options *options;
-    const char *text;
-    size_t length, at;
-    char *word;
-} tokenizer;
-
-/* Bytes of the longest word that has to be changed; 0 if none has. */
-size_t tokenizer_room(const lrnn_vocab_options *options, const char *text, size_t length);
-
-/* The next token, its bytes and its offset in the text. LRNN_END: no more. LRNN_ERR_FORMAT: invalid
- * UTF-8, with the offset. */
-lrnn_status tokenizer_next(tokenizer *from, const char **bytes, size_t *length, size_t *offset);
+static inline bool token_is_unknown(const char *bytes, size_t length)
+{
+    return length == UNKNOWN_LENGTH && __builtin_memcmp(bytes, UNKNOWN_TOKEN, length) == 0;
+}
 
 #endif

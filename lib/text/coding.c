@@ -4,95 +4,96 @@
 #include "base/error.h"
 #include "build.h"
 
-static lrnn_status encode_all(int32_t *ids, size_t capacity, size_t *count, const lrnn_vocab *vocab,
-                              tokenizer *from)
+lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, const lrnn_vocab *vocab,
+                              const char *text, size_t length)
 {
-    const char *bytes;
-    size_t size, offset, made = 0;
+    if (count == NULL) {
+        return error_null("count");
+    }
+    *count = 0;
+    if (vocab == NULL || (text == NULL && length > 0) || (ids == NULL && capacity > 0)) {
+        return error_null(vocab == NULL ? "vocab" : text == NULL && length > 0 ? "text" : "ids");
+    }
+    tokenizer from = {&vocab->rules, vocab->seed, text, length, 0};
+    piece next;
+    size_t made = 0;
     lrnn_status status;
-    while ((status = tokenizer_next(from, &bytes, &size, &offset)) == LRNN_OK) {
-        int32_t id = vocab_lookup(vocab, bytes, size);
+    while ((status = tokenizer_next(&from, &next)) == LRNN_OK) {
+        int32_t id = vocab_find_piece(vocab, &next);
         id = id < 0 ? vocab->unknown : id;
         if (id < 0) {
-            return error_set(LRNN_ERR_NOT_FOUND, "token '%.*s' at byte %zu is not in the vocabulary",
-                             size < 100 ? (int)size : 100, bytes, offset);
+            char shown[TOKEN_SHOWN];
+            return error_set(LRNN_ERR_NOT_FOUND, "token '%s' at byte %zu is not in the vocabulary",
+                             token_show(shown, next.raw, next.raw_length),
+                             (size_t)(next.raw - text));
         }
         if (made < capacity) {
             ids[made] = id;
         }
         made++;
     }
+    if (status != LRNN_END) {
+        return status;
+    }
     *count = made;
-    return status == LRNN_END ? LRNN_OK : status;
+    if (ids != NULL && made > capacity) {
+        return error_set(LRNN_ERR_TOO_SMALL, "ids: %zu tokens, room for %zu", made, capacity);
+    }
+    return LRNN_OK;
 }
 
-lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, const lrnn_vocab *vocab,
-                              const char *text, size_t length)
+static bool is_spaced(const lrnn_vocab *vocab)
 {
-    if (count == NULL || vocab == NULL || (text == NULL && length > 0) ||
-        (ids == NULL && capacity > 0)) {
-        return error_null(count == NULL   ? "count"
-                          : vocab == NULL ? "vocab"
-                          : ids == NULL   ? "ids"
-                                          : "text");
-    }
-    *count = 0;
-    char small[256];
-    size_t room = tokenizer_room(&vocab->options, text, length);
-    char *word = small;
-    if (room > sizeof small) {
-        word = memory_allocate(&vocab->allocator, room, 1, "encode: word");
-        if (word == NULL) {
-            return LRNN_ERR_MEMORY;
-        }
-    }
-    tokenizer from = {&vocab->options, text, length, 0, word};
-    lrnn_status status = encode_all(ids, capacity, count, vocab, &from);
-    if (word != small) {
-        memory_release(&vocab->allocator, word);
-    }
-    if (status == LRNN_OK && ids != NULL && *count > capacity) {
-        status = error_set(LRNN_ERR_TOO_SMALL, "ids: %zu tokens, room for %zu", *count, capacity);
-    }
-    return status;
+    return vocab->options.level >= LRNN_LEVEL_WORD;
 }
 
-lrnn_status lrnn_vocab_decode(char *text, size_t capacity, size_t *length, const lrnn_vocab *vocab,
-                              const int32_t *ids, size_t count)
+/* Bytes of the decoded ids. */
+static lrnn_status measure(size_t *length, const lrnn_vocab *vocab, const int32_t *ids,
+                           size_t count)
 {
-    if (length == NULL || vocab == NULL || (ids == NULL && count > 0) ||
-        (text == NULL && capacity > 0)) {
-        return error_null(length == NULL  ? "length"
-                          : vocab == NULL ? "vocab"
-                          : ids == NULL   ? "ids"
-                                          : "text");
-    }
-    bool spaced = vocab->options.level >= LRNN_LEVEL_WORD;
-    size_t made = 0;
+    size_t total = is_spaced(vocab) && count > 0 ? count - 1 : 0;
     for (size_t i = 0; i < count; i++) {
         if (ids[i] < 0 || (size_t)ids[i] >= vocab->size) {
             return error_set(LRNN_ERR_INVALID, "ids[%zu]: expected 0..%zu, found %d", i,
                              vocab->size - 1, (int)ids[i]);
         }
-        size_t at = vocab->offsets[ids[i]], size = vocab->offsets[ids[i] + 1] - at - 1;
-        if (spaced && i > 0) {
-            if (made < capacity) {
-                text[made] = ' ';
-            }
-            made++;
-        }
-        for (size_t k = 0; k < size; k++, made++) {
-            if (made < capacity) {
-                text[made] = vocab->bytes[at + k];
-            }
-        }
+        size_add(&total, total, vocab->offsets[ids[i] + 1] - vocab->offsets[ids[i]] - 1);
     }
-    *length = made;
+    if (total == SIZE_MAX) {
+        return error_set(LRNN_ERR_MEMORY, "decode: the text is longer than memory can be");
+    }
+    *length = total;
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_vocab_decode(char *text, size_t capacity, size_t *length, const lrnn_vocab *vocab,
+                              const int32_t *ids, size_t count)
+{
+    if (length == NULL) {
+        return error_null("length");
+    }
+    *length = 0;
+    if (vocab == NULL || (ids == NULL && count > 0) || (text == NULL && capacity > 0)) {
+        return error_null(vocab == NULL ? "vocab" : ids == NULL && count > 0 ? "ids" : "text");
+    }
+    lrnn_status status = measure(length, vocab, ids, count);
+    if (status != LRNN_OK || text == NULL) {
+        return status;
+    }
+    if (*length > capacity) {
+        return error_set(LRNN_ERR_TOO_SMALL, "text: %zu bytes, room for %zu", *length, capacity);
+    }
+    size_t made = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = vocab->offsets[ids[i]], size = vocab->offsets[ids[i] + 1] - at - 1;
+        if (i > 0 && is_spaced(vocab)) {
+            text[made++] = ' ';
+        }
+        memcpy(text + made, vocab->bytes + at, size);
+        made += size;
+    }
     if (made < capacity) {
         text[made] = '\0';
-    }
-    if (text != NULL && made > capacity) {
-        return error_set(LRNN_ERR_TOO_SMALL, "text: %zu bytes, room for %zu", made, capacity);
     }
     return LRNN_OK;
 }

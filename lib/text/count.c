@@ -1,17 +1,26 @@
 /* The vocabulary of a text: count the distinct tokens, cut, order, build. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "build.h"
 
+typedef struct entry {
+    uint64_t hash;
+    size_t start, length; /* in counter.bytes */
+    size_t count;
+} entry;
+
+/* The distinct tokens so far, in the order of their first appearance. */
 typedef struct counter {
     const lrnn_allocator *allocator;
-    token *tokens;
+    const tokenizer_rules *rules;
+    uint64_t seed;
+    entry *entries;
     size_t size, capacity;
-    size_t *slots; /* index + 1 into tokens; 0 empty; twice the capacity */
-    char *bytes;   /* of tokens that are not in the text as they stand */
-    size_t bytes_used;
+    int32_t *slots; /* [2 * capacity], open addressing: index + 1 into entries, 0 where empty */
+    char *bytes;
+    size_t used, room;
+    int32_t single[256]; /* index + 1 of the tokens of one byte, 0 where there is none */
 } counter;
 
 static lrnn_status check_flag(const char *name, int32_t value, bool allowed)
@@ -50,138 +59,237 @@ static lrnn_status check_options(const lrnn_vocab_options *o)
     return status;
 }
 
-static size_t find_slot(const counter *c, const char *bytes, size_t length)
-{
-    size_t mask = 2 * c->capacity - 1;
-    size_t slot = vocab_hash(bytes, length) & mask;
-    while (c->slots[slot] != 0) {
-        const token *t = &c->tokens[c->slots[slot] - 1];
-        if (t->length == length && memcmp(t->bytes, bytes, length) == 0) {
-            break;
-        }
-        slot = (slot + 1) & mask;
-    }
-    return slot;
-}
+/* ---- counting ------------------------------------------------------------------------------- */
 
-static lrnn_status grow(counter *c)
+static lrnn_status grow_entries(counter *c)
 {
     size_t capacity = c->capacity == 0 ? 1024 : 2 * c->capacity;
-    token *tokens = memory_allocate(c->allocator, capacity, sizeof *tokens, "vocabulary: counts");
-    size_t *slots = memory_allocate(c->allocator, 2 * capacity, sizeof *slots, "vocabulary: counts");
-    if (tokens == NULL || slots == NULL) {
-        memory_release(c->allocator, tokens);
+    if (capacity > VOCAB_MAX_SIZE * 2) {
+        return error_set(LRNN_ERR_INVALID, "text: more than %zu different tokens", VOCAB_MAX_SIZE);
+    }
+    entry *entries = memory_allocate(c->allocator, capacity, sizeof *entries, "vocabulary: counts");
+    int32_t *slots =
+        memory_allocate(c->allocator, 2 * capacity, sizeof *slots, "vocabulary: counts");
+    if (entries == NULL || slots == NULL) {
+        memory_release(c->allocator, entries);
         memory_release(c->allocator, slots);
         return LRNN_ERR_MEMORY;
     }
-    if (c->size > 0) {
-        memcpy(tokens, c->tokens, c->size * sizeof *tokens);
+    for (size_t i = 0; i < c->size; i++) {
+        entries[i] = c->entries[i];
+        if (entries[i].length == 1) {
+            continue; /* it is in `single` */
+        }
+        size_t slot = entries[i].hash & (2 * capacity - 1);
+        while (slots[slot] != 0) {
+            slot = (slot + 1) & (2 * capacity - 1);
+        }
+        slots[slot] = (int32_t)i + 1;
     }
-    memory_release(c->allocator, c->tokens);
+    memory_release(c->allocator, c->entries);
     memory_release(c->allocator, c->slots);
-    c->tokens = tokens;
+    c->entries = entries;
     c->slots = slots;
     c->capacity = capacity;
-    for (size_t i = 0; i < c->size; i++) {
-        c->slots[find_slot(c, tokens[i].bytes, tokens[i].length)] = i + 1;
-    }
     return LRNN_OK;
 }
 
-static lrnn_status count_token(counter *c, const char *bytes, size_t length, bool borrowed)
+static lrnn_status grow_bytes(counter *c, size_t needed)
 {
+    size_t room = c->room < needed ? needed : c->room;
+    if (!size_add(&room, room, room) || !size_add(&room, room, 4096)) {
+        return error_set(LRNN_ERR_MEMORY, "vocabulary: a word of %zu bytes", needed);
+    }
+    char *bytes = memory_allocate(c->allocator, room, 1, "vocabulary: words");
+    if (bytes == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    if (c->used > 0) {
+        memcpy(bytes, c->bytes, c->used);
+    }
+    memory_release(c->allocator, c->bytes);
+    c->bytes = bytes;
+    c->room = room;
+    return LRNN_OK;
+}
+
+/* Index + 1 of a new entry, uncounted; room for it has been made. */
+static int32_t append_entry(counter *c, const piece *p)
+{
+    c->entries[c->size] = (entry){p->hash, c->used, p->length, 0};
+    piece_copy(c->bytes + c->used, c->rules, p);
+    c->used += p->length;
+    return (int32_t)++c->size;
+}
+
+/* Where the piece's index + 1 is, or 0 and the place for it. */
+static int32_t *find_place(counter *c, const piece *p)
+{
+    if (p->length == 1) {
+        return &c->single[piece_byte(c->rules, p)];
+    }
+    size_t mask = 2 * c->capacity - 1;
+    for (size_t slot = p->hash & mask;; slot = (slot + 1) & mask) {
+        if (c->slots[slot] == 0) {
+            return &c->slots[slot];
+        }
+        const entry *e = &c->entries[c->slots[slot] - 1];
+        if (e->hash == p->hash && e->length == p->length &&
+            piece_is(c->rules, p, c->bytes + e->start)) {
+            return &c->slots[slot];
+        }
+    }
+}
+
+static lrnn_status count_piece(counter *c, const piece *p)
+{
+    lrnn_status status = LRNN_OK;
     if (c->size == c->capacity) {
-        lrnn_status status = grow(c);
+        status = grow_entries(c);
+    }
+    int32_t *place = status == LRNN_OK ? find_place(c, p) : NULL;
+    if (status == LRNN_OK && *place == 0) {
+        if (c->room - c->used < p->length || c->bytes == NULL) {
+            status = grow_bytes(c, p->length);
+        }
+        if (status == LRNN_OK) {
+            *place = append_entry(c, p);
+        }
+    }
+    if (status == LRNN_OK) {
+        c->entries[*place - 1].count++;
+    }
+    return status;
+}
+
+static lrnn_status count_text(counter *c, const char *text, size_t length)
+{
+    tokenizer from = {c->rules, c->seed, text, length, 0};
+    piece next;
+    lrnn_status status;
+    while ((status = tokenizer_next(&from, &next)) == LRNN_OK) {
+        status = count_piece(c, &next);
         if (status != LRNN_OK) {
             return status;
         }
     }
-    size_t slot = find_slot(c, bytes, length);
-    if (c->slots[slot] == 0) {
-        if (!borrowed) {
-            bytes = memcpy(c->bytes + c->bytes_used, bytes, length);
-            c->bytes_used += length;
-        }
-        c->tokens[c->size] = (token){bytes, length, 0, c->size};
-        c->slots[slot] = ++c->size;
-    }
-    c->tokens[c->slots[slot] - 1].count++;
-    return LRNN_OK;
-}
-
-static lrnn_status count_text(counter *c, const lrnn_vocab_options *o, const char *text,
-                              size_t length)
-{
-    size_t room = tokenizer_room(o, text, length);
-    char *word = memory_allocate(c->allocator, room, 1, "vocabulary: word");
-    /* Changed tokens are never longer than the text they come from. */
-    c->bytes = memory_allocate(c->allocator, room > 0 ? length : 0, 1, "vocabulary: words");
-    lrnn_status status = word == NULL || c->bytes == NULL ? LRNN_ERR_MEMORY : LRNN_OK;
-    tokenizer from = {o, text, length, 0, word};
-    while (status == LRNN_OK) {
-        const char *bytes;
-        size_t size, offset;
-        status = tokenizer_next(&from, &bytes, &size, &offset);
-        if (status == LRNN_OK) {
-            status = count_token(c, bytes, size, bytes != word);
-        }
-    }
-    memory_release(c->allocator, word);
     return status == LRNN_END ? LRNN_OK : status;
 }
 
-static int by_count(const void *a, const void *b)
+/* ---- choosing and ordering ------------------------------------------------------------------ */
+
+/* Negative when x comes before y; 0 keeps their order. */
+typedef int entry_order(const counter *c, const entry *x, const entry *y);
+
+static int by_falling_count(const counter *c, const entry *x, const entry *y)
 {
-    const token *x = a, *y = b;
-    if (x->count != y->count) {
-        return x->count > y->count ? -1 : 1;
-    }
-    return x->first < y->first ? -1 : x->first > y->first;
+    (void)c;
+    return (x->count < y->count) - (x->count > y->count);
 }
 
-/* UTF-8 sorts by code point when it is sorted by bytes. */
-static int by_code(const void *a, const void *b)
+/* UTF-8 is sorted by code point when it is sorted by bytes. */
+static int by_bytes(const counter *c, const entry *x, const entry *y)
 {
-    const token *x = a, *y = b;
     size_t shorter = x->length < y->length ? x->length : y->length;
-    int order = memcmp(x->bytes, y->bytes, shorter);
+    int order = memcmp(c->bytes + x->start, c->bytes + y->start, shorter);
     return order != 0 ? order : (x->length > y->length) - (x->length < y->length);
+}
+
+/* Merge sort from runs of one upwards: stable, and unlike qsort in need of no memory but ours. */
+static void sort_entries(const counter *c, entry *entries, entry *scratch, size_t count,
+                         entry_order *order)
+{
+    for (size_t run = 1; run < count; run *= 2) {
+        for (size_t start = 0; start < count; start += 2 * run) {
+            size_t left = start, middle = start + run < count ? start + run : count;
+            size_t right = middle, end = middle + run < count ? middle + run : count;
+            for (size_t to = start; to < end; to++) {
+                bool take_right = left == middle ||
+                                  (right < end && order(c, &entries[right], &entries[left]) < 0);
+                scratch[to] = take_right ? entries[right++] : entries[left++];
+            }
+        }
+        memcpy(entries, scratch, count * sizeof *entries);
+    }
+}
+
+/* Leaves in entries[0..*kept-1], in the order of their ids, what the options keep besides `<unk>`;
+ * *unknown: there is to be one. */
+static void choose(counter *c, entry *scratch, const lrnn_vocab_options *o, size_t *kept,
+                   bool *unknown)
+{
+    size_t count = 0;
+    *unknown = o->unknown != 0;
+    for (size_t i = 0; i < c->size; i++) {
+        const entry *e = &c->entries[i];
+        if (token_is_unknown(c->bytes + e->start, e->length)) {
+            *unknown = true;
+        } else {
+            c->entries[count++] = *e;
+        }
+    }
+    bool by_code = o->level != LRNN_LEVEL_WORD;
+    if (by_code) {
+        sort_entries(c, c->entries, scratch, count, by_bytes);
+    }
+    sort_entries(c, c->entries, scratch, count, by_falling_count);
+    size_t keep = count;
+    while (keep > 0 && c->entries[keep - 1].count < o->min_count) {
+        keep--;
+    }
+    *unknown = *unknown || keep < count || keep > o->max_size;
+    size_t room = o->max_size - (*unknown ? 1 : 0);
+    *kept = keep < room ? keep : room;
+    if (by_code) {
+        sort_entries(c, c->entries, scratch, *kept, by_bytes);
+    }
 }
 
 static lrnn_status build(lrnn_vocab **vocab, counter *c, const lrnn_vocab_options *o)
 {
-    static const char unknown_token[] = "<unk>";
-    size_t kept = 0;
-    if (c->size > 0) {
-        qsort(c->tokens, c->size, sizeof *c->tokens, by_count);
-    }
-    while (kept < c->size && c->tokens[kept].count >= o->min_count) {
-        kept++;
-    }
-    kept = kept < o->max_size ? kept : o->max_size;
-    bool unknown = o->unknown || kept < c->size;
-    if (unknown && kept == o->max_size) {
-        kept--;
-    }
-    if (o->level != LRNN_LEVEL_WORD && kept > 0) {
-        qsort(c->tokens, kept, sizeof *c->tokens, by_code);
-    }
-    size_t id = kept;
-    for (size_t i = 0; i < kept && unknown; i++) {
-        if (c->tokens[i].length == 5 && memcmp(c->tokens[i].bytes, unknown_token, 5) == 0) {
-            id = i;
+    /* One more: `<unk>` may be added. */
+    entry *scratch = memory_allocate(c->allocator, c->size, sizeof *scratch, "vocabulary: order");
+    token *tokens = memory_allocate(c->allocator, c->size + 1, sizeof *tokens, "vocabulary: order");
+    lrnn_status status = LRNN_ERR_MEMORY;
+    if (scratch != NULL && tokens != NULL) {
+        size_t kept;
+        bool unknown;
+        choose(c, scratch, o, &kept, &unknown);
+        for (size_t i = 0; i < kept; i++) {
+            tokens[i] = (token){c->bytes + c->entries[i].start, c->entries[i].length};
         }
-    }
-    if (unknown && id == kept) {
-        if (kept == c->capacity && grow(c) != LRNN_OK) {
-            return LRNN_ERR_MEMORY;
+        if (unknown) {
+            tokens[kept] = (token){UNKNOWN_TOKEN, UNKNOWN_LENGTH};
         }
-        c->tokens[kept++] = (token){unknown_token, 5, 0, 0};
+        status = kept == 0 ? error_set(LRNN_ERR_INVALID, "text: no token is left")
+                           : vocab_create(vocab, c->allocator, tokens, kept + unknown, o);
     }
-    if (kept == 0) {
-        return error_set(LRNN_ERR_INVALID, "text: no token is left");
+    memory_release(c->allocator, scratch);
+    memory_release(c->allocator, tokens);
+    return status;
+}
+
+static lrnn_status create(lrnn_vocab **vocab, const char *text, size_t length,
+                          const lrnn_vocab_options *o, const lrnn_allocator *allocator)
+{
+    tokenizer_rules rules;
+    tokenizer_set_rules(&rules, o);
+    counter *c = memory_allocate(allocator, 1, sizeof *c, "vocabulary: counts");
+    if (c == NULL) {
+        return LRNN_ERR_MEMORY;
     }
-    return vocab_create(vocab, c->allocator, c->tokens, kept, o, unknown ? (int32_t)id : -1);
+    c->allocator = allocator;
+    c->rules = &rules;
+    c->seed = token_seed(c);
+    lrnn_status status = count_text(c, text, length);
+    if (status == LRNN_OK) {
+        status = build(vocab, c, o);
+    }
+    memory_release(allocator, c->entries);
+    memory_release(allocator, c->slots);
+    memory_release(allocator, c->bytes);
+    memory_release(allocator, c);
+    return status;
 }
 
 lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char *text, size_t length,
@@ -203,16 +311,5 @@ lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char *text, si
     if (status == LRNN_OK) {
         status = allocator_read(&allocator, o.allocator);
     }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    counter c = {.allocator = &allocator};
-    status = count_text(&c, &o, text, length);
-    if (status == LRNN_OK) {
-        status = build(vocab, &c, &o);
-    }
-    memory_release(&allocator, c.tokens);
-    memory_release(&allocator, c.slots);
-    memory_release(&allocator, c.bytes);
-    return status;
+    return status == LRNN_OK ? create(vocab, text, length, &o, &allocator) : status;
 }

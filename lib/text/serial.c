@@ -1,7 +1,13 @@
-/* A vocabulary as JSON: {"level":2,"lowercase":0,"strip_punctuation":1,"keep_empty":1,"unknown":-1,
- * "tokens":["the","and",...]}. A byte that is not part of valid UTF-8 is written as the code point
- * U+10FF00 + byte, and a code point of that range that a token really holds is written byte by byte
- * in the same way; both read back exactly. */
+/* A vocabulary as JSON:
+ *
+ *     {"level":"word","lowercase":0,"strip_punctuation":1,"keep_empty":1,"tokens":["the","and"]}
+ *
+ * A token whose bytes are not valid UTF-8, which JSON cannot hold, is the list of its bytes
+ * instead: [255,10]. So every token reads back exactly, and Python has its bytes with
+ *
+ *     [bytes(t) if isinstance(t, list) else t.encode() for t in json.loads(text)["tokens"]]
+ *
+ * Which token is the unknown one needs no entry: it is the one called `<unk>`. */
 #include <string.h>
 
 #include "base/error.h"
@@ -9,153 +15,262 @@
 #include "base/utf8.h"
 #include "build.h"
 
-#define ESCAPED_FIRST 0x10FF00u
-#define ESCAPED_LAST 0x10FFFFu
+static const char *const level_names[] = {"byte", "char", "word", "label"};
+#define LEVELS (sizeof level_names / sizeof *level_names)
 
-/* Valid UTF-8 for any bytes; at most four times as long. */
-static size_t escape(char *to, const char *bytes, size_t length)
-{
-    size_t made = 0;
-    for (size_t i = 0; i < length;) {
-        uint32_t code_point;
-        size_t size = utf8_decode(&code_point, bytes + i, length - i);
-        if (size > 0 && code_point < ESCAPED_FIRST) {
-            memcpy(to + made, bytes + i, size);
-            made += size;
-            i += size;
-        } else {
-            made += utf8_encode(to + made, ESCAPED_FIRST + (unsigned char)bytes[i]);
-            i++;
-        }
-    }
-    return made;
-}
+typedef struct flag {
+    const char *name;
+    size_t offset; /* in lrnn_vocab_options */
+} flag;
 
-/* In place; never longer. */
-static size_t unescape(char *text, size_t length)
-{
-    size_t made = 0;
-    for (size_t i = 0; i < length;) {
-        uint32_t code_point;
-        size_t size = utf8_decode(&code_point, text + i, length - i);
-        if (code_point >= ESCAPED_FIRST && code_point <= ESCAPED_LAST) {
-            text[made++] = (char)(code_point - ESCAPED_FIRST);
-        } else {
-            memmove(text + made, text + i, size);
-            made += size;
-        }
-        i += size;
-    }
-    return made;
-}
+static const flag flags[] = {
+    {"lowercase", offsetof(lrnn_vocab_options, lowercase)},
+    {"strip_punctuation", offsetof(lrnn_vocab_options, strip_punctuation)},
+    {"keep_empty", offsetof(lrnn_vocab_options, keep_empty)},
+};
+#define FLAGS (sizeof flags / sizeof *flags)
 
-static size_t append(char *to, size_t at, const char *text)
+/* ---- writing -------------------------------------------------------------------------------- */
+
+/* Text that is put together, or with `to` NULL only measured. */
+typedef struct output {
+    char *to;
+    size_t used;
+} output;
+
+static void put(output *out, const char *text)
 {
     size_t length = strlen(text);
-    memcpy(to + at, text, length);
-    return at + length;
+    if (out->to != NULL) {
+        memcpy(out->to + out->used, text, length);
+    }
+    out->used += length;
 }
 
-static size_t append_number(char *to, size_t at, const char *key, int32_t value)
+static void put_byte(output *out, unsigned byte)
 {
-    char digits[16];
-    size_t count = 0;
-    at = append(to, at, key);
+    char digits[4];
+    size_t at = sizeof digits - 1;
+    digits[at] = '\0';
     do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    while (count > 0) {
-        to[at++] = digits[--count];
+        digits[--at] = (char)('0' + byte % 10);
+        byte /= 10;
+    } while (byte > 0);
+    put(out, digits + at);
+}
+
+static void put_token(output *out, const char *bytes, size_t length)
+{
+    if (utf8_valid_prefix(bytes, length) == length) {
+        out->used += json_quote(out->to != NULL ? out->to + out->used : NULL, bytes, length);
+        return;
     }
-    return at;
+    for (size_t i = 0; i < length; i++) {
+        put(out, i == 0 ? "[" : ",");
+        put_byte(out, (unsigned char)bytes[i]);
+    }
+    put(out, "]");
+}
+
+static void put_vocab(output *out, const lrnn_vocab *vocab)
+{
+    put(out, "{\"level\":\"");
+    put(out, level_names[vocab->options.level]);
+    put(out, "\"");
+    for (size_t i = 0; i < FLAGS; i++) {
+        int32_t value;
+        memcpy(&value, (const char *)&vocab->options + flags[i].offset, sizeof value);
+        put(out, ",\"");
+        put(out, flags[i].name);
+        put(out, value ? "\":1" : "\":0");
+    }
+    put(out, ",\"tokens\":[");
+    for (size_t i = 0; i < vocab->size; i++) {
+        size_t start = vocab->offsets[i];
+        put(out, i > 0 ? "," : "");
+        put_token(out, vocab->bytes + start, vocab->offsets[i + 1] - start - 1);
+    }
+    put(out, "]}");
 }
 
 lrnn_status vocab_write(char **text, size_t *length, const lrnn_vocab *vocab,
                         const lrnn_allocator *allocator)
 {
-    size_t bytes = vocab->offsets[vocab->size];
-    char *made = memory_allocate(allocator, 24 * bytes + 3 * vocab->size + 256, 1, "vocabulary");
-    char *scratch = memory_allocate(allocator, 4 * bytes, 1, "vocabulary");
-    if (made == NULL || scratch == NULL) {
-        memory_release(allocator, made);
-        memory_release(allocator, scratch);
+    output out = {0};
+    *text = NULL;
+    *length = 0;
+    put_vocab(&out, vocab);
+    if (out.used > JSON_MAX_LENGTH) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "vocabulary: %zu bytes as JSON are more than could be read back",
+                         out.used);
+    }
+    out.to = memory_allocate(allocator, out.used + 1, 1, "vocabulary: text");
+    if (out.to == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    const lrnn_vocab_options *o = &vocab->options;
-    size_t at = append_number(made, 0, "{\"level\":", o->level);
-    at = append_number(made, at, ",\"lowercase\":", o->lowercase);
-    at = append_number(made, at, ",\"strip_punctuation\":", o->strip_punctuation);
-    at = append_number(made, at, ",\"keep_empty\":", o->keep_empty);
-    if (vocab->unknown >= 0) {
-        at = append_number(made, at, ",\"unknown\":", vocab->unknown);
-    }
-    at = append(made, at, ",\"tokens\":[");
-    for (size_t i = 0; i < vocab->size; i++) {
-        size_t start = vocab->offsets[i];
-        size_t size = escape(scratch, vocab->bytes + start, vocab->offsets[i + 1] - start - 1);
-        if (i > 0) {
-            made[at++] = ',';
-        }
-        at += json_quote(made + at, scratch, size);
-    }
-    at = append(made, at, "]}");
-    made[at] = '\0';
-    memory_release(allocator, scratch);
-    *text = made;
-    *length = at;
+    *length = out.used;
+    out.used = 0;
+    put_vocab(&out, vocab);
+    out.to[out.used] = '\0';
+    *text = out.to;
     return LRNN_OK;
 }
 
-/* ---- reading ---- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
-static lrnn_status read_number(int32_t *number, const json_document *d, const char *key,
-                               size_t last)
+/* A member that this version does not know may change what the tokens mean. */
+static lrnn_status check_members(const json_document *d)
+{
+    for (json_value k = json_first(d, JSON_ROOT); k != JSON_NONE; k = json_next(d, JSON_ROOT, k)) {
+        bool known = json_string_is(d, k, "level") || json_string_is(d, k, "tokens");
+        for (size_t i = 0; i < FLAGS; i++) {
+            known = known || json_string_is(d, k, flags[i].name);
+        }
+        if (!known) {
+            return error_set(LRNN_ERR_FORMAT, "vocabulary: a member that this version of the "
+                                              "library does not know");
+        }
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status read_level(int32_t *level, const json_document *d)
+{
+    json_value value;
+    lrnn_status status = json_member(&value, d, JSON_ROOT, "level");
+    if (status != LRNN_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < LEVELS; i++) {
+        if (json_string_is(d, value, level_names[i])) {
+            *level = (int32_t)i;
+            return LRNN_OK;
+        }
+    }
+    return error_set(LRNN_ERR_FORMAT, "vocabulary: level is not one of byte, char, word, label");
+}
+
+static lrnn_status read_flag(lrnn_vocab_options *o, const json_document *d, const flag *f)
 {
     json_value value;
     size_t wide;
-    lrnn_status status = json_member(&value, d, JSON_ROOT, key);
+    lrnn_status status = json_member(&value, d, JSON_ROOT, f->name);
     if (status == LRNN_OK) {
-        status = json_size_value(&wide, d, value, key);
+        status = json_size_value(&wide, d, value, f->name);
     }
-    if (status == LRNN_OK && wide > last) {
-        status = error_set(LRNN_ERR_FORMAT, "vocabulary: %s: expected 0..%zu, found %zu", key, last,
-                           wide);
+    if (status != LRNN_OK) {
+        return status;
     }
-    *number = status == LRNN_OK ? (int32_t)wide : 0;
+    bool lowercase = f->offset == offsetof(lrnn_vocab_options, lowercase);
+    bool allowed = lowercase ? o->level != LRNN_LEVEL_LABEL : o->level == LRNN_LEVEL_WORD;
+    if (wide > (allowed ? 1 : 0)) {
+        return error_set(LRNN_ERR_FORMAT, "vocabulary: %s is %zu at level %s", f->name, wide,
+                         level_names[o->level]);
+    }
+    int32_t narrow = (int32_t)wide;
+    memcpy((char *)o + f->offset, &narrow, sizeof narrow);
+    return LRNN_OK;
+}
+
+static lrnn_status read_options(lrnn_vocab_options *o, const json_document *d)
+{
+    lrnn_status status = json_expect(d, JSON_ROOT, JSON_OBJECT, "the whole");
+    if (status == LRNN_OK) {
+        status = lrnn_vocab_options_init(o, sizeof *o);
+    }
+    if (status == LRNN_OK) {
+        status = check_members(d);
+    }
+    if (status == LRNN_OK) {
+        status = read_level(&o->level, d);
+    }
+    for (size_t i = 0; status == LRNN_OK && i < FLAGS; i++) {
+        status = read_flag(o, d, &flags[i]);
+    }
     return status;
 }
 
-static bool has_member(const json_document *d, const char *key)
+/* A token's bytes; there is room for as many as its text has, and one. */
+static lrnn_status read_bytes(char *to, size_t *length, const json_document *d, json_value value)
 {
-    for (json_value k = json_first(d, JSON_ROOT); k != JSON_NONE; k = json_next(d, JSON_ROOT, k)) {
-        if (json_string_is(d, k, key)) {
-            return true;
-        }
+    if (json_type_of(d, value) != JSON_ARRAY) {
+        lrnn_status status = json_expect(d, value, JSON_STRING, "a token");
+        *length = status == LRNN_OK ? json_string(to, d, value) : 0;
+        return status;
     }
-    return false;
+    *length = 0;
+    for (json_value v = json_first(d, value); v != JSON_NONE; v = json_next(d, value, v)) {
+        size_t byte;
+        lrnn_status status = json_size_value(&byte, d, v, "a byte of a token");
+        if (status == LRNN_OK && byte > 255) {
+            status = error_set(LRNN_ERR_FORMAT,
+                               "vocabulary: a byte of a token: expected 0..255, found %zu", byte);
+        }
+        if (status != LRNN_OK) {
+            return status;
+        }
+        to[(*length)++] = (char)(unsigned char)byte;
+    }
+    return LRNN_OK;
 }
 
-static lrnn_status read_tokens(lrnn_vocab **vocab, const json_document *d, json_value list,
-                               const lrnn_vocab_options *o, int32_t unknown, size_t length)
+/* Tokens that text could never be cut into show that a file is not what it says. */
+static lrnn_status check_token(int32_t level, size_t index, const char *bytes, size_t length)
 {
-    const lrnn_allocator *allocator = &d->allocator;
-    size_t count = json_size(d, list), used = 0, i = 0;
-    token *tokens = memory_allocate(allocator, count, sizeof *tokens, "vocabulary: tokens");
-    char *bytes = memory_allocate(allocator, length + count, 1, "vocabulary: tokens");
-    lrnn_status status = tokens == NULL || bytes == NULL ? LRNN_ERR_MEMORY : LRNN_OK;
-    for (json_value v = json_first(d, list); status == LRNN_OK && v != JSON_NONE;
-         v = json_next(d, list, v)) {
-        status = json_expect(d, v, JSON_STRING, "a token");
+    uint32_t code_point;
+    bool fits = level >= LRNN_LEVEL_WORD || token_is_unknown(bytes, length);
+    if (level == LRNN_LEVEL_BYTE) {
+        fits = fits || length == 1;
+    } else if (level == LRNN_LEVEL_CHAR) {
+        fits = fits || (length > 0 && utf8_decode(&code_point, bytes, length) == length);
+    }
+    return fits ? LRNN_OK
+                : error_set(LRNN_ERR_FORMAT, "vocabulary: token %zu is not one %s", index,
+                            level == LRNN_LEVEL_BYTE ? "byte" : "UTF-8 character");
+}
+
+static lrnn_status read_tokens(token *tokens, char *bytes, const json_document *d, json_value list,
+                               int32_t level)
+{
+    size_t i = 0;
+    for (json_value v = json_first(d, list); v != JSON_NONE; v = json_next(d, list, v), i++) {
+        size_t length;
+        lrnn_status status = read_bytes(bytes, &length, d, v);
         if (status == LRNN_OK) {
-            size_t size = unescape(bytes + used, json_string(bytes + used, d, v));
-            bytes[used + size] = '\0';
-            tokens[i++] = (token){bytes + used, size, 0, 0};
-            used += size + 1;
+            status = check_token(level, i, bytes, length);
         }
+        if (status != LRNN_OK) {
+            return status;
+        }
+        tokens[i] = (token){bytes, length};
+        bytes += length;
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status read_vocab(lrnn_vocab **vocab, const json_document *d, size_t length)
+{
+    lrnn_vocab_options o;
+    json_value list;
+    lrnn_status status = read_options(&o, d);
+    if (status == LRNN_OK) {
+        status = json_member(&list, d, JSON_ROOT, "tokens");
     }
     if (status == LRNN_OK) {
-        status = vocab_create(vocab, allocator, tokens, count, o, unknown);
+        status = json_expect(d, list, JSON_ARRAY, "tokens");
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    const lrnn_allocator *allocator = &d->allocator;
+    size_t count = json_size(d, list);
+    token *tokens = memory_allocate(allocator, count, sizeof *tokens, "vocabulary: tokens");
+    char *bytes = memory_allocate(allocator, length + 1, 1, "vocabulary: tokens");
+    status = tokens == NULL || bytes == NULL ? LRNN_ERR_MEMORY
+                                             : read_tokens(tokens, bytes, d, list, o.level);
+    if (status == LRNN_OK) {
+        status = vocab_create(vocab, allocator, tokens, count, &o);
         status = status == LRNN_ERR_INVALID ? LRNN_ERR_FORMAT : status;
     }
     memory_release(allocator, tokens);
@@ -167,45 +282,11 @@ lrnn_status vocab_read(lrnn_vocab **vocab, const lrnn_allocator *allocator, cons
                        size_t length)
 {
     json_document d;
-    json_value list;
-    lrnn_vocab_options o;
-    int32_t unknown = -1;
     *vocab = NULL;
     lrnn_status status = json_parse(&d, allocator, text, length, "vocabulary");
-    if (status != LRNN_OK) {
-        return status;
-    }
-    status = json_expect(&d, JSON_ROOT, JSON_OBJECT, "the whole");
     if (status == LRNN_OK) {
-        status = lrnn_vocab_options_init(&o, sizeof o);
+        status = read_vocab(vocab, &d, length);
+        json_release(&d);
     }
-    if (status == LRNN_OK) {
-        status = read_number(&o.level, &d, "level", LRNN_LEVEL_LABEL);
-    }
-    if (status == LRNN_OK) {
-        status = read_number(&o.lowercase, &d, "lowercase", 1);
-    }
-    if (status == LRNN_OK) {
-        status = read_number(&o.strip_punctuation, &d, "strip_punctuation", 1);
-    }
-    if (status == LRNN_OK) {
-        status = read_number(&o.keep_empty, &d, "keep_empty", 1);
-    }
-    if (status == LRNN_OK) {
-        status = json_member(&list, &d, JSON_ROOT, "tokens");
-    }
-    if (status == LRNN_OK) {
-        status = json_expect(&d, list, JSON_ARRAY, "tokens");
-    }
-    if (status == LRNN_OK && json_size(&d, list) == 0) {
-        status = error_set(LRNN_ERR_FORMAT, "vocabulary: tokens is empty");
-    }
-    if (status == LRNN_OK && has_member(&d, "unknown")) {
-        status = read_number(&unknown, &d, "unknown", json_size(&d, list) - 1);
-    }
-    if (status == LRNN_OK) {
-        status = read_tokens(vocab, &d, list, &o, unknown, length);
-    }
-    json_release(&d);
     return status;
 }

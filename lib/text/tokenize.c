@@ -1,110 +1,164 @@
-/* Cutting text into tokens. Words are what Python's split() gives on ASCII white space; stripping
- * removes string.punctuation from each, which covers quotes and backslashes at the edges of lines. */
+/* Cutting text into tokens. Words are what Python's str.split() gives on ASCII text, and stripping
+ * removes string.punctuation from each. */
 #include <string.h>
 
 #include "base/error.h"
 #include "base/utf8.h"
 #include "build.h"
 
-static bool is_space(char c)
+static bool is_space(unsigned c)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
 }
 
-static bool is_punctuation(char c)
+static bool is_punctuation(unsigned c)
 {
     return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
            (c >= '{' && c <= '~');
 }
 
-static bool changes(const lrnn_vocab_options *o, char c)
+void tokenizer_set_rules(tokenizer_rules *rules, const lrnn_vocab_options *o)
 {
-    return (o->lowercase && c >= 'A' && c <= 'Z') || (o->strip_punctuation && is_punctuation(c));
-}
-
-static bool is_worded(const lrnn_vocab_options *o)
-{
-    return o->level == LRNN_LEVEL_WORD || o->level == LRNN_LEVEL_LABEL;
-}
-
-size_t tokenizer_room(const lrnn_vocab_options *o, const char *text, size_t length)
-{
-    if (!o->lowercase && !o->strip_punctuation) {
-        return 0;
+    bool words = o->level == LRNN_LEVEL_WORD || o->level == LRNN_LEVEL_LABEL;
+    *rules = (tokenizer_rules){.level = o->level,
+                               .keep_empty = o->keep_empty != 0,
+                               .edge_quotes = o->strip_punctuation != 0};
+    for (unsigned c = 0; c < 256; c++) {
+        bool upper = o->lowercase && c >= 'A' && c <= 'Z';
+        rules->map[c] = (uint16_t)(upper ? c + ('a' - 'A') : c);
+        if (words && is_space(c)) {
+            rules->map[c] = TOKENIZER_SPACE;
+        } else if (o->strip_punctuation && is_punctuation(c)) {
+            rules->map[c] = TOKENIZER_DROP;
+        }
     }
-    size_t room = 4, run = 0;
-    for (size_t i = 0; is_worded(o) && i < length; i++) {
-        run = is_space(text[i]) ? 0 : run + 1;
-        room = run > room ? run : room;
-    }
-    return room;
 }
 
-/* Copies a piece of text with the changes that the options ask for. */
-static size_t change(const tokenizer *from, const char *bytes, size_t length)
+/* ---- hashing ---- */
+
+/* The steps of FNV-1a (Fowler, Noll and Vo) with a wider factor, and a shift so that high bits come
+ * back down; the last mix is that of MurmurHash3. */
+static inline uint64_t hash_byte(uint64_t hash, unsigned byte)
 {
-    size_t made = 0;
+    hash = (hash ^ byte) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+static inline uint64_t hash_end(uint64_t hash)
+{
+    hash *= UINT64_C(0xff51afd7ed558ccd);
+    return hash ^ hash >> 33;
+}
+
+uint64_t token_hash(uint64_t seed, const char *bytes, size_t length)
+{
+    uint64_t hash = seed;
     for (size_t i = 0; i < length; i++) {
-        char c = bytes[i];
-        if (from->options->strip_punctuation && is_punctuation(c)) {
-            continue;
-        }
-        bool upper = from->options->lowercase && c >= 'A' && c <= 'Z';
-        from->word[made++] = upper ? (char)(c + ('a' - 'A')) : c;
+        hash = hash_byte(hash, (unsigned char)bytes[i]);
     }
-    return made;
+    return hash_end(hash);
 }
 
-static lrnn_status next_word(tokenizer *from, const char **bytes, size_t *length, size_t *offset)
+uint64_t token_seed(const void *table)
 {
-    for (;;) {
-        while (from->at < from->length && is_space(from->text[from->at])) {
-            from->at++;
+    return hash_end(UINT64_C(0xcbf29ce484222325) ^ (uint64_t)(uintptr_t)table);
+}
+
+/* ---- pieces ---- */
+
+bool piece_is(const tokenizer_rules *rules, const piece *p, const char *bytes)
+{
+    for (size_t i = 0; i < p->raw_length; i++) {
+        unsigned c = rules->map[(unsigned char)p->raw[i]];
+        if (c != TOKENIZER_DROP && c != (unsigned char)*bytes++) {
+            return false;
         }
-        if (from->at == from->length) {
+    }
+    return true;
+}
+
+void piece_copy(char *to, const tokenizer_rules *rules, const piece *p)
+{
+    for (size_t i = 0; i < p->raw_length; i++) {
+        unsigned c = rules->map[(unsigned char)p->raw[i]];
+        if (c != TOKENIZER_DROP) {
+            *to++ = (char)c;
+        }
+    }
+}
+
+const char *token_show(char to[TOKEN_SHOWN], const char *bytes, size_t length)
+{
+    static const char more[] = "...";
+    size_t room = TOKEN_SHOWN - sizeof more, shown = length < room ? length : room;
+    for (size_t i = 0; i < shown; i++) {
+        to[i] = bytes[i] != '\0' ? bytes[i] : '?';
+    }
+    memcpy(to + shown, shown < length ? more : "", shown < length ? sizeof more : 1);
+    return to;
+}
+
+/* ---- walking ---- */
+
+/* Words of nothing but quotes and backslashes that begin or end a line. */
+static bool is_edge_quote(const tokenizer *from, const piece *p)
+{
+    for (size_t i = 0; i < p->raw_length; i++) {
+        if (p->raw[i] != '"' && p->raw[i] != '\\') {
+            return false;
+        }
+    }
+    size_t start = (size_t)(p->raw - from->text), end = start + p->raw_length;
+    char before = start > 0 ? from->text[start - 1] : '\n';
+    char after = end < from->length ? from->text[end] : '\n';
+    return before == '\n' || before == '\r' || after == '\n' || after == '\r';
+}
+
+static lrnn_status next_word(tokenizer *from, piece *next)
+{
+    const uint16_t *map = from->rules->map;
+    const unsigned char *text = (const unsigned char *)from->text;
+    for (;;) {
+        size_t at = from->at, length = 0;
+        uint64_t hash = from->seed;
+        while (at < from->length && map[text[at]] == TOKENIZER_SPACE) {
+            at++;
+        }
+        size_t start = at;
+        for (; at < from->length && map[text[at]] != TOKENIZER_SPACE; at++) {
+            unsigned c = map[text[at]];
+            if (c != TOKENIZER_DROP) {
+                hash = hash_byte(hash, c);
+                length++;
+            }
+        }
+        from->at = at;
+        if (at == start) {
             return LRNN_END;
         }
-        size_t start = from->at;
-        bool changed = false;
-        while (from->at < from->length && !is_space(from->text[from->at])) {
-            changed = changed || changes(from->options, from->text[from->at]);
-            from->at++;
-        }
-        *offset = start;
-        *bytes = from->text + start;
-        *length = from->at - start;
-        if (changed) {
-            *length = change(from, *bytes, *length);
-            *bytes = from->word;
-        }
-        if (*length > 0 || from->options->keep_empty) {
+        *next = (piece){from->text + start, at - start, length, hash_end(hash)};
+        if (length > 0 ||
+            (from->rules->keep_empty && !(from->rules->edge_quotes && is_edge_quote(from, next)))) {
             return LRNN_OK;
         }
     }
 }
 
-lrnn_status tokenizer_next(tokenizer *from, const char **bytes, size_t *length, size_t *offset)
+lrnn_status tokenizer_next_long(tokenizer *from, piece *next)
 {
-    if (is_worded(from->options)) {
-        return next_word(from, bytes, length, offset);
+    if (from->rules->level >= LRNN_LEVEL_WORD) {
+        return next_word(from, next);
     }
     if (from->at == from->length) {
         return LRNN_END;
     }
-    *offset = from->at;
-    *bytes = from->text + from->at;
-    *length = 1;
-    if (from->options->level == LRNN_LEVEL_CHAR) {
-        uint32_t code_point;
-        *length = utf8_decode(&code_point, *bytes, from->length - from->at);
-        if (*length == 0) {
-            return error_set(LRNN_ERR_FORMAT, "text: invalid UTF-8 at byte %zu", from->at);
-        }
+    const char *raw = from->text + from->at;
+    uint32_t code_point;
+    size_t size = utf8_decode(&code_point, raw, from->length - from->at);
+    if (size == 0) {
+        return error_set(LRNN_ERR_FORMAT, "text: invalid UTF-8 at byte %zu", from->at);
     }
-    from->at += *length;
-    if (*length == 1 && changes(from->options, **bytes)) {
-        change(from, *bytes, 1);
-        *bytes = from->word;
-    }
+    from->at += size;
+    *next = (piece){raw, size, size, token_hash(from->seed, raw, size)};
     return LRNN_OK;
 }

@@ -1,7 +1,5 @@
-/* Vocabularies: all token bytes in one block, each token NUL-terminated, and an open-addressing hash
- * table from bytes to id that is at most half full. */
-#include <stdatomic.h>
-#include <stdlib.h>
+/* Vocabularies: one block with all token bytes, each token NUL-terminated, and an open-addressing
+ * hash table from bytes to id that is at most half full. */
 #include <string.h>
 
 #include "base/error.h"
@@ -29,81 +27,121 @@ lrnn_status vocab_read_options(lrnn_vocab_options *o, const lrnn_vocab_options *
                                         sizeof(lrnn_vocab_options), "lrnn_vocab_options");
 }
 
-/* FNV-1a with a final mix (Fowler, Noll, Vo; the mix is MurmurHash3's). */
-uint64_t vocab_hash(const char *bytes, size_t length)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < length; i++) {
-        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-    }
-    hash ^= hash >> 33;
-    hash *= 0xff51afd7ed558ccdu;
-    return hash ^ hash >> 33;
-}
-
-static bool same_token(const lrnn_vocab *vocab, int32_t id, const char *bytes, size_t length)
+static const char *token_at(const lrnn_vocab *vocab, int32_t id, size_t *length)
 {
     size_t at = vocab->offsets[id];
-    return vocab->offsets[id + 1] - at - 1 == length &&
-           memcmp(vocab->bytes + at, bytes, length) == 0;
+    *length = vocab->offsets[id + 1] - at - 1;
+    return vocab->bytes + at;
 }
 
-int32_t vocab_lookup(const lrnn_vocab *vocab, const char *bytes, size_t length)
+int32_t vocab_find_long(const lrnn_vocab *vocab, const piece *p)
 {
-    size_t slot = vocab_hash(bytes, length) & vocab->mask;
-    while (vocab->slots[slot] >= 0 && !same_token(vocab, vocab->slots[slot], bytes, length)) {
-        slot = (slot + 1) & vocab->mask;
+    size_t slot = p->hash & vocab->mask;
+    for (; vocab->slots[slot] >= 0; slot = (slot + 1) & vocab->mask) {
+        size_t length;
+        const char *bytes = token_at(vocab, vocab->slots[slot], &length);
+        if (length == p->length && piece_is(&vocab->rules, p, bytes)) {
+            break;
+        }
     }
     return vocab->slots[slot];
 }
 
-lrnn_status vocab_create(lrnn_vocab **vocab, const lrnn_allocator *allocator, const token *tokens,
-                         size_t count, const lrnn_vocab_options *options, int32_t unknown)
+/* Where the id of the token is, or -1 and the place for it. */
+static const int32_t *find_place(const lrnn_vocab *vocab, const char *bytes, size_t length)
 {
-    if (count == 0 || count > INT32_MAX / 4) {
-        return error_set(LRNN_ERR_INVALID, "vocabulary: expected 1..%d tokens, found %zu",
-                         INT32_MAX / 4, count);
+    if (length == 1) {
+        return &vocab->single[(unsigned char)*bytes];
     }
+    size_t slot = token_hash(vocab->seed, bytes, length) & vocab->mask;
+    for (; vocab->slots[slot] >= 0; slot = (slot + 1) & vocab->mask) {
+        size_t there;
+        const char *known = token_at(vocab, vocab->slots[slot], &there);
+        if (there == length && memcmp(known, bytes, length) == 0) {
+            break;
+        }
+    }
+    return &vocab->slots[slot];
+}
+
+/* ---- creating and destroying ---------------------------------------------------------------- */
+
+static lrnn_status allocate(lrnn_vocab **vocab, const lrnn_allocator *allocator,
+                            const token *tokens, size_t count)
+{
     size_t total = 0, slots = 4;
     for (size_t i = 0; i < count; i++) {
-        total += tokens[i].length + 1;
+        size_add(&total, total, tokens[i].length);
+        size_add(&total, total, 1);
     }
     while (slots < 2 * count) {
         slots *= 2;
     }
-    lrnn_vocab *made = memory_allocate(allocator, 1, sizeof *made, "vocabulary");
-    if (made == NULL) {
-        return LRNN_ERR_MEMORY;
+    arena all = {0};
+    lrnn_vocab *made = NULL;
+    for (int pass = 0; pass < 2; pass++) {
+        lrnn_vocab pieces = {0};
+        made = arena_take(&all, 1, sizeof *made);
+        pieces.offsets = arena_take(&all, count + 1, sizeof *pieces.offsets);
+        pieces.slots = arena_take(&all, slots, sizeof *pieces.slots);
+        pieces.bytes = arena_take(&all, total, 1);
+        if (pass == 1) {
+            *made = pieces;
+        } else if (arena_allocate(&all, allocator, "vocabulary") != LRNN_OK) {
+            return LRNN_ERR_MEMORY;
+        }
     }
     atomic_init(&made->owners, 1);
     made->allocator = *allocator;
-    made->offsets = memory_allocate(allocator, count + 1, sizeof *made->offsets, "vocabulary");
-    made->slots = memory_allocate(allocator, slots, sizeof *made->slots, "vocabulary");
-    made->bytes = memory_allocate(allocator, total, 1, "vocabulary");
-    if (made->offsets == NULL || made->slots == NULL || made->bytes == NULL) {
-        lrnn_vocab_destroy(made);
-        return LRNN_ERR_MEMORY;
-    }
     made->mask = slots - 1;
+    made->seed = token_seed(made);
+    memset(made->slots, -1, slots * sizeof *made->slots);
+    memset(made->single, -1, sizeof made->single);
+    *vocab = made;
+    return LRNN_OK;
+}
+
+static lrnn_status add_token(lrnn_vocab *vocab, const token *t)
+{
+    int32_t *place = (int32_t *)(uintptr_t)find_place(vocab, t->bytes, t->length);
+    if (*place >= 0) {
+        char shown[TOKEN_SHOWN];
+        return error_set(LRNN_ERR_INVALID, "vocabulary: token %zu, '%s', appears twice",
+                         vocab->size, token_show(shown, t->bytes, t->length));
+    }
+    size_t at = vocab->offsets[vocab->size];
+    memcpy(vocab->bytes + at, t->bytes, t->length);
+    if (token_is_unknown(t->bytes, t->length)) {
+        vocab->unknown = (int32_t)vocab->size;
+    }
+    *place = (int32_t)vocab->size++;
+    vocab->offsets[vocab->size] = at + t->length + 1;
+    return LRNN_OK;
+}
+
+lrnn_status vocab_create(lrnn_vocab **vocab, const lrnn_allocator *allocator, const token *tokens,
+                         size_t count, const lrnn_vocab_options *options)
+{
+    *vocab = NULL;
+    if (count == 0 || count > VOCAB_MAX_SIZE) {
+        return error_set(LRNN_ERR_INVALID, "vocabulary: expected 1..%zu tokens, found %zu",
+                         VOCAB_MAX_SIZE, count);
+    }
+    lrnn_vocab *made;
+    lrnn_status status = allocate(&made, allocator, tokens, count);
+    if (status != LRNN_OK) {
+        return status;
+    }
     made->options = *options;
     made->options.allocator = NULL;
-    made->unknown = unknown;
-    memset(made->slots, -1, slots * sizeof *made->slots);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = made->offsets[i];
-        memcpy(made->bytes + at, tokens[i].bytes, tokens[i].length);
-        made->offsets[i + 1] = at + tokens[i].length + 1;
-        size_t slot = vocab_hash(tokens[i].bytes, tokens[i].length) & made->mask;
-        while (made->slots[slot] >= 0) {
-            if (same_token(made, made->slots[slot], tokens[i].bytes, tokens[i].length)) {
-                lrnn_vocab_destroy(made);
-                return error_set(LRNN_ERR_INVALID, "label %zu: '%.100s' appears twice", i,
-                                 tokens[i].bytes);
-            }
-            slot = (slot + 1) & made->mask;
-        }
-        made->slots[slot] = (int32_t)i;
-        made->size = i + 1;
+    made->unknown = -1;
+    tokenizer_set_rules(&made->rules, options);
+    for (size_t i = 0; status == LRNN_OK && i < count; i++) {
+        status = add_token(made, &tokens[i]);
+    }
+    if (status != LRNN_OK) {
+        lrnn_vocab_destroy(made);
+        return status;
     }
     *vocab = made;
     return LRNN_OK;
@@ -115,9 +153,6 @@ void lrnn_vocab_destroy(lrnn_vocab *vocab)
         return;
     }
     lrnn_allocator allocator = vocab->allocator;
-    memory_release(&allocator, vocab->offsets);
-    memory_release(&allocator, vocab->slots);
-    memory_release(&allocator, vocab->bytes);
     memory_release(&allocator, vocab);
 }
 
@@ -147,13 +182,18 @@ int32_t lrnn_vocab_unknown(const lrnn_vocab *vocab)
 
 lrnn_status lrnn_vocab_find(int32_t *id, const lrnn_vocab *vocab, const char *bytes, size_t length)
 {
-    if (id == NULL || vocab == NULL || bytes == NULL) {
-        return error_null(id == NULL ? "id" : vocab == NULL ? "vocab" : "token");
+    if (id == NULL) {
+        return error_null("id");
     }
-    *id = vocab_lookup(vocab, bytes, length);
+    *id = -1;
+    if (vocab == NULL || bytes == NULL) {
+        return error_null(vocab == NULL ? "vocab" : "token");
+    }
+    *id = *find_place(vocab, bytes, length);
     if (*id < 0) {
-        return error_set(LRNN_ERR_NOT_FOUND, "token '%.*s' is not in the vocabulary",
-                         length < 100 ? (int)length : 100, bytes);
+        char shown[TOKEN_SHOWN];
+        return error_set(LRNN_ERR_NOT_FOUND, "token '%s' is not in the vocabulary",
+                         token_show(shown, bytes, length));
     }
     return LRNN_OK;
 }
@@ -161,19 +201,25 @@ lrnn_status lrnn_vocab_find(int32_t *id, const lrnn_vocab *vocab, const char *by
 lrnn_status lrnn_vocab_get_token(const char **bytes, size_t *length, const lrnn_vocab *vocab,
                                  int32_t id)
 {
-    if (bytes == NULL || vocab == NULL) {
-        return error_null(bytes == NULL ? "token" : "vocab");
+    size_t unwanted;
+    length = length != NULL ? length : &unwanted;
+    *length = 0;
+    if (bytes == NULL) {
+        return error_null("token");
+    }
+    *bytes = NULL;
+    if (vocab == NULL) {
+        return error_null("vocab");
     }
     if (id < 0 || (size_t)id >= vocab->size) {
         return error_set(LRNN_ERR_INVALID, "id: expected 0..%zu, found %d", vocab->size - 1,
                          (int)id);
     }
-    *bytes = vocab->bytes + vocab->offsets[id];
-    if (length != NULL) {
-        *length = vocab->offsets[id + 1] - vocab->offsets[id] - 1;
-    }
+    *bytes = token_at(vocab, id, length);
     return LRNN_OK;
 }
+
+/* ---- labels --------------------------------------------------------------------------------- */
 
 lrnn_status lrnn_vocab_create_from_labels(lrnn_vocab **vocab, const char *const *labels,
                                           size_t count, const lrnn_vocab_options *options)
@@ -199,13 +245,13 @@ lrnn_status lrnn_vocab_create_from_labels(lrnn_vocab **vocab, const char *const 
         if (labels[i] == NULL) {
             status = error_set(LRNN_ERR_INVALID, "labels[%zu] is NULL", i);
         } else {
-            tokens[i] = (token){labels[i], strlen(labels[i]), 0, i};
+            tokens[i] = (token){labels[i], strlen(labels[i])};
         }
     }
     if (status == LRNN_OK) {
         lrnn_vocab_options kept = default_options;
         kept.level = LRNN_LEVEL_LABEL;
-        status = vocab_create(vocab, &allocator, tokens, count, &kept, -1);
+        status = vocab_create(vocab, &allocator, tokens, count, &kept);
     }
     memory_release(&allocator, tokens);
     return status;
