@@ -54,7 +54,8 @@ typedef struct lrnn_rows {
 } lrnn_rows;
 
 /* Copies the tokens of one row so far, prompt first; lengths[row] of them. Only inside a callback.
- * LRNN_ERR_INVALID: no such row, NULL argument; LRNN_ERR_TOO_SMALL: capacity < lengths[row].
+ * LRNN_ERR_INVALID: no such row, NULL argument; LRNN_ERR_TOO_SMALL: capacity < lengths[row];
+ * LRNN_ERR_STATE: no callback is running.
  * Since 0.1. */
 LRNN_API lrnn_status lrnn_rows_copy_tokens(int32_t *tokens, size_t capacity, const lrnn_rows *rows,
                                            size_t row);
@@ -62,8 +63,8 @@ LRNN_API lrnn_status lrnn_rows_copy_tokens(int32_t *tokens, size_t capacity, con
 /* All callbacks return 0 to go on. Above 0: stop, the caller's wish; the call that is running ends
  * with LRNN_ERR_CANCELLED. Below 0: the callback has failed; it ends with LRNN_ERR_CALLBACK and the
  * number is in the message. Either way the decoder may be run again. Callbacks run in the calling
- * thread and in its own floating-point mode; they must not use the decoder they are called from,
- * but for lrnn_rows_copy_tokens. */
+ * thread and in its own floating-point mode; they must not run the decoder they are called from
+ * (LRNN_ERR_STATE). */
 
 /* ---- scorer: a source of scores of the caller's own -------------------------------------------
  */

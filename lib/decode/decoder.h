@@ -110,6 +110,7 @@ struct lrnn_decoder {
     lrnn_rows rows;
     const int32_t *scored; /* the text that lrnn_decoder_score is at work on */
     fpmode mode;           /* of the caller */
+    bool called;           /* a callback is running */
 
     /* ---- a step ---- */
     real *values;                   /* [row_capacity,V]; logits itself without filters */
@@ -153,6 +154,9 @@ static inline bool decoder_is_sampled(const lrnn_decoder_options *options)
  * returns the status of what the callback returned. */
 void decoder_leave(lrnn_decoder *decoder);
 lrnn_status decoder_return(lrnn_decoder *decoder, int32_t returned, const char *name);
+
+/* LRNN_ERR_STATE while a callback is running: the decoder is in the middle of a step. */
+lrnn_status decoder_check_idle(const lrnn_decoder *decoder);
 
 /* decoder->rows from the row arrays of this step. */
 void decoder_show_rows(lrnn_decoder *decoder);

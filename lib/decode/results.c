@@ -36,7 +36,8 @@ static bool stored_before(const stored_result *results, size_t count)
     return false;
 }
 
-static void store(const slot *of, const ending *item, stored_result *results, size_t *count)
+static void store(const lrnn_decoder *d, const slot *of, const ending *item, stored_result *results,
+                  size_t *count)
 {
     stored_result *to = &results[*count];
     to->count = item->length;
@@ -51,7 +52,7 @@ static void store(const slot *of, const ending *item, stored_result *results, si
         to->log_probabilities[path] = item->log_probability;
     }
     decoder_copy_path(to->tokens, to->log_probabilities, path, of, item->node);
-    if (!stored_before(results, *count)) {
+    if (d->groups == 1 || !stored_before(results, *count)) {
         (*count)++;
     }
 }
@@ -86,10 +87,10 @@ void decoder_store(lrnn_decoder *decoder, slot *of)
             break;
         }
         decoder->taken[group]++;
-        store(of, best, results, count);
+        store(decoder, of, best, results, count);
     }
     for (size_t i = 0; i < of->unfinished.count && *count < n_best; i++) {
-        store(of, &of->unfinished.items[i], results, count);
+        store(decoder, of, &of->unfinished.items[i], results, count);
     }
     of->done = true;
 }

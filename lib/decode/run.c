@@ -10,12 +10,14 @@
 
 void decoder_leave(lrnn_decoder *decoder)
 {
+    decoder->called = true;
     fpmode_leave(decoder->mode);
 }
 
 lrnn_status decoder_return(lrnn_decoder *decoder, int32_t returned, const char *name)
 {
     decoder->mode = fpmode_enter();
+    decoder->called = false;
     if (returned > 0) {
         return error_set(LRNN_ERR_CANCELLED, "%s: the callback asked to stop", name);
     }
@@ -23,6 +25,12 @@ lrnn_status decoder_return(lrnn_decoder *decoder, int32_t returned, const char *
         return error_set(LRNN_ERR_CALLBACK, "%s: the callback failed with %d", name, (int)returned);
     }
     return LRNN_OK;
+}
+
+lrnn_status decoder_check_idle(const lrnn_decoder *decoder)
+{
+    return decoder->called ? error_set(LRNN_ERR_STATE, "called from a callback of the same decoder")
+                           : LRNN_OK;
 }
 
 void decoder_show_rows(lrnn_decoder *decoder)
@@ -44,15 +52,18 @@ lrnn_status lrnn_rows_copy_tokens(int32_t *tokens, size_t capacity, const lrnn_r
     if (rows == NULL || (tokens == NULL && capacity > 0)) {
         return error_null(rows == NULL ? "rows" : "tokens");
     }
-    if (row >= rows->count) {
-        return error_set(LRNN_ERR_INVALID, "row: %zu of %zu", row, rows->count);
+    const lrnn_decoder *d = rows->decoder;
+    if (!d->called) {
+        return error_set(LRNN_ERR_STATE, "rows: they are gone, their callback has returned");
     }
-    size_t length = (size_t)rows->lengths[row];
+    if (row >= d->row_count) {
+        return error_set(LRNN_ERR_INVALID, "row: %zu of %zu", row, d->row_count);
+    }
+    size_t length = (size_t)d->lengths[row];
     if (capacity < length) {
         return error_set(LRNN_ERR_TOO_SMALL, "capacity: %zu, but the row has %zu tokens", capacity,
                          length);
     }
-    const lrnn_decoder *d = rows->decoder;
     if (length == 0) {
         return LRNN_OK;
     }
@@ -277,7 +288,7 @@ lrnn_status lrnn_decoder_run(lrnn_decoder *decoder, const lrnn_request *requests
         return error_set(LRNN_ERR_INVALID, "count: expected 1..%zu (options.requests), found %zu",
                          decoder->options.requests, count);
     }
-    lrnn_status status = LRNN_OK;
+    lrnn_status status = decoder_check_idle(decoder);
     for (size_t i = 0; status == LRNN_OK && i < count; i++) {
         lrnn_request checked;
         status = decoder_read_request(&checked, decoder, requests, i);

@@ -88,7 +88,10 @@ lrnn_status lrnn_decoder_score(double *total, real *log_probabilities, lrnn_deco
         return error_null(decoder == NULL ? "decoder" : "request");
     }
     lrnn_request copy;
-    lrnn_status status = decoder_read_request(&copy, decoder, request, 0);
+    lrnn_status status = decoder_check_idle(decoder);
+    if (status == LRNN_OK) {
+        status = decoder_read_request(&copy, decoder, request, 0);
+    }
     if (status == LRNN_OK) {
         status = check(decoder, &copy, first);
     }
