@@ -80,7 +80,7 @@ SONAME := liblrnn.so.$(SOVERSION)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests FORCE
+.PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests run-thread-tests FORCE
 
 all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(PROGRAM) $(BUILD)/lrnn.pc ## build library and program
 
@@ -166,6 +166,10 @@ tests: all $(TEST_BINARIES) $(GRADCHECK_BINARIES)
 
 run-tests: tests
 	BUILD=$(BUILD) tests/run $(TEST_BINARIES) $(GRADCHECK_BINARIES)
+
+THREAD_TESTS := $(filter %/base_pool_test %/text_vocab_test $(BUILD)/tests/api/%,$(TEST_BINARIES))
+run-thread-tests: $(THREAD_TESTS)
+	tests/run $(THREAD_TESTS)
 
 check: tests ## the daily loop: unit, api, golden, gradient, program and install tests
 	BUILD=$(BUILD) MAKE="$(MAKE)" tests/run $(TEST_BINARIES) $(GRADCHECK_BINARIES) \
