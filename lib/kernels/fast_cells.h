@@ -1,26 +1,11 @@
-/* The cells, forward and backward; equations in kernels.h. One function does a vector of hidden
- * units of one row, its last part too: `lanes` units are there. */
+/* The cells, forward and backward; equations in kernels.h. One function does a block of hidden
+ * units of one row. */
 #ifndef KERNELS_FAST_CELLS_H
 #define KERNELS_FAST_CELLS_H
 
-#include "functions.h"
+#include "fast_loops.h"
 
-/* Calls a function of (k, lanes) for all hidden units k of a row; the call with a constant number
- * of lanes is compiled without masks. */
-#define FOR_UNITS(H, call)                                                                         \
-    do {                                                                                           \
-        size_t k = 0;                                                                              \
-        for (; k + VECTOR_LENGTH <= (H); k += VECTOR_LENGTH) {                                     \
-            const size_t lanes = VECTOR_LENGTH;                                                    \
-            call;                                                                                  \
-        }                                                                                          \
-        if (k < (H)) {                                                                             \
-            const size_t lanes = (H)-k;                                                            \
-            call;                                                                                  \
-        }                                                                                          \
-    } while (0)
-
-/* The slope of sigmoid and of tanh where they have the value x. */
+/* The slopes of sigmoid and tanh where they have the value x. */
 ALWAYS_INLINE vector sigmoid_slope(vector x)
 {
     return x * (1.0f - x);
@@ -33,17 +18,19 @@ ALWAYS_INLINE vector tanh_slope(vector x)
 
 /* ---- RNN ---- */
 
-ALWAYS_INLINE void rnn_tanh_unit(real *a, real *h, size_t lanes)
+ALWAYS_INLINE void rnn_tanh_block(real *a, real *h, const size_t count, size_t lanes)
 {
-    vector y = vector_tanh(load_lanes(a, lanes));
-    store_lanes(a, y, lanes);
-    store_lanes(h, y, lanes);
+    vector y[EACH_MOST];
+    load_each(count, y, a, lanes);
+    tanh_each(count, y);
+    store_each(count, a, y, lanes);
+    store_each(count, h, y, lanes);
 }
 
 static void rnn_tanh_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
 {
     for (size_t row = 0; row < rows; row++, a += H, h += h_row) {
-        FOR_UNITS(H, rnn_tanh_unit(a + k, h + k, lanes));
+        FOR_BLOCKS(H, rnn_tanh_block(a + i, h + i, count, lanes));
     }
 }
 
@@ -57,7 +44,7 @@ ALWAYS_INLINE void rnn_relu_unit(real *a, real *h, size_t lanes)
 static void rnn_relu_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
 {
     for (size_t row = 0; row < rows; row++, a += H, h += h_row) {
-        FOR_UNITS(H, rnn_relu_unit(a + k, h + k, lanes));
+        FOR_VECTORS(H, rnn_relu_unit(a + i, h + i, lanes));
     }
 }
 
@@ -69,7 +56,7 @@ ALWAYS_INLINE void rnn_tanh_back(real *h, const real *dh, size_t lanes)
 
 static void rnn_tanh_backward(size_t rows, size_t H, real *h, const real *dh)
 {
-    FOR_UNITS(rows * H, rnn_tanh_back(h + k, dh + k, lanes));
+    FOR_VECTORS(rows * H, rnn_tanh_back(h + i, dh + i, lanes));
 }
 
 ALWAYS_INLINE void rnn_relu_back(real *h, const real *dh, size_t lanes)
@@ -80,29 +67,38 @@ ALWAYS_INLINE void rnn_relu_back(real *h, const real *dh, size_t lanes)
 
 static void rnn_relu_backward(size_t rows, size_t H, real *h, const real *dh)
 {
-    FOR_UNITS(rows * H, rnn_relu_back(h + k, dh + k, lanes));
+    FOR_VECTORS(rows * H, rnn_relu_back(h + i, dh + i, lanes));
 }
 
 /* ---- LSTM ---- */
 
-ALWAYS_INLINE void lstm_unit(size_t H, real *gates, const real *c, real *c_next, real *tanh_c,
-                             real *h, size_t lanes)
+ALWAYS_INLINE void lstm_block(size_t H, real *gates, const real *c, real *c_next, real *tanh_c,
+                              real *h, const size_t count, size_t lanes)
 {
-    vector i = vector_sigmoid(load_lanes(gates, lanes));
-    vector f = vector_sigmoid(load_lanes(gates + H, lanes));
-    vector g = vector_tanh(load_lanes(gates + 2 * H, lanes));
-    vector o = vector_sigmoid(load_lanes(gates + 3 * H, lanes));
-    vector next = f * load_lanes(c, lanes) + rounded(i * g);
-    vector squashed = vector_tanh(next);
-    store_lanes(gates, i, lanes);
-    store_lanes(gates + H, f, lanes);
-    store_lanes(gates + 2 * H, g, lanes);
-    store_lanes(gates + 3 * H, o, lanes);
-    store_lanes(c_next, next, lanes);
+    vector in[EACH_MOST], candidate[EACH_MOST], next[EACH_MOST], gate[EACH_MOST];
+    load_each(count, in, gates, lanes);
+    sigmoid_each(count, in);
+    store_each(count, gates, in, lanes);
+    load_each(count, candidate, gates + 2 * H, lanes);
+    tanh_each(count, candidate);
+    store_each(count, gates + 2 * H, candidate, lanes);
+    load_each(count, gate, gates + H, lanes);
+    sigmoid_each(count, gate);
+    store_each(count, gates + H, gate, lanes);
+
+    load_each(count, next, c, lanes);
+    EACH next[i] = gate[i] * next[i] + rounded(in[i] * candidate[i]);
+    store_each(count, c_next, next, lanes);
+    tanh_each(count, next);
     if (tanh_c != NULL) {
-        store_lanes(tanh_c, squashed, lanes);
+        store_each(count, tanh_c, next, lanes);
     }
-    store_lanes(h, o * squashed, lanes);
+
+    load_each(count, gate, gates + 3 * H, lanes);
+    sigmoid_each(count, gate);
+    store_each(count, gates + 3 * H, gate, lanes);
+    EACH gate[i] = gate[i] * next[i];
+    store_each(count, h, gate, lanes);
 }
 
 static void lstm_forward(size_t rows, size_t H, real *gates, const real *c, real *c_next,
@@ -110,8 +106,8 @@ static void lstm_forward(size_t rows, size_t H, real *gates, const real *c, real
 {
     for (size_t row = 0; row < rows; row++, gates += 4 * H, c += H, c_next += H, h += h_row) {
         real *squashed = tanh_c == NULL ? NULL : tanh_c + row * H;
-        FOR_UNITS(H, lstm_unit(H, gates + k, c + k, c_next + k,
-                               squashed == NULL ? NULL : squashed + k, h + k, lanes));
+        FOR_BLOCKS(H, lstm_block(H, gates + i, c + i, c_next + i,
+                                 squashed == NULL ? NULL : squashed + i, h + i, count, lanes));
     }
 }
 
@@ -134,24 +130,40 @@ static void lstm_backward(size_t rows, size_t H, real *gates, const real *c, con
 {
     for (size_t row = 0; row < rows; row++, gates += 4 * H) {
         size_t at = row * H;
-        FOR_UNITS(H, lstm_back(H, gates + k, c + at + k, tanh_c + at + k, dh + at + k, dc + at + k,
-                               lanes));
+        FOR_VECTORS(H, lstm_back(H, gates + i, c + at + i, tanh_c + at + i, dh + at + i,
+                                 dc + at + i, lanes));
     }
 }
 
 /* ---- GRU ---- */
 
-ALWAYS_INLINE void gru_unit(size_t H, real *x, const real *s, const real *h_previous, real *h,
+/* The gates r or z. */
+ALWAYS_INLINE void gru_gate(const size_t count, vector gate[EACH_MOST], real *x, const real *s,
                             size_t lanes)
 {
-    vector r = vector_sigmoid(load_lanes(x, lanes) + load_lanes(s, lanes));
-    vector z = vector_sigmoid(load_lanes(x + H, lanes) + load_lanes(s + H, lanes));
-    vector n = vector_tanh(r * load_lanes(s + 2 * H, lanes) + load_lanes(x + 2 * H, lanes));
-    vector before = load_lanes(h_previous, lanes);
-    store_lanes(x, r, lanes);
-    store_lanes(x + H, z, lanes);
-    store_lanes(x + 2 * H, n, lanes);
-    store_lanes(h, z * (before - n) + n, lanes); /* (1 - z) n + z h */
+    vector from_h[EACH_MOST];
+    load_each(count, gate, x, lanes);
+    load_each(count, from_h, s, lanes);
+    EACH gate[i] = gate[i] + from_h[i];
+    sigmoid_each(count, gate);
+    store_each(count, x, gate, lanes);
+}
+
+ALWAYS_INLINE void gru_block(size_t H, real *x, const real *s, const real *h_previous, real *h,
+                             const size_t count, size_t lanes)
+{
+    vector n[EACH_MOST], from_h[EACH_MOST], gate[EACH_MOST], before[EACH_MOST];
+    gru_gate(count, gate, x, s, lanes);
+    load_each(count, n, x + 2 * H, lanes);
+    load_each(count, from_h, s + 2 * H, lanes);
+    EACH n[i] = gate[i] * from_h[i] + n[i];
+    tanh_each(count, n);
+    store_each(count, x + 2 * H, n, lanes);
+
+    gru_gate(count, gate, x + H, s + H, lanes);
+    load_each(count, before, h_previous, lanes);
+    EACH n[i] = gate[i] * (before[i] - n[i]) + n[i]; /* (1 - z) n + z h */
+    store_each(count, h, n, lanes);
 }
 
 static void gru_forward(size_t rows, size_t H, real *x, const real *s, const real *h_previous,
@@ -160,7 +172,7 @@ static void gru_forward(size_t rows, size_t H, real *x, const real *s, const rea
     for (size_t row = 0; row < rows; row++, x += 3 * H, s += 3 * H) {
         const real *before = h_previous + row * h_previous_row;
         real *after = h + row * h_row;
-        FOR_UNITS(H, gru_unit(H, x + k, s + k, before + k, after + k, lanes));
+        FOR_BLOCKS(H, gru_block(H, x + i, s + i, before + i, after + i, count, lanes));
     }
 }
 
@@ -186,7 +198,7 @@ static void gru_backward(size_t rows, size_t H, real *x, real *s, const real *h_
 {
     for (size_t row = 0; row < rows; row++, x += 3 * H, s += 3 * H, dh += H) {
         const real *before = h_previous + row * h_previous_row;
-        FOR_UNITS(H, gru_back(H, x + k, s + k, before + k, dh + k, lanes));
+        FOR_VECTORS(H, gru_back(H, x + i, s + i, before + i, dh + i, lanes));
     }
 }
 

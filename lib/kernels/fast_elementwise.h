@@ -2,38 +2,36 @@
 #ifndef KERNELS_FAST_ELEMENTWISE_H
 #define KERNELS_FAST_ELEMENTWISE_H
 
+#include "fast_loops.h"
 #include "functions.h"
-
-/* y[i] = expression of vectors x and y. */
-#define FOR_VECTORS(n, body)                                                                       \
-    do {                                                                                           \
-        size_t i = 0;                                                                              \
-        for (; i + VECTOR_LENGTH <= (n); i += VECTOR_LENGTH) {                                     \
-            const size_t lanes = VECTOR_LENGTH;                                                    \
-            body;                                                                                  \
-        }                                                                                          \
-        if (i < (n)) {                                                                             \
-            const size_t lanes = (n)-i;                                                            \
-            body;                                                                                  \
-        }                                                                                          \
-    } while (0)
 
 #define X load_lanes(x + i, lanes)
 #define Y load_lanes(y + i, lanes)
 
+typedef void each_function(const size_t count, vector x[EACH_MOST]);
+
+ALWAYS_INLINE void map_block(each_function *function, real *y, const real *x, const size_t count,
+                             size_t lanes)
+{
+    vector v[EACH_MOST];
+    load_each(count, v, x, lanes);
+    function(count, v);
+    store_each(count, y, v, lanes);
+}
+
 static void map_exp(real *y, const real *x, size_t n)
 {
-    FOR_VECTORS(n, store_lanes(y + i, vector_exp(X), lanes));
+    FOR_BLOCKS(n, map_block(exp_each, y + i, x + i, count, lanes));
 }
 
 static void map_sigmoid(real *y, const real *x, size_t n)
 {
-    FOR_VECTORS(n, store_lanes(y + i, vector_sigmoid(X), lanes));
+    FOR_BLOCKS(n, map_block(sigmoid_each, y + i, x + i, count, lanes));
 }
 
 static void map_tanh(real *y, const real *x, size_t n)
 {
-    FOR_VECTORS(n, store_lanes(y + i, vector_tanh(X), lanes));
+    FOR_BLOCKS(n, map_block(tanh_each, y + i, x + i, count, lanes));
 }
 
 static void add(real *y, const real *x, size_t n)
@@ -51,9 +49,20 @@ static void add_scaled(real *y, const real *x, real factor, size_t n)
     FOR_VECTORS(n, store_lanes(y + i, X * factor + Y, lanes));
 }
 
+ALWAYS_INLINE void exp_shifted_block(real *x, real shift, real factor, const size_t count,
+                                     size_t lanes)
+{
+    vector v[EACH_MOST];
+    load_each(count, v, x, lanes);
+    EACH v[i] = v[i] - shift;
+    exp_each(count, v);
+    EACH v[i] = v[i] * factor;
+    store_each(count, x, v, lanes);
+}
+
 static void exp_shifted(real *x, size_t n, real shift, real factor)
 {
-    FOR_VECTORS(n, store_lanes(x + i, factor * vector_exp(X - shift), lanes));
+    FOR_BLOCKS(n, exp_shifted_block(x + i, shift, factor, count, lanes));
 }
 
 /* ---- sums: 16 partial ones in double, element i in number i % 16, on every instruction set ----
@@ -125,8 +134,9 @@ ALWAYS_INLINE void exp_add(sums *to, const real *x, real shift)
         vector e[4];
         UNROLL for (size_t j = 0; j < 4; j++)
         {
-            e[j] = vector_exp(load(x + j * SUMS + v * VECTOR_LENGTH) - shift);
+            e[j] = load(x + j * SUMS + v * VECTOR_LENGTH) - shift;
         }
+        exp_each(4, e);
         vector four = (e[0] + e[1]) + (e[2] + e[3]);
         to->part[2 * v] += first_half(four);
         to->part[2 * v + 1] += second_half(four);

@@ -23,13 +23,9 @@
 #if defined(__AVX512F__)
 #define VECTOR_LENGTH   16
 #define VECTOR_REGISTER "+v"
-#define FIRST_HALF      0, 1, 2, 3, 4, 5, 6, 7
-#define SECOND_HALF     8, 9, 10, 11, 12, 13, 14, 15
 #elif defined(__AVX2__)
 #define VECTOR_LENGTH   8
 #define VECTOR_REGISTER "+x"
-#define FIRST_HALF      0, 1, 2, 3
-#define SECOND_HALF     4, 5, 6, 7
 #else
 #define VECTOR_LENGTH 4
 #if defined(__x86_64__)
@@ -37,8 +33,6 @@
 #else
 #define VECTOR_REGISTER "+w"
 #endif
-#define FIRST_HALF  0, 1
-#define SECOND_HALF 2, 3
 #endif
 
 #define VECTOR_BYTES (VECTOR_LENGTH * 4)
@@ -51,7 +45,7 @@ typedef double doubles __attribute__((vector_size(VECTOR_BYTES)));
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
@@ -199,12 +193,28 @@ ALWAYS_INLINE vector where(integers mask, vector x)
 /* A vector as two vectors of doubles. */
 ALWAYS_INLINE doubles first_half(vector x)
 {
-    return __builtin_convertvector(__builtin_shufflevector(x, x, FIRST_HALF), doubles);
+#if defined(__AVX512F__)
+    return (doubles)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)x));
+#elif defined(__AVX2__)
+    return (doubles)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)x));
+#elif defined(__x86_64__)
+    return (doubles)_mm_cvtps_pd((__m128)x);
+#else
+    return (doubles)vcvt_f64_f32(vget_low_f32((float32x4_t)x));
+#endif
 }
 
 ALWAYS_INLINE doubles second_half(vector x)
 {
-    return __builtin_convertvector(__builtin_shufflevector(x, x, SECOND_HALF), doubles);
+#if defined(__AVX512F__)
+    return (doubles)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)x, 1));
+#elif defined(__AVX2__)
+    return (doubles)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)x, 1));
+#elif defined(__x86_64__)
+    return (doubles)_mm_cvtps_pd(_mm_movehl_ps((__m128)x, (__m128)x));
+#else
+    return (doubles)vcvt_high_f64_f32((float32x4_t)x);
+#endif
 }
 
 #endif

@@ -1,0 +1,49 @@
+/* Loops over values in vectors and in blocks of vectors, the last ones incomplete. */
+#ifndef KERNELS_FAST_LOOPS_H
+#define KERNELS_FAST_LOOPS_H
+
+#include "functions.h"
+
+/* Calls a function of (i, lanes) for all values i; the call with a constant number of lanes is
+ * compiled without masks. */
+#define FOR_VECTORS(n, call)                                                                       \
+    do {                                                                                           \
+        size_t i = 0;                                                                              \
+        for (; i + VECTOR_LENGTH <= (n); i += VECTOR_LENGTH) {                                     \
+            const size_t lanes = VECTOR_LENGTH;                                                    \
+            call;                                                                                  \
+        }                                                                                          \
+        if (i < (n)) {                                                                             \
+            const size_t lanes = (n)-i;                                                            \
+            call;                                                                                  \
+        }                                                                                          \
+    } while (0)
+
+/* The same for a function of (i, count, lanes): count vectors, the last one with that many lanes.
+ */
+#define FOR_BLOCKS(n, call)                                                                        \
+    do {                                                                                           \
+        size_t i = 0;                                                                              \
+        for (; i + EACH_MOST * VECTOR_LENGTH <= (n); i += EACH_MOST * VECTOR_LENGTH) {             \
+            const size_t count = EACH_MOST, lanes = VECTOR_LENGTH;                                 \
+            call;                                                                                  \
+        }                                                                                          \
+        for (; i < (n); i += VECTOR_LENGTH) {                                                      \
+            const size_t count = 1, lanes = (n)-i < VECTOR_LENGTH ? (n)-i : VECTOR_LENGTH;         \
+            call;                                                                                  \
+        }                                                                                          \
+    } while (0)
+
+ALWAYS_INLINE void load_each(const size_t count, vector to[EACH_MOST], const real *from,
+                             size_t lanes)
+{
+    EACH to[i] = load_lanes(from + i * VECTOR_LENGTH, i + 1 < count ? VECTOR_LENGTH : lanes);
+}
+
+ALWAYS_INLINE void store_each(const size_t count, real *to, const vector from[EACH_MOST],
+                              size_t lanes)
+{
+    EACH store_lanes(to + i * VECTOR_LENGTH, from[i], i + 1 < count ? VECTOR_LENGTH : lanes);
+}
+
+#endif
