@@ -17,6 +17,7 @@ DESTDIR ?=
 
 CC         ?= cc
 AR         ?= ar
+OBJCOPY    ?= objcopy
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
@@ -99,9 +100,20 @@ $(BUILD)/obj/src/%.o: src/%.c $(BUILD)/config
 	@mkdir -p $(@D)
 	$(CC) -Iinclude $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(STATIC): $(LIB_OBJECTS)
+# The archive that is installed is one object whose internal names are local, so that they cannot meet
+# the application's. Tests, which look inside, link the other one.
+INTERNAL := $(BUILD)/internal/liblrnn.a
+
+$(INTERNAL): $(LIB_OBJECTS)
+	@mkdir -p $(@D)
 	rm -f $@
 	$(AR) rcs $@ $^
+
+$(STATIC): $(LIB_OBJECTS)
+	$(LD) -r $^ -o $(BUILD)/obj/liblrnn.o
+	$(OBJCOPY) --localize-hidden $(BUILD)/obj/liblrnn.o
+	rm -f $@
+	$(AR) rcs $@ $(BUILD)/obj/liblrnn.o
 
 $(SHARED): $(LIB_OBJECTS) lib/lrnn.map
 	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/lrnn.map -Wl,--no-undefined \
@@ -126,9 +138,9 @@ $(BUILD)/lrnn.pc: lrnn.pc.in $(BUILD)/config Makefile
 TEST_CFLAGS = -Iinclude -Ilib -Itests $(BLAS_CFLAGS) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
               -pthread -DSOURCE_ROOT='"$(CURDIR)"' -DEXPECT_BLAS='"$(BLAS_EXPECT)"'
 
-$(BUILD)/tests/%: tests/%.c $(STATIC)
+$(BUILD)/tests/%: tests/%.c $(INTERNAL)
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d $< $(STATIC) $(LDFLAGS) $(LIBS) -lcmocka -o $@
+	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d $< $(INTERNAL) $(LDFLAGS) $(LIBS) -lcmocka -o $@
 
 # The same library in double precision, for gradient checks; never installed. Public headers are
 # copied with float replaced by double, and public symbols are renamed.
