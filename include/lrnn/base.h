@@ -54,7 +54,8 @@ typedef enum lrnn_status {
     LRNN_END = -20             /* not an error: there is nothing more to give */
 } lrnn_status;
 
-/* A short English text for a status, "out of memory". Never NULL; the string is static. Since 0.1. */
+/* A short English text for a status, "out of memory". Never NULL; the string is static. Since 0.1.
+ */
 LRNN_API const char *lrnn_status_text(lrnn_status status);
 
 /* One line of detail on the last call that failed in this thread: which field, file, tensor or

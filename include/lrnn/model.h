@@ -15,8 +15,8 @@ extern "C" {
 /* A batch of B sequences of up to T steps: read-only, borrowed for the duration of a call. The same
  * struct serves inference and training; inference ignores targets and weights.
  *
- * Where the head answers once a sequence (LRNN_HEAD_LAST, LRNN_HEAD_FINAL), the arrays marked * have
- * no T dimension. */
+ * Where the head answers once a sequence (LRNN_HEAD_LAST, LRNN_HEAD_FINAL), the arrays marked *
+ * have no T dimension. */
 typedef struct lrnn_sequences {
     size_t size;  /* set by lrnn_sequences_init */
     size_t batch; /* B, at least 1 */
@@ -51,12 +51,7 @@ typedef struct lrnn_model lrnn_model;
  *         c' = sigmoid(f)*c + sigmoid(i)*tanh(g)    h' = sigmoid(o)*tanh(c')
  *   GRU   r,z = sigmoid(W_ih x + b_ih + W_hh h + b_hh) (rows r, z, n)
  *         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))    h' = (1-z)*n + z*h */
-enum {
-    LRNN_CELL_RNN_TANH = 0,
-    LRNN_CELL_RNN_RELU = 1,
-    LRNN_CELL_LSTM = 2,
-    LRNN_CELL_GRU = 3
-};
+enum { LRNN_CELL_RNN_TANH = 0, LRNN_CELL_RNN_RELU = 1, LRNN_CELL_LSTM = 2, LRNN_CELL_GRU = 3 };
 
 /* Where the linear layer behind the recurrent ones is applied. */
 enum {
@@ -149,7 +144,8 @@ LRNN_API lrnn_status lrnn_model_get_options(lrnn_model_options *options, const l
 LRNN_API const lrnn_vocab *lrnn_model_input_vocab(const lrnn_model *model);
 LRNN_API const lrnn_vocab *lrnn_model_output_vocab(const lrnn_model *model);
 
-/* Number of values the model gives per step or per sequence: O, or D*H without a head. Since 0.1. */
+/* Number of values the model gives per step or per sequence: O, or D*H without a head. Since 0.1.
+ */
 LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
 
 /* What a parameter is. Names and shapes are those of a PyTorch module with members `embedding`
@@ -212,9 +208,9 @@ LRNN_API lrnn_status lrnn_model_load_memory(lrnn_model **model, const void *byte
 /* ---- state: a running instance --------------------------------------------------------------- */
 
 /* h and c of every layer for a number of streams, and the scratch that a step needs. One thread at
- * a time. After create nothing here allocates, locks, does I/O or calls BLAS. The result of a stream
- * does not depend on which others run beside it, and feeding T steps at once gives the same bits as
- * feeding them one by one. */
+ * a time. After create nothing here allocates, locks, does I/O or calls BLAS. The result of a
+ * stream does not depend on which others run beside it, and feeding T steps at once gives the same
+ * bits as feeding them one by one. */
 typedef struct lrnn_state lrnn_state;
 
 typedef struct lrnn_state_options {

@@ -124,9 +124,9 @@ LRNN_API lrnn_status lrnn_optimizer_set_learning_rate(lrnn_optimizer *optimizer,
 /* Number of updates made so far. Since 0.1. */
 LRNN_API uint64_t lrnn_optimizer_updates(const lrnn_optimizer *optimizer);
 
-/* One update of an array of the caller's own, of the length given at create. (A trainer's parameters
- * are updated by lrnn_trainer_update.) LRNN_ERR_NUMERIC: a gradient is NaN or infinite; nothing has
- * changed. LRNN_ERR_INVALID: NULL argument. Since 0.1. */
+/* One update of an array of the caller's own, of the length given at create. (A trainer's
+ * parameters are updated by lrnn_trainer_update.) LRNN_ERR_NUMERIC: a gradient is NaN or infinite;
+ * nothing has changed. LRNN_ERR_INVALID: NULL argument. Since 0.1. */
 LRNN_API lrnn_status lrnn_optimizer_update(lrnn_optimizer *optimizer, float *parameters,
                                            const float *gradients);
 
@@ -169,8 +169,7 @@ typedef struct lrnn_schedule_options {
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_schedule_options).
  * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
-LRNN_API lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options,
-                                                size_t struct_size);
+LRNN_API lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options, size_t struct_size);
 
 /* options: NULL means the defaults. LRNN_ERR_INVALID: a field out of range; LRNN_ERR_MEMORY.
  * Since 0.1. */
@@ -215,7 +214,8 @@ typedef struct lrnn_trainer_options {
     size_t steps;                    /* most steps T of a window; default 32, at least 1 */
     size_t threads;                  /* that work on a window, the caller's included; default 1 */
     uint64_t seed;                   /* of dropout; default 1 */
-    double clip_norm;  /* lrnn_trainer_step clips the gradient to this norm; 0 (default): it does not */
+    double
+        clip_norm; /* lrnn_trainer_step clips the gradient to this norm; 0 (default): it does not */
     double clip_value; /* and before that each element to +-this; 0 (default): it does not */
     /* Of the target distribution, this share is spread evenly over all classes; default 0, 0..1. */
     double label_smoothing;
@@ -289,8 +289,8 @@ LRNN_API lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const floa
 LRNN_API lrnn_status lrnn_trainer_snapshot(lrnn_model **model, const lrnn_trainer *trainer);
 
 /* Overwrites one parameter, or with name NULL all of them in the order of the flat array.
- * LRNN_ERR_NOT_FOUND; LRNN_ERR_INVALID: count is not the number of values; LRNN_ERR_NUMERIC: a value
- * is NaN or infinite. Since 0.1. */
+ * LRNN_ERR_NOT_FOUND; LRNN_ERR_INVALID: count is not the number of values; LRNN_ERR_NUMERIC: a
+ * value is NaN or infinite. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_set_parameter(lrnn_trainer *trainer, const char *name,
                                                 const float *values, size_t count);
 
@@ -305,9 +305,9 @@ LRNN_API lrnn_status lrnn_trainer_set_frozen(lrnn_trainer *trainer, const char *
 LRNN_API lrnn_status lrnn_trainer_zero_gradients(lrnn_trainer *trainer);
 
 /* Runs a window with dropout, keeps its activations for lrnn_trainer_backward, advances the carried
- * state, and computes the loss if the trainer has one and targets are given. `sequences` and what it
- * points to must stay until backward is done. result: NULL if not wanted.
- * Errors as lrnn_trainer_step. Since 0.1. */
+ * state, and computes the loss if the trainer has one and targets are given. `sequences` and what
+ * it points to must stay until backward is done. result: NULL if not wanted. Errors as
+ * lrnn_trainer_step. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequences *sequences,
                                           lrnn_train_result *result);
 
@@ -369,8 +369,8 @@ LRNN_API lrnn_status lrnn_trainer_update(lrnn_trainer *trainer, lrnn_optimizer *
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
 
-/* What a checkpoint holds. Each handle but the trainer may be NULL: left out on save, not touched on
- * load. */
+/* What a checkpoint holds. Each handle but the trainer may be NULL: left out on save, not touched
+ * on load. */
 typedef struct lrnn_checkpoint {
     size_t size; /* set by lrnn_checkpoint_init */
     lrnn_trainer *trainer;
@@ -397,10 +397,9 @@ LRNN_API lrnn_status lrnn_checkpoint_save(const lrnn_checkpoint *checkpoint, con
  * lrnn_model_load. After any error all objects are as they were. Since 0.1. */
 LRNN_API lrnn_status lrnn_checkpoint_load(const lrnn_checkpoint *checkpoint, const char *path);
 
-/* Copies the note of a checkpoint file, NUL-terminated. note: room for `capacity` bytes, or NULL with
- * capacity 0 to ask for the length; *length: without the NUL.
- * LRNN_ERR_TOO_SMALL; LRNN_ERR_NOT_FOUND: it has none; LRNN_ERR_IO, LRNN_ERR_FORMAT,
- * LRNN_ERR_MEMORY. Since 0.1. */
+/* Copies the note of a checkpoint file, NUL-terminated. note: room for `capacity` bytes, or NULL
+ * with capacity 0 to ask for the length; *length: without the NUL. LRNN_ERR_TOO_SMALL;
+ * LRNN_ERR_NOT_FOUND: it has none; LRNN_ERR_IO, LRNN_ERR_FORMAT, LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_checkpoint_read_note(char *note, size_t capacity, size_t *length,
                                                const char *path);
 

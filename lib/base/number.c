@@ -32,8 +32,7 @@ bool number_read_double(double *value, const char *text)
 {
     char copy[NUMBER_ROOM];
     size_t length = strlen(text);
-    if (length == 0 || length >= sizeof copy ||
-        strspn(text, "0123456789+-.eE") != length) {
+    if (length == 0 || length >= sizeof copy || strspn(text, "0123456789+-.eE") != length) {
         return false;
     }
     memcpy(copy, text, length + 1);

@@ -15,7 +15,8 @@ void number_write_double(char text[NUMBER_ROOM], double value);
 /* Reads a whole NUL-terminated text; false if it is anything but one finite decimal number. */
 bool number_read_double(double *value, const char *text);
 
-/* Reads a whole NUL-terminated text of decimal digits; false if it is anything else or too large. */
+/* Reads a whole NUL-terminated text of decimal digits; false if it is anything else or too large.
+ */
 bool number_read_uint64(uint64_t *value, const char *text);
 bool number_read_size(size_t *value, const char *text);
 

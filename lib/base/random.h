@@ -23,8 +23,8 @@ double random_normal(uint64_t seed, uint64_t stream, uint64_t index);
 
 /* Streams in use; the low 32 bits are free for a sub-stream. */
 #define RANDOM_STREAM_PARAMETERS ((uint64_t)1 << 32)
-#define RANDOM_STREAM_DROPOUT ((uint64_t)2 << 32)
-#define RANDOM_STREAM_SAMPLER ((uint64_t)3 << 32)
-#define RANDOM_STREAM_SHUFFLE ((uint64_t)4 << 32)
+#define RANDOM_STREAM_DROPOUT    ((uint64_t)2 << 32)
+#define RANDOM_STREAM_SAMPLER    ((uint64_t)3 << 32)
+#define RANDOM_STREAM_SHUFFLE    ((uint64_t)4 << 32)
 
 #endif

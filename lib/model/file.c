@@ -78,10 +78,10 @@ static lrnn_status put_vocabularies(safetensors_writer *writer, const lrnn_model
         status = put_vocab(writer, &model->allocator, "lrnn.input_vocab", model->input_vocab);
     }
     if (status == LRNN_OK && model->output_vocab != NULL) {
-        status = model->output_vocab == model->input_vocab
-                     ? put_text(writer, "lrnn.output_vocab", "=")
-                     : put_vocab(writer, &model->allocator, "lrnn.output_vocab",
-                                 model->output_vocab);
+        status =
+            model->output_vocab == model->input_vocab
+                ? put_text(writer, "lrnn.output_vocab", "=")
+                : put_vocab(writer, &model->allocator, "lrnn.output_vocab", model->output_vocab);
     }
     return status;
 }
@@ -183,9 +183,9 @@ static lrnn_status check_format(const safetensors *file)
     const char *text;
     lrnn_status status = get_text(&text, file, "lrnn.format");
     if (status == LRNN_OK && strcmp(text, "1") != 0) {
-        status = error_set(LRNN_ERR_UNSUPPORTED,
-                           "%s: model format '%.20s', this library reads format 1",
-                           safetensors_name(file), text);
+        status =
+            error_set(LRNN_ERR_UNSUPPORTED, "%s: model format '%.20s', this library reads format 1",
+                      safetensors_name(file), text);
     }
     return status;
 }
@@ -199,9 +199,12 @@ lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *fi
         size_t *value;
         const char *key;
     } sizes[] = {
-        {&o->vocab_size, "lrnn.vocab_size"},       {&o->embedding_size, "lrnn.embedding_size"},
-        {&o->feature_size, "lrnn.feature_size"},   {&o->hidden_size, "lrnn.hidden_size"},
-        {&o->layers, "lrnn.layers"},               {&o->output_size, "lrnn.output_size"},
+        {&o->vocab_size, "lrnn.vocab_size"},
+        {&o->embedding_size, "lrnn.embedding_size"},
+        {&o->feature_size, "lrnn.feature_size"},
+        {&o->hidden_size, "lrnn.hidden_size"},
+        {&o->layers, "lrnn.layers"},
+        {&o->output_size, "lrnn.output_size"},
         {&seed, "lrnn.seed"},
     };
     if (status == LRNN_OK) {

@@ -1,4 +1,5 @@
-/* A model as a safetensors file; shared with checkpoints, which are model files with more in them. */
+/* A model as a safetensors file; shared with checkpoints, which are model files with more in them.
+ */
 #ifndef MODEL_FILE_H
 #define MODEL_FILE_H
 

@@ -82,8 +82,7 @@ static void input_products(lrnn_state *state, const chunk *part, const packed_la
         for (size_t b = 0; b < part->batch; b++) {
             const real *start = layer->bias;
             if (layer->table != NULL && part->first + t < sequence_length(s, b)) {
-                start = layer->table +
-                        (size_t)s->tokens[b * s->steps + part->first + t] * columns;
+                start = layer->table + (size_t)s->tokens[b * s->steps + part->first + t] * columns;
             }
             memcpy(state->pre + (t * part->batch + b) * columns, start, columns * sizeof(real));
         }

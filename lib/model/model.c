@@ -79,15 +79,15 @@ static lrnn_status create_from_options(lrnn_model **model, const lrnn_model_opti
     network net;
     lrnn_status status = options == NULL ? error_null("options") : LRNN_OK;
     if (status == LRNN_OK) {
-        status = allocator_read(&allocator, options->size >= sizeof *options ? options->allocator
-                                                                             : NULL);
+        status = allocator_read(&allocator,
+                                options->size >= sizeof *options ? options->allocator : NULL);
     }
     if (status == LRNN_OK) {
         status = network_create(&net, options, &allocator);
     }
     if (status == LRNN_OK) {
-        status = model_create_bare(model, &net, options->input_vocab, options->output_vocab,
-                                   &allocator);
+        status =
+            model_create_bare(model, &net, options->input_vocab, options->output_vocab, &allocator);
     }
     return status;
 }
@@ -127,8 +127,8 @@ lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, const 
     lrnn_model *made = NULL;
     lrnn_status status = network_create(&net, &options, &like->allocator);
     if (status == LRNN_OK) {
-        status = model_create_bare(&made, &net, like->input_vocab, like->output_vocab,
-                                   &like->allocator);
+        status =
+            model_create_bare(&made, &net, like->input_vocab, like->output_vocab, &like->allocator);
     }
     if (status == LRNN_OK) {
         memcpy(made->parameters, parameters, net.parameter_count * sizeof(real));

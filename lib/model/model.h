@@ -37,7 +37,8 @@ struct lrnn_model {
 lrnn_status model_create_bare(lrnn_model **model, network *net, const lrnn_vocab *input_vocab,
                               const lrnn_vocab *output_vocab, const lrnn_allocator *allocator);
 
-/* Checks that all parameters are finite and packs them; the last thing before a model is given out. */
+/* Checks that all parameters are finite and packs them; the last thing before a model is given out.
+ */
 lrnn_status model_finish(lrnn_model *model);
 
 /* One more owner; lrnn_model_destroy gives it up. */

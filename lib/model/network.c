@@ -113,8 +113,8 @@ static lrnn_status check_options(const lrnn_model_options *o)
         status = check_choice("bias", o->bias, 1);
     }
     if (status == LRNN_OK && !(o->dropout >= 0 && o->dropout < 1)) {
-        status = error_set(LRNN_ERR_INVALID, "dropout: expected 0 <= dropout < 1, found %g",
-                           o->dropout);
+        status =
+            error_set(LRNN_ERR_INVALID, "dropout: expected 0 <= dropout < 1, found %g", o->dropout);
     }
     if (status == LRNN_OK && o->layers == 0 && o->head == LRNN_HEAD_NONE) {
         status = error_set(LRNN_ERR_INVALID, "layers is 0 and head is LRNN_HEAD_NONE: the model "
@@ -129,9 +129,8 @@ static lrnn_status check_options(const lrnn_model_options *o)
 
 static lrnn_status resolve_options(lrnn_model_options *resolved, const lrnn_model_options *given)
 {
-    lrnn_status status =
-        options_read(resolved, given, &default_options, sizeof default_options,
-                     sizeof(lrnn_model_options), "lrnn_model_options");
+    lrnn_status status = options_read(resolved, given, &default_options, sizeof default_options,
+                                      sizeof(lrnn_model_options), "lrnn_model_options");
     if (status == LRNN_OK) {
         status = check_choice("head", resolved->head, LRNN_HEAD_FINAL);
     }
@@ -280,7 +279,8 @@ const network_tensor *network_find(const network *net, const char *name)
 }
 
 /* torch.nn.RNNBase.reset_parameters: uniform in +-1/sqrt(hidden_size); torch.nn.Linear
- * .reset_parameters: weight and bias uniform in +-1/sqrt(in_features); torch.nn.Embedding: N(0,1). */
+ * .reset_parameters: weight and bias uniform in +-1/sqrt(in_features); torch.nn.Embedding: N(0,1).
+ */
 void network_initialize(const network *net, real *parameters, uint64_t seed)
 {
     for (size_t i = 0; i < net->tensor_count; i++) {

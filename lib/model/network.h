@@ -31,10 +31,10 @@ typedef struct network {
     lrnn_model_options options; /* resolved; allocator and vocabularies NULL */
     size_t gates;               /* G: 1, 4 (LSTM) or 3 (GRU) */
     size_t directions;          /* D */
-    size_t token_size;          /* columns of a token in the input: embedding, or one-hot V; 0 none */
-    size_t input_size;          /* token_size + F */
-    size_t top_size;            /* what the head reads: D*H, or input_size with 0 layers */
-    size_t output_size;         /* O, or top_size without a head */
+    size_t token_size;  /* columns of a token in the input: embedding, or one-hot V; 0 none */
+    size_t input_size;  /* token_size + F */
+    size_t top_size;    /* what the head reads: D*H, or input_size with 0 layers */
+    size_t output_size; /* O, or top_size without a head */
     size_t embedding, head_weight, head_bias;
     network_layer *layers; /* [L*D], direction fastest */
     network_tensor *tensors;

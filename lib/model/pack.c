@@ -1,6 +1,6 @@
 /* Parameters as inference multiplies with them: right-hand matrices packed once, biases summed, and
- * for small vocabularies the first layer's input product worked out for every token. All of it by the
- * same kernel as a step would use, so the bits are the same either way. */
+ * for small vocabularies the first layer's input product worked out for every token. All of it by
+ * the same kernel as a step would use, so the bits are the same either way. */
 #include <string.h>
 
 #include "base/fpmode.h"
@@ -15,8 +15,8 @@ static bool wants_table(const network *net)
     size_t columns = net->gates * net->options.hidden_size;
     size_t entries;
     return network_is_recurrent(net) && net->options.vocab_size > 0 &&
-           (network_one_hot(net) || (size_multiply(&entries, net->options.vocab_size, columns) &&
-                                     entries <= TABLE_LIMIT));
+           (network_one_hot(net) ||
+            (size_multiply(&entries, net->options.vocab_size, columns) && entries <= TABLE_LIMIT));
 }
 
 /* Where everything lies; see arena. */
@@ -126,8 +126,8 @@ lrnn_status model_pack(lrnn_model *model)
     lay_out(model, &pieces);
     size_t room = 0;
     if (wants_table(net) && !network_one_hot(net)) {
-        room = kernel_packed_size(kernels(), net->token_size,
-                                  net->gates * net->options.hidden_size);
+        room =
+            kernel_packed_size(kernels(), net->token_size, net->gates * net->options.hidden_size);
     }
     real *scratch =
         memory_allocate(&model->allocator, room, sizeof(real), "model: scratch for packing");

@@ -53,25 +53,25 @@ static lrnn_status check_tokens(const lrnn_sequences *s, size_t vocab_size)
 lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                                    const lrnn_sequences *given)
 {
-    lrnn_status status =
-        options_read(copy, given, &default_sequences, sizeof default_sequences,
-                     sizeof(lrnn_sequences), "lrnn_sequences");
+    lrnn_status status = options_read(copy, given, &default_sequences, sizeof default_sequences,
+                                      sizeof(lrnn_sequences), "lrnn_sequences");
     if (status != LRNN_OK) {
         return status;
     }
     size_t values;
-    if (copy->batch == 0 || copy->steps == 0 ||
-        !size_multiply(&values, copy->batch, copy->steps)) {
-        return error_set(LRNN_ERR_INVALID, "sequences: batch is %zu and steps is %zu; both must be "
-                                           "at least 1",
+    if (copy->batch == 0 || copy->steps == 0 || !size_multiply(&values, copy->batch, copy->steps)) {
+        return error_set(LRNN_ERR_INVALID,
+                         "sequences: batch is %zu and steps is %zu; both must be "
+                         "at least 1",
                          copy->batch, copy->steps);
     }
     const lrnn_model_options *o = &net->options;
     status = check_presence("tokens", copy->tokens != NULL, o->vocab_size > 0,
                             o->vocab_size > 0 ? "vocab_size is not 0" : "vocab_size is 0");
     if (status == LRNN_OK) {
-        status = check_presence("features", copy->features != NULL, o->feature_size > 0,
-                                o->feature_size > 0 ? "feature_size is not 0" : "feature_size is 0");
+        status =
+            check_presence("features", copy->features != NULL, o->feature_size > 0,
+                           o->feature_size > 0 ? "feature_size is not 0" : "feature_size is 0");
     }
     if (status == LRNN_OK) {
         status = check_lengths(copy);

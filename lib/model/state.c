@@ -57,16 +57,15 @@ static lrnn_status check_options(lrnn_state_options *o, const lrnn_state_options
         *o = default_options;
         return LRNN_OK;
     }
-    lrnn_status status =
-        options_read(o, given, &default_options, sizeof default_options,
-                     sizeof(lrnn_state_options), "lrnn_state_options");
+    lrnn_status status = options_read(o, given, &default_options, sizeof default_options,
+                                      sizeof(lrnn_state_options), "lrnn_state_options");
     if (status == LRNN_OK && (o->batch == 0 || o->batch > INT32_MAX)) {
-        status = error_set(LRNN_ERR_INVALID, "batch: expected 1..%d, found %zu", INT32_MAX,
-                           o->batch);
+        status =
+            error_set(LRNN_ERR_INVALID, "batch: expected 1..%d, found %zu", INT32_MAX, o->batch);
     }
     if (status == LRNN_OK && (o->steps == 0 || o->steps > INT32_MAX)) {
-        status = error_set(LRNN_ERR_INVALID, "steps: expected 1..%d, found %zu", INT32_MAX,
-                           o->steps);
+        status =
+            error_set(LRNN_ERR_INVALID, "steps: expected 1..%d, found %zu", INT32_MAX, o->steps);
     }
     return status;
 }

@@ -1,7 +1,7 @@
 /* A checkpoint is a model file with more tensors in it, all named "checkpoint.": moments, carried
- * state, and two tensors of numbers, "checkpoint.counters" (I64) and "checkpoint.rates" (F64), whose
- * places are fixed below. Loading reads everything into memory of its own first, so that a file that
- * turns out to be wrong half-way changes nothing. */
+ * state, and two tensors of numbers, "checkpoint.counters" (I64) and "checkpoint.rates" (F64),
+ * whose places are fixed below. Loading reads everything into memory of its own first, so that a
+ * file that turns out to be wrong half-way changes nothing. */
 #include <string.h>
 
 #include "base/error.h"
@@ -14,9 +14,21 @@
 #include "trainer.h"
 
 enum {
-    COUNTER_WINDOWS, COUNTER_SEED, COUNTER_CARRIED, COUNTER_HAS, COUNTER_KIND, COUNTER_UPDATES,
-    COUNTER_SCHEDULE_KIND, COUNTER_ADVANCES, COUNTER_BAD_REPORTS, COUNTER_BATCH, COUNTER_STEPS,
-    COUNTER_ORDER, COUNTER_USED, COUNTER_POSITION, COUNTERS
+    COUNTER_WINDOWS,
+    COUNTER_SEED,
+    COUNTER_CARRIED,
+    COUNTER_HAS,
+    COUNTER_KIND,
+    COUNTER_UPDATES,
+    COUNTER_SCHEDULE_KIND,
+    COUNTER_ADVANCES,
+    COUNTER_BAD_REPORTS,
+    COUNTER_BATCH,
+    COUNTER_STEPS,
+    COUNTER_ORDER,
+    COUNTER_USED,
+    COUNTER_POSITION,
+    COUNTERS
 };
 
 enum { RATE_OPTIMIZER, RATE_SCHEDULE, RATE_BEST, RATES };
@@ -34,17 +46,16 @@ lrnn_status lrnn_checkpoint_init(lrnn_checkpoint *checkpoint, size_t struct_size
 static lrnn_status read_checkpoint(lrnn_checkpoint *all, const lrnn_checkpoint *given,
                                    const char *path)
 {
-    lrnn_status status =
-        options_read(all, given, &default_checkpoint, sizeof default_checkpoint,
-                     sizeof(lrnn_checkpoint), "lrnn_checkpoint");
+    lrnn_status status = options_read(all, given, &default_checkpoint, sizeof default_checkpoint,
+                                      sizeof(lrnn_checkpoint), "lrnn_checkpoint");
     if (status == LRNN_OK && (all->trainer == NULL || path == NULL)) {
         status = error_null(path == NULL ? "path" : "checkpoint.trainer");
     }
     if (status == LRNN_OK && all->optimizer != NULL &&
         all->optimizer->count != all->trainer->net->parameter_count) {
-        status = error_set(LRNN_ERR_INVALID,
-                           "optimizer: made for %zu parameters, the trainer has %zu",
-                           all->optimizer->count, all->trainer->net->parameter_count);
+        status =
+            error_set(LRNN_ERR_INVALID, "optimizer: made for %zu parameters, the trainer has %zu",
+                      all->optimizer->count, all->trainer->net->parameter_count);
     }
     return status;
 }
@@ -136,7 +147,8 @@ lrnn_status lrnn_checkpoint_save(const lrnn_checkpoint *checkpoint, const char *
     int64_t counters[COUNTERS] = {0};
     double rates[RATES] = {0};
     lrnn_status status = read_checkpoint(&all, checkpoint, path);
-    if (status == LRNN_OK && note != NULL && utf8_valid_prefix(note, strlen(note)) != strlen(note)) {
+    if (status == LRNN_OK && note != NULL &&
+        utf8_valid_prefix(note, strlen(note)) != strlen(note)) {
         status = error_set(LRNN_ERR_INVALID, "note: invalid UTF-8 at byte %zu",
                            utf8_valid_prefix(note, strlen(note)));
     }
@@ -174,7 +186,8 @@ static lrnn_status find_tensor(const tensor_view **view, const safetensors *file
         return error_set(LRNN_ERR_FORMAT, "%s: tensor %s is missing", safetensors_name(file), name);
     }
     if ((*view)->dtype != dtype || (*view)->count != count) {
-        return error_set(LRNN_ERR_FORMAT, "%s: tensor %s: expected %zu values of %s, found %zu of %s",
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: tensor %s: expected %zu values of %s, found %zu of %s",
                          safetensors_name(file), name, count, tensor_dtype_name(dtype),
                          (*view)->count, tensor_dtype_name((*view)->dtype));
     }

@@ -65,8 +65,9 @@ lrnn_status lrnn_trainers_clip_norm(lrnn_trainer *const *trainers, size_t count,
         return error_null("trainers");
     }
     if (!(max_norm >= 0 && isfinite(max_norm))) {
-        return error_set(LRNN_ERR_INVALID, "max_norm: expected a finite number of at least 0, "
-                                           "found %g",
+        return error_set(LRNN_ERR_INVALID,
+                         "max_norm: expected a finite number of at least 0, "
+                         "found %g",
                          max_norm);
     }
     double sum = 0;

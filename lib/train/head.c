@@ -51,8 +51,9 @@ static double item_weight(const lrnn_trainer *trainer, size_t i)
 static lrnn_status check_item(const lrnn_trainer *trainer, const lrnn_sequences *s, size_t item)
 {
     if (s->weights != NULL && !(s->weights[item] >= 0 && isfinite(s->weights[item]))) {
-        return error_set(LRNN_ERR_INVALID, "weights[%zu]: expected a finite number of at least 0, "
-                                           "found %g",
+        return error_set(LRNN_ERR_INVALID,
+                         "weights[%zu]: expected a finite number of at least 0, "
+                         "found %g",
                          item, (double)s->weights[item]);
     }
     if (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY &&
@@ -63,8 +64,7 @@ static lrnn_status check_item(const lrnn_trainer *trainer, const lrnn_sequences 
     return LRNN_OK;
 }
 
-lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer,
-                               const lrnn_sequences *s)
+lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer, const lrnn_sequences *s)
 {
     bool every_step = network_answers_every_step(trainer->net);
     size_t steps = every_step ? s->steps : 1;
@@ -162,12 +162,12 @@ static void judge_row(void *argument, size_t piece, size_t worker)
     if (weight == 0) {
         memset(logits, 0, O * sizeof(real));
     } else if (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY) {
-        trainer->row_loss[i] = weight * cross_entropy_row(trainer, logits, s->targets[item],
-                                                          weight * job->scale);
+        trainer->row_loss[i] =
+            weight * cross_entropy_row(trainer, logits, s->targets[item], weight * job->scale);
     } else {
         trainer->row_loss[i] =
-            weight * squared_error_row(trainer, logits, s->target_values + item * O,
-                                       weight * job->scale);
+            weight *
+            squared_error_row(trainer, logits, s->target_values + item * O, weight * job->scale);
     }
     if (job->given != NULL) {
         if (weight == 0 || job->scale == 0) {
@@ -187,8 +187,9 @@ static void block_logits(lrnn_trainer *trainer, const real *y, size_t rows)
     for (size_t i = 0; i < rows; i++) {
         memcpy(trainer->logits + i * O, trainer->parameters + net->head_bias, O * sizeof(real));
     }
-    multiply product = {rows, O, top, y, top, 1, trainer->parameters + net->head_weight, 1, top,
-                        trainer->logits, O, true};
+    multiply product = {
+        rows, O,   top, y, top, 1, trainer->parameters + net->head_weight, 1, top, trainer->logits,
+        O,    true};
     multiply_parallel(trainer->pool, &product, trainer->workspace);
 }
 
@@ -197,11 +198,13 @@ static void block_gradients(lrnn_trainer *trainer, const real *y, real *dy, size
 {
     const network *net = trainer->net;
     size_t O = net->output_size, top = net->top_size;
-    multiply weight = {O, top, rows, trainer->logits, 1, O, y, top, 1,
-                       trainer->gradients + net->head_weight, top, true};
+    multiply weight = {
+        O,   top, rows, trainer->logits, 1, O, y, top, 1, trainer->gradients + net->head_weight,
+        top, true};
     multiply_parallel(trainer->pool, &weight, trainer->workspace);
-    multiply down = {rows, top, O, trainer->logits, O, 1, trainer->parameters + net->head_weight,
-                     top, 1, dy, top, false};
+    multiply down = {
+        rows, top, O,    trainer->logits, O, 1, trainer->parameters + net->head_weight, top, 1,
+        dy,   top, false};
     multiply_parallel(trainer->pool, &down, trainer->workspace);
     for (size_t i = 0; i < rows; i++) {
         kernels()->add(trainer->gradients + net->head_bias, trainer->logits + i * O, O);
@@ -221,8 +224,7 @@ static const real *final_h(const lrnn_trainer *trainer, size_t direction, size_t
 {
     const network *net = trainer->net;
     size_t B = trainer->sequences.batch, H = net->options.hidden_size;
-    const layer_run *run =
-        &trainer->runs[(net->options.layers - 1) * net->directions + direction];
+    const layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + direction];
     return run->h + (direction == 1 ? 0 : trainer->sequences.steps * B * H) + b * H;
 }
 

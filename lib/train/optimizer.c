@@ -1,4 +1,5 @@
-/* Update rules; the equations stand at lrnn_optimizer in the header and are those of torch.optim. */
+/* Update rules; the equations stand at lrnn_optimizer in the header and are those of torch.optim.
+ */
 #include "optimizer.h"
 
 #include <math.h>
@@ -51,8 +52,10 @@ static lrnn_status check_options(const lrnn_optimizer_options *o)
         const char *name;
         double value;
     } amounts[] = {
-        {"learning_rate", o->learning_rate}, {"weight_decay", o->weight_decay},
-        {"momentum", o->momentum},           {"dampening", o->dampening},
+        {"learning_rate", o->learning_rate},
+        {"weight_decay", o->weight_decay},
+        {"momentum", o->momentum},
+        {"dampening", o->dampening},
         {"epsilon", o->epsilon},
     };
     lrnn_status status = LRNN_OK;
@@ -250,7 +253,7 @@ lrnn_status lrnn_optimizer_update(lrnn_optimizer *optimizer, real *parameters,
                                   const real *gradients)
 {
     if (optimizer == NULL || parameters == NULL || gradients == NULL) {
-        return error_null(optimizer == NULL     ? "optimizer"
+        return error_null(optimizer == NULL    ? "optimizer"
                           : parameters == NULL ? "parameters"
                                                : "gradients");
     }

@@ -93,7 +93,8 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     layer_run *run = &trainer->runs[index];
     size_t B = trainer->sequences.batch, H = net->options.hidden_size, columns = net->gates * H;
     bool reverse = index % net->directions == 1;
-    size_t before = ((reverse ? t + 1 : t) * B + b) * H, after = ((reverse ? t : t + 1) * B + b) * H;
+    size_t before = ((reverse ? t + 1 : t) * B + b) * H,
+           after = ((reverse ? t : t + 1) * B + b) * H;
     size_t row = t * B + b;
     real *gates = run->gates + row * columns;
     if (net->options.cell == LRNN_CELL_GRU) {
@@ -101,7 +102,8 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
         const network_layer *from = &net->layers[index];
         for (size_t i = 0; i < rows; i++) {
             if (from->bias_hh != NETWORK_NONE) {
-                memcpy(s + i * columns, trainer->parameters + from->bias_hh, columns * sizeof(real));
+                memcpy(s + i * columns, trainer->parameters + from->bias_hh,
+                       columns * sizeof(real));
             } else {
                 memset(s + i * columns, 0, columns * sizeof(real));
             }
@@ -114,8 +116,8 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     table->multiply_packed(rows, columns, H, run->h + before, H, 1, run->packed_hidden, gates,
                            columns);
     if (net->options.cell == LRNN_CELL_LSTM) {
-        table->lstm_forward(rows, H, gates, run->c + before, run->c + after,
-                            run->tanh_c + row * H, run->h + after, H);
+        table->lstm_forward(rows, H, gates, run->c + before, run->c + after, run->tanh_c + row * H,
+                            run->h + after, H);
     } else if (net->options.cell == LRNN_CELL_RNN_TANH) {
         table->rnn_tanh_forward(rows, H, gates, run->h + after, H);
     } else {
@@ -130,7 +132,8 @@ static void idle_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     layer_run *run = &trainer->runs[index];
     size_t B = trainer->sequences.batch, H = net->options.hidden_size;
     bool reverse = index % net->directions == 1;
-    size_t before = ((reverse ? t + 1 : t) * B + b) * H, after = ((reverse ? t : t + 1) * B + b) * H;
+    size_t before = ((reverse ? t + 1 : t) * B + b) * H,
+           after = ((reverse ? t : t + 1) * B + b) * H;
     memcpy(run->h + after, run->h + before, H * sizeof(real));
     if (run->c != NULL) {
         memcpy(run->c + after, run->c + before, H * sizeof(real));
@@ -222,8 +225,8 @@ static void input_rows(void *argument, size_t piece, size_t worker)
     for (size_t i = 0; i < rows; i++) {
         memcpy(gates + i * columns, run->bias, columns * sizeof(real));
     }
-    kernels()->multiply_packed(rows, columns, I, job->x + first * I, I, 1, run->packed_input,
-                               gates, columns);
+    kernels()->multiply_packed(rows, columns, I, job->x + first * I, I, 1, run->packed_input, gates,
+                               columns);
 }
 
 /* Mask element k of a layer is drawn from (seed, window, layer, k) alone. */
@@ -358,18 +361,21 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
     size_t H = net->options.hidden_size, columns = net->gates * H, I = from->input_size;
     const real *dhidden = run->hidden != NULL ? run->hidden : run->gates;
     const real *h_before = run->h + (index % net->directions == 1 ? B * H : 0);
-    multiply input = {columns, I, rows, run->gates, 1, columns, x, I, 1,
-                      trainer->gradients + from->weight_ih, I, true};
+    multiply input = {columns, I,   rows, run->gates, 1,
+                      columns, x,   I,    1,          trainer->gradients + from->weight_ih,
+                      I,       true};
     multiply_parallel(trainer->pool, &input, trainer->workspace);
-    multiply hidden = {columns, H, rows, dhidden, 1, columns, h_before, H, 1,
-                       trainer->gradients + from->weight_hh, H, true};
+    multiply hidden = {columns, H,        rows, dhidden, 1,
+                       columns, h_before, H,    1,       trainer->gradients + from->weight_hh,
+                       H,       true};
     multiply_parallel(trainer->pool, &hidden, trainer->workspace);
     if (from->bias_ih != NETWORK_NONE) {
         add_rows(trainer->gradients + from->bias_ih, run->gates, rows, columns);
         add_rows(trainer->gradients + from->bias_hh, dhidden, rows, columns);
     }
-    multiply down = {rows, I, columns, run->gates, columns, 1,
-                     trainer->parameters + from->weight_ih, I, 1, dx, I, more};
+    multiply down = {
+        rows, I, columns, run->gates, columns, 1, trainer->parameters + from->weight_ih,
+        I,    1, dx,      I,          more};
     multiply_parallel(trainer->pool, &down, trainer->workspace);
 }
 

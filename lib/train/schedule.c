@@ -28,8 +28,9 @@ static lrnn_status check_options(const lrnn_schedule_options *o)
                          (int)o->kind);
     }
     if (!(o->learning_rate >= 0 && isfinite(o->learning_rate))) {
-        return error_set(LRNN_ERR_INVALID, "learning_rate: expected a finite number of at least 0, "
-                                           "found %g",
+        return error_set(LRNN_ERR_INVALID,
+                         "learning_rate: expected a finite number of at least 0, "
+                         "found %g",
                          o->learning_rate);
     }
     if (!(o->factor > 0 && isfinite(o->factor))) {

@@ -1,5 +1,5 @@
-/* A training step, whole and in its parts. What a window changes (carried state, dropout counter) is
- * kept pending until nothing can fail any more. */
+/* A training step, whole and in its parts. What a window changes (carried state, dropout counter)
+ * is kept pending until nothing can fail any more. */
 #include <math.h>
 #include <string.h>
 
@@ -45,8 +45,9 @@ static lrnn_status read_window(lrnn_trainer *trainer, const lrnn_sequences *give
     }
     const lrnn_trainer_options *o = &trainer->options;
     if (s->batch > o->batch || s->steps > o->steps) {
-        return error_set(LRNN_ERR_INVALID, "sequences: a window of %zu x %zu does not fit into a "
-                                           "trainer of %zu x %zu",
+        return error_set(LRNN_ERR_INVALID,
+                         "sequences: a window of %zu x %zu does not fit into a "
+                         "trainer of %zu x %zu",
                          s->batch, s->steps, o->batch, o->steps);
     }
     if (initial->batch != 0 && initial->batch != s->batch) {
@@ -163,7 +164,8 @@ static lrnn_status check_optimizer(const lrnn_trainer *trainer, const lrnn_optim
         return error_null("optimizer");
     }
     if (optimizer->count != trainer->net->parameter_count) {
-        return error_set(LRNN_ERR_INVALID, "optimizer: made for %zu parameters, the trainer has %zu",
+        return error_set(LRNN_ERR_INVALID,
+                         "optimizer: made for %zu parameters, the trainer has %zu",
                          optimizer->count, trainer->net->parameter_count);
     }
     return LRNN_OK;
@@ -176,8 +178,7 @@ static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *al
 {
     memset(trainer->gradients, 0, trainer->net->parameter_count * sizeof(real));
     run_pack(trainer);
-    run_forward(trainer, &trainer->carry,
-                PASS_TRAIN);
+    run_forward(trainer, &trainer->carry, PASS_TRAIN);
     start_backward(trainer, &default_backward);
     head_job job = {
         .want_loss = true,
@@ -357,8 +358,9 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
         return error_set(LRNN_ERR_NUMERIC, "loss_scale is not finite");
     }
     if (b->loss_scale != 0 && !has_targets(trainer, s)) {
-        return error_set(LRNN_ERR_STATE, "loss_scale is %g, but the last forward had no loss; set "
-                                         "it to 0",
+        return error_set(LRNN_ERR_STATE,
+                         "loss_scale is %g, but the last forward had no loss; set "
+                         "it to 0",
                          b->loss_scale);
     }
     if ((b->final_c != NULL || b->initial_c != NULL) && !network_has_cell_state(net)) {
@@ -368,8 +370,7 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
         return error_set(LRNN_ERR_INVALID, "features: the model's feature_size is 0");
     }
     size_t items = network_answers_every_step(net) ? s->batch * s->steps : s->batch;
-    size_t values =
-        net->options.layers * net->directions * s->batch * net->options.hidden_size;
+    size_t values = net->options.layers * net->directions * s->batch * net->options.hidden_size;
     lrnn_status status = check_finite("outputs", b->outputs, items * net->output_size);
     if (status == LRNN_OK) {
         status = check_finite("final_h", b->final_h, values);
@@ -398,8 +399,8 @@ lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *ba
     start_backward(trainer, &b);
     head_job job = {
         .want_loss = b.loss_scale != 0,
-        .scale = b.loss_scale == 0 ? 0
-                                   : b.loss_scale * reduction_scale(trainer, trainer->loss_weight),
+        .scale =
+            b.loss_scale == 0 ? 0 : b.loss_scale * reduction_scale(trainer, trainer->loss_weight),
         .given = b.outputs,
         .want_gradient = true,
     };

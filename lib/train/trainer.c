@@ -271,8 +271,8 @@ static lrnn_status find_tensor(const network_tensor **tensor, const lrnn_trainer
     return LRNN_OK;
 }
 
-lrnn_status lrnn_trainer_set_parameter(lrnn_trainer *trainer, const char *name,
-                                       const real *values, size_t count)
+lrnn_status lrnn_trainer_set_parameter(lrnn_trainer *trainer, const char *name, const real *values,
+                                       size_t count)
 {
     if (trainer == NULL || values == NULL) {
         return error_null(trainer == NULL ? "trainer" : "values");

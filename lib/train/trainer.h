@@ -64,16 +64,17 @@ typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
 /* run.c: the recurrent layers. */
 void run_pack(lrnn_trainer *trainer);
 void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode);
-/* Takes the gradient of the top layer's outputs in dy[0] and of final states in runs[].dh and dc. */
+/* Takes the gradient of the top layer's outputs in dy[0] and of final states in runs[].dh and dc.
+ */
 void run_backward(lrnn_trainer *trainer, real *feature_gradient);
 
 /* head.c: the linear head and the losses. */
 typedef struct head_job {
     bool want_loss;
-    double scale;         /* of the gradient of the loss sum; 0: no gradient of it */
-    const real *given;    /* gradient of the outputs, from the caller; or NULL */
+    double scale;      /* of the gradient of the loss sum; 0: no gradient of it */
+    const real *given; /* gradient of the outputs, from the caller; or NULL */
     bool want_gradient;
-    real *copy;           /* outputs go here; or NULL */
+    real *copy; /* outputs go here; or NULL */
     double loss;
 } head_job;
 

@@ -1,10 +1,10 @@
 /* Which BLAS answers is what the build asked for, by name and by the file it was loaded from. */
 #define _GNU_SOURCE
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <dlfcn.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* Training through the public header: it learns, it is repeatable, it survives being stopped. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -48,8 +48,8 @@ static void start(run *r, const lrnn_model *from, size_t threads)
     lrnn_optimizer_options o;
     lrnn_optimizer_options_init(&o, sizeof o);
     o.learning_rate = 0.02;
-    assert_int_equal(
-        lrnn_optimizer_create(&r->optimizer, lrnn_model_parameter_count(r->model), &o), LRNN_OK);
+    assert_int_equal(lrnn_optimizer_create(&r->optimizer, lrnn_model_parameter_count(r->model), &o),
+                     LRNN_OK);
     lrnn_schedule_options s;
     lrnn_schedule_options_init(&s, sizeof s);
     s.kind = LRNN_SCHEDULE_EXPONENTIAL;
@@ -209,8 +209,8 @@ static void many_steps_at_once_and_one_by_one_give_the_same_bits(void **state)
             lrnn_state_reset(one);
             for (int t = 0; t < 40; t++) {
                 int item = b * 40 + t;
-                assert_int_equal(
-                    lrnn_state_step(one, &tokens[item], &features[2 * item], single), LRNN_OK);
+                assert_int_equal(lrnn_state_step(one, &tokens[item], &features[2 * item], single),
+                                 LRNN_OK);
                 assert_memory_equal(single, &outputs[item * V], sizeof single);
             }
         }

@@ -1,10 +1,10 @@
 /* Every gradient that a trainer computes against central differences, in double precision. The
  * public headers are a copy in which float is double. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -107,7 +107,8 @@ static double objective(bench *b)
     double *c = b->s.model.cell == LRNN_CELL_LSTM ? b->c : NULL;
     lrnn_train_result result;
     lrnn_train_result_init(&result, sizeof result);
-    assert_int_equal(lrnn_trainer_set_parameter(b->trainer, NULL, b->theta, b->parameters), LRNN_OK);
+    assert_int_equal(lrnn_trainer_set_parameter(b->trainer, NULL, b->theta, b->parameters),
+                     LRNN_OK);
     if (h != NULL) {
         assert_int_equal(lrnn_trainer_import_state(b->trainer, h, c, B), LRNN_OK);
     }
