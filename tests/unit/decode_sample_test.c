@@ -424,27 +424,31 @@ static void sampled_beams_draw_over_all_rows_together(void **state)
 static void sampled_beams_take_only_what_the_filters_leave(void **state)
 {
     (void)state;
-    fixed_scorer scorer = random_scorer(50, 2, 8);
-    lrnn_decoder_options options = decoder_defaults();
-    options.method = LRNN_METHOD_SAMPLED_BEAM;
-    options.beam_width = options.n_best = 5;
-    options.top_k = 3;
-    options.max_length = 30;
-    double p[MOST_VOCAB];
-    lrnn_decoder_options single = options;
-    exact_distribution(p, &scorer, &single);
-    lrnn_scorer wrapped = wrap_fixed(&scorer);
-    lrnn_decoder *decoder;
-    assert_int_equal(lrnn_decoder_create_with_scorer(&decoder, &wrapped, &options), LRNN_OK);
-    lrnn_request request = make_request(NULL, 0, 5);
-    assert_int_equal(lrnn_decoder_run(decoder, &request, 1), LRNN_OK);
-    for (size_t k = 0; k < lrnn_decoder_result_count(decoder, 0); k++) {
-        lrnn_result result = get_result(decoder, 0, k);
-        for (size_t i = 0; i < result.count; i++) {
-            assert_true(p[result.tokens[i]] > 0);
+    for (size_t k = 0; k < 4; k++) {
+        fixed_scorer scorer = random_scorer(300, 2, 8 + k);
+        lrnn_decoder_options options = decoder_defaults();
+        options.method = LRNN_METHOD_SAMPLED_BEAM;
+        options.beam_width = options.n_best = 5;
+        options.top_k = k == 0 ? 3 : 0;
+        options.top_p = k == 1 ? 0.2 : 1;
+        options.min_p = k == 2 ? 0.8 : 0;
+        options.typical_p = k == 3 ? 0.1 : 1;
+        options.max_length = 30;
+        double p[MOST_VOCAB];
+        exact_distribution(p, &scorer, &options);
+        lrnn_scorer wrapped = wrap_fixed(&scorer);
+        lrnn_decoder *decoder;
+        assert_int_equal(lrnn_decoder_create_with_scorer(&decoder, &wrapped, &options), LRNN_OK);
+        lrnn_request request = make_request(NULL, 0, 5);
+        assert_int_equal(lrnn_decoder_run(decoder, &request, 1), LRNN_OK);
+        for (size_t rank = 0; rank < lrnn_decoder_result_count(decoder, 0); rank++) {
+            lrnn_result result = get_result(decoder, 0, rank);
+            for (size_t i = 0; i < result.count; i++) {
+                assert_true(p[result.tokens[i]] > 0);
+            }
         }
+        lrnn_decoder_destroy(decoder);
     }
-    lrnn_decoder_destroy(decoder);
 }
 
 static void the_score_of_a_sample_is_that_of_its_tempered_values(void **state)

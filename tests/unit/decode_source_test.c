@@ -418,6 +418,19 @@ static void requests_must_fit_the_model(void **state)
     assert_non_null(strstr(lrnn_last_error(), "count"));
     lrnn_decoder_destroy(decoder);
     lrnn_model_destroy(model);
+
+    of = model_options();
+    of.layers = 0;
+    model = make_model(&of);
+    assert_int_equal(lrnn_decoder_create(&decoder, model, NULL), LRNN_OK);
+    request = make_request(prompt, 1, 0);
+    request.h = values;
+    assert_int_equal(lrnn_decoder_run(decoder, &request, 1), LRNN_ERR_INVALID);
+    request = make_request(prompt, 1, 0);
+    request.c = values;
+    assert_int_equal(lrnn_decoder_run(decoder, &request, 1), LRNN_ERR_INVALID);
+    lrnn_decoder_destroy(decoder);
+    lrnn_model_destroy(model);
 }
 
 static void create_over_a_model_survives_every_failed_allocation(void **state)
