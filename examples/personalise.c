@@ -52,13 +52,16 @@ static void publish(lrnn_model *model)
     lrnn_model_destroy(old); /* a state that still runs on it keeps it alive */
 }
 
-/* A state of the model of this moment: one for each request. */
+/* A state of the model of this moment: one for each request. The lock is held for the hold alone.
+ */
 static lrnn_state *open_state(void)
 {
-    lrnn_state *state;
     pthread_mutex_lock(&published_lock);
-    must(lrnn_state_create(&state, published, NULL));
+    lrnn_model *model = lrnn_model_share(published);
     pthread_mutex_unlock(&published_lock);
+    lrnn_state *state;
+    must(lrnn_state_create(&state, model, NULL));
+    lrnn_model_destroy(model); /* the state has a hold of its own */
     return state;
 }
 

@@ -61,8 +61,14 @@ static void print_vocab(const char *name, const lrnn_vocab *vocab)
         return;
     }
     size_t size = lrnn_vocab_size(vocab);
-    printf("%s: %zu %s%s:", name, size, level_names[lrnn_vocab_level(vocab)],
-           lrnn_vocab_unknown(vocab) >= 0 ? " with <unk>" : "");
+    lrnn_vocab_options options;
+    lrnn_vocab_options_init(&options, sizeof options);
+    lrnn_vocab_get_options(&options, vocab);
+    printf("%s: %zu %s%s%s%s%s:", name, size, level_names[options.level],
+           options.lowercase ? ", lower case" : "",
+           options.strip_punctuation ? ", without punctuation" : "",
+           options.keep_empty ? ", with the empty word" : "",
+           lrnn_vocab_unknown(vocab) >= 0 ? ", with <unk>" : "");
     for (size_t i = 0; i < size && i < TOKENS_SHOWN; i++) {
         fputs(" '", stdout);
         write_token(vocab, (int32_t)i, stdout);

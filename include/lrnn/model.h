@@ -135,6 +135,11 @@ LRNN_API lrnn_status lrnn_model_create_from_tensors(lrnn_model **model,
  * model may be destroyed while they live. Takes NULL. Since 0.1. */
 LRNN_API void lrnn_model_destroy(lrnn_model *model);
 
+/* One more hold on the same model, to be given up with lrnn_model_destroy like the first: a thread
+ * that swaps models takes it under the lock that guards its handle, and works on it without.
+ * Returns model; NULL for NULL. Since 0.1. */
+LRNN_API lrnn_model *lrnn_model_share(const lrnn_model *model);
+
 /* Writes the options of the model into *options, sizes resolved (no LRNN_AUTO), allocator NULL; the
  * vocabularies are lent until the model goes. options->size must have been set by
  * lrnn_model_options_init. LRNN_ERR_INVALID: NULL argument. Since 0.1. */

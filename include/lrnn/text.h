@@ -80,6 +80,10 @@ LRNN_API size_t lrnn_vocab_size(const lrnn_vocab *vocab);
 /* LRNN_LEVEL_* of the vocabulary. -1 for NULL. Since 0.1. */
 LRNN_API int32_t lrnn_vocab_level(const lrnn_vocab *vocab);
 
+/* Writes the options the vocabulary was made with; allocator NULL. options->size must have been set
+ * by lrnn_vocab_options_init. LRNN_ERR_INVALID: NULL argument. Since 0.1. */
+LRNN_API lrnn_status lrnn_vocab_get_options(lrnn_vocab_options *options, const lrnn_vocab *vocab);
+
 /* Id of the `<unk>` token, or -1 if there is none or vocab is NULL. Since 0.1. */
 LRNN_API int32_t lrnn_vocab_unknown(const lrnn_vocab *vocab);
 

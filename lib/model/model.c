@@ -46,10 +46,12 @@ void lrnn_model_destroy(lrnn_model *model)
     memory_release(&allocator, model);
 }
 
-lrnn_model *model_share(const lrnn_model *model)
+lrnn_model *lrnn_model_share(const lrnn_model *model)
 {
     lrnn_model *shared = (lrnn_model *)(uintptr_t)model;
-    atomic_fetch_add(&shared->owners, 1);
+    if (shared != NULL) {
+        atomic_fetch_add(&shared->owners, 1);
+    }
     return shared;
 }
 

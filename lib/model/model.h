@@ -41,9 +41,6 @@ lrnn_status model_create_bare(lrnn_model **model, network *net, const lrnn_vocab
  */
 lrnn_status model_finish(lrnn_model *model);
 
-/* One more owner; lrnn_model_destroy gives it up. */
-lrnn_model *model_share(const lrnn_model *model);
-
 /* Copies the given parameters into a new model with the architecture of `like`. */
 lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, const real *parameters);
 

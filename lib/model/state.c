@@ -94,7 +94,7 @@ lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
         return LRNN_ERR_MEMORY;
     }
     made->allocator = allocator;
-    made->model = model_share(model);
+    made->model = lrnn_model_share(model);
     made->capacity = made->live = o.batch;
     made->steps = o.steps;
     arena pieces = {0};

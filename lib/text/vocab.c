@@ -175,6 +175,15 @@ int32_t lrnn_vocab_level(const lrnn_vocab *vocab)
     return vocab == NULL ? -1 : vocab->options.level;
 }
 
+lrnn_status lrnn_vocab_get_options(lrnn_vocab_options *options, const lrnn_vocab *vocab)
+{
+    if (options == NULL || vocab == NULL) {
+        return error_null(options == NULL ? "options" : "vocab");
+    }
+    return options_init(options, options->size, &vocab->options, sizeof vocab->options,
+                        sizeof(lrnn_vocab_options), "lrnn_vocab_options");
+}
+
 int32_t lrnn_vocab_unknown(const lrnn_vocab *vocab)
 {
     return vocab == NULL ? -1 : vocab->unknown;

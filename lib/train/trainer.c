@@ -229,7 +229,7 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     made->allocator = allocator;
     made->options = o;
     made->options.allocator = NULL;
-    made->model = model_share(model);
+    made->model = lrnn_model_share(model);
     made->net = &made->model->net;
     status = fill_trainer(made);
     if (status != LRNN_OK) {

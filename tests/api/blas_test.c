@@ -1,13 +1,13 @@
 /* Which BLAS answers is what the build asked for, by name and by the file it was loaded from. */
 #define _GNU_SOURCE
-#include <cmocka.h>
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <dlfcn.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "lrnn.h"
 

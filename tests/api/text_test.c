@@ -119,6 +119,30 @@ static void nul_bytes_are_data(void **state)
     lrnn_vocab_destroy(vocab);
 }
 
+static void a_vocabulary_tells_the_options_it_was_made_with(void **state)
+{
+    (void)state;
+    lrnn_vocab_options made, found;
+    assert_int_equal(lrnn_vocab_options_init(&made, sizeof made), LRNN_OK);
+    assert_int_equal(lrnn_vocab_options_init(&found, sizeof found), LRNN_OK);
+    made.level = LRNN_LEVEL_WORD;
+    made.lowercase = 1;
+    made.strip_punctuation = 1;
+    made.min_count = 2;
+    lrnn_vocab *vocab;
+    assert_int_equal(lrnn_vocab_create_from_text(&vocab, "a b, A b. c", 11, &made), LRNN_OK);
+    assert_int_equal(lrnn_vocab_get_options(&found, vocab), LRNN_OK);
+    assert_int_equal(found.level, LRNN_LEVEL_WORD);
+    assert_int_equal(found.lowercase, 1);
+    assert_int_equal(found.strip_punctuation, 1);
+    assert_int_equal(found.keep_empty, 0);
+    assert_int_equal(found.min_count, 2);
+    assert_null(found.allocator);
+    assert_int_equal(lrnn_vocab_get_options(NULL, vocab), LRNN_ERR_INVALID);
+    assert_int_equal(lrnn_vocab_get_options(&found, NULL), LRNN_ERR_INVALID);
+    lrnn_vocab_destroy(vocab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +150,7 @@ int main(void)
         cmocka_unit_test(a_program_makes_a_vocabulary_and_goes_to_ids_and_back),
         cmocka_unit_test(the_same_text_always_gives_the_same_ids),
         cmocka_unit_test(nul_bytes_are_data),
+        cmocka_unit_test(a_vocabulary_tells_the_options_it_was_made_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

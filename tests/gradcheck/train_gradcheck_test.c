@@ -1,14 +1,14 @@
 /* Every gradient that a trainer computes against central differences, in double precision. The
  * public headers are a copy in which float is double. */
-#include <cmocka.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "lrnn.h"
 
