@@ -51,7 +51,8 @@ static void rnn_relu_forward(size_t rows, size_t H, real *a, real *h, size_t h_r
 ALWAYS_INLINE void rnn_tanh_back(real *h, const real *dh, size_t lanes)
 {
     vector y = load_lanes(h, lanes);
-    store_lanes(h, load_lanes(dh, lanes) * tanh_slope(y), lanes);
+    vector gradient = load_lanes(dh, lanes);
+    store_lanes(h, gradient * tanh_slope(y), lanes);
 }
 
 static void rnn_tanh_backward(size_t rows, size_t H, real *h, const real *dh)
@@ -117,10 +118,11 @@ ALWAYS_INLINE void lstm_back(size_t H, real *gates, const real *c, const real *t
     vector i = load_lanes(gates, lanes), f = load_lanes(gates + H, lanes);
     vector g = load_lanes(gates + 2 * H, lanes), o = load_lanes(gates + 3 * H, lanes);
     vector squashed = load_lanes(tanh_c, lanes), from_h = load_lanes(dh, lanes);
-    vector cell = from_h * o * tanh_slope(squashed) + load_lanes(dc, lanes);
+    vector before = load_lanes(c, lanes), cell = load_lanes(dc, lanes);
+    cell = from_h * o * tanh_slope(squashed) + cell;
     store_lanes(dc, cell * f, lanes);
     store_lanes(gates, cell * g * sigmoid_slope(i), lanes);
-    store_lanes(gates + H, cell * load_lanes(c, lanes) * sigmoid_slope(f), lanes);
+    store_lanes(gates + H, cell * before * sigmoid_slope(f), lanes);
     store_lanes(gates + 2 * H, cell * i * tanh_slope(g), lanes);
     store_lanes(gates + 3 * H, from_h * squashed * sigmoid_slope(o), lanes);
 }
@@ -181,9 +183,10 @@ ALWAYS_INLINE void gru_back(size_t H, real *x, real *s, const real *h_previous, 
 {
     vector r = load_lanes(x, lanes), z = load_lanes(x + H, lanes);
     vector n = load_lanes(x + 2 * H, lanes), gradient = load_lanes(dh, lanes);
-    vector dz = gradient * (load_lanes(h_previous, lanes) - n) * sigmoid_slope(z);
+    vector before = load_lanes(h_previous, lanes), from_h = load_lanes(s + 2 * H, lanes);
+    vector dz = gradient * (before - n) * sigmoid_slope(z);
     vector dn = gradient * (1.0f - z) * tanh_slope(n);
-    vector dr = dn * load_lanes(s + 2 * H, lanes) * sigmoid_slope(r);
+    vector dr = dn * from_h * sigmoid_slope(r);
     store_lanes(dh, gradient * z, lanes);
     store_lanes(x, dr, lanes);
     store_lanes(x + H, dz, lanes);

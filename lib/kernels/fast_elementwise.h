@@ -5,9 +5,6 @@
 #include "fast_loops.h"
 #include "functions.h"
 
-#define X load_lanes(x + i, lanes)
-#define Y load_lanes(y + i, lanes)
-
 typedef void each_function(const size_t count, vector x[EACH_MOST]);
 
 ALWAYS_INLINE void map_block(each_function *function, real *y, const real *x, const size_t count,
@@ -34,19 +31,30 @@ static void map_tanh(real *y, const real *x, size_t n)
     FOR_BLOCKS(n, map_block(tanh_each, y + i, x + i, count, lanes));
 }
 
+ALWAYS_INLINE void add_values(real *y, const real *x, size_t lanes)
+{
+    store_lanes(y, load_lanes(y, lanes) + load_lanes(x, lanes), lanes);
+}
+
 static void add(real *y, const real *x, size_t n)
 {
-    FOR_VECTORS(n, store_lanes(y + i, Y + X, lanes));
+    FOR_VECTORS(n, add_values(y + i, x + i, lanes));
 }
 
 static void scale(real *y, real factor, size_t n)
 {
-    FOR_VECTORS(n, store_lanes(y + i, Y * factor, lanes));
+    FOR_VECTORS(n, store_lanes(y + i, load_lanes(y + i, lanes) * factor, lanes));
+}
+
+ALWAYS_INLINE void add_scaled_values(real *y, const real *x, real factor, size_t lanes)
+{
+    vector old = load_lanes(y, lanes), term = load_lanes(x, lanes);
+    store_lanes(y, term * factor + old, lanes);
 }
 
 static void add_scaled(real *y, const real *x, real factor, size_t n)
 {
-    FOR_VECTORS(n, store_lanes(y + i, X * factor + Y, lanes));
+    FOR_VECTORS(n, add_scaled_values(y + i, x + i, factor, lanes));
 }
 
 ALWAYS_INLINE void exp_shifted_block(real *x, real shift, real factor, const size_t count,
@@ -174,11 +182,12 @@ static void max_sum_exp(const real *x, size_t n, real *max, double *sum)
 ALWAYS_INLINE void adam_values(const adam_step *step, real *parameter, const real *gradient,
                                real *m, real *v, size_t lanes)
 {
-    vector p = rounded(load_lanes(parameter, lanes) * step->decay_factor);
-    vector g = rounded(load_lanes(gradient, lanes) * step->gradient_scale);
-    g = p * step->weight_decay + g;
-    vector first = load_lanes(m, lanes) * step->beta1 + rounded(g * step->complement1);
-    vector second = load_lanes(v, lanes) * step->beta2 + rounded(g * step->complement2 * g);
+    vector p = load_lanes(parameter, lanes), g = load_lanes(gradient, lanes);
+    vector first = load_lanes(m, lanes), second = load_lanes(v, lanes);
+    p = rounded(p * step->decay_factor);
+    g = p * step->weight_decay + rounded(g * step->gradient_scale);
+    first = first * step->beta1 + rounded(g * step->complement1);
+    second = second * step->beta2 + rounded(g * step->complement2 * g);
     store_lanes(m, first, lanes);
     store_lanes(v, second, lanes);
     vector root = square_root(second) * step->inverse_sqrt_correction + step->epsilon;
@@ -191,8 +200,5 @@ static void adam(const adam_step *step, size_t n, real *parameter, const real *g
     const adam_step own = *step;
     FOR_VECTORS(n, adam_values(&own, parameter + i, gradient + i, m + i, v + i, lanes));
 }
-
-#undef X
-#undef Y
 
 #endif

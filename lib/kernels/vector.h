@@ -4,7 +4,7 @@
  *
  * Same bits on all instruction sets that fuse multiply and add: an expression may hold one product
  * that can be fused, so that the compiler has no choice; rounded() marks a product that must not
- * be. */
+ * be; and loads come before the arithmetic, since gcc fuses nothing across their branches. */
 #ifndef KERNELS_VECTOR_H
 #define KERNELS_VECTOR_H
 
