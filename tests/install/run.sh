@@ -20,9 +20,11 @@ else
     bad "make install"
 fi
 
-# The README's program is the block between ```c and ```.
+# The README's programs are the blocks between ```c and ```. They run in order, in one folder: the second
+# reads what the first wrote.
 mkdir "$scratch/programs"
-sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' > "$scratch/programs/readme.c"
+awk -v to="$scratch/programs/readme-" '/^```c$/ { n++; file = to n ".c"; next } /^```$/ { file = ""; next }
+    file { print > file }' README.md
 for example in examples/*.c; do
     [ -e "$example" ] && cp "$example" "$scratch/programs/"
 done
