@@ -187,7 +187,7 @@ check: tests ## the daily loop: unit, api, golden, gradient, program and install
 	BUILD=$(BUILD) MAKE="$(MAKE)" tests/run $(TEST_BINARIES) $(GRADCHECK_BINARIES) \
 	    $(SHELL_TESTS)
 
-check-all: ## check, then both BLAS, clang, every instruction set, sanitizers, valgrind, fuzz
+check-all: check ## check, then both BLAS, clang, every instruction set, sanitizers, valgrind, fuzz
 	MAKE="$(MAKE)" BUILD=$(BUILD) tests/check-all
 
 lint: all ## layers, formatting, exported symbols, headers alone as C99 and C++11
