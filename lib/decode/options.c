@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "decoder.h"
@@ -34,71 +35,6 @@ lrnn_status lrnn_decoder_options_init(lrnn_decoder_options *options, size_t stru
     return options_init(options, struct_size, &default_options, sizeof default_options,
                         sizeof(lrnn_decoder_options), "lrnn_decoder_options");
 }
-
-/* ---- one field ---- */
-
-static lrnn_status check_size(const char *name, size_t value, size_t low, size_t high)
-{
-    if (value < low || value > high) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected %zu..%zu, found %zu", name, low, high,
-                         value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_choice(const char *name, int32_t value, int32_t high)
-{
-    if (value < 0 || value > high) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected 0..%d, found %d", name, (int)high,
-                         (int)value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_finite(const char *name, double value)
-{
-    if (!isfinite(value)) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected a finite number, found %g", name, value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_positive(const char *name, double value)
-{
-    if (!isfinite(value) || value <= 0) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected a finite number above 0, found %g", name,
-                         value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_share(const char *name, double value, bool zero_allowed)
-{
-    if (!(value <= 1) || value < 0 || (value == 0 && !zero_allowed)) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected %s, found %g", name,
-                         zero_allowed ? "0..1" : "above 0 and at most 1", value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_array(const char *name, const void *array, size_t count)
-{
-    if (array == NULL && count > 0) {
-        return error_set(LRNN_ERR_INVALID, "%s: NULL, but its count is %zu", name, count);
-    }
-    return LRNN_OK;
-}
-
-/* ---- several at a time ---- */
-
-/* Runs the next check only if all before it passed. */
-#define CHECK(call)                                                                                \
-    do {                                                                                           \
-        lrnn_status checked = (call);                                                              \
-        if (checked != LRNN_OK) {                                                                  \
-            return checked;                                                                        \
-        }                                                                                          \
-    } while (0)
 
 static lrnn_status check_capacity(lrnn_decoder_options *o)
 {

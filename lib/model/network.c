@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -31,24 +32,6 @@ lrnn_status lrnn_model_options_init(lrnn_model_options *options, size_t struct_s
 /* ---- checking the options ---- */
 
 #define SIZE_LIMIT ((size_t)INT32_MAX)
-
-static lrnn_status check_range(const char *name, size_t value, size_t low, size_t high)
-{
-    if (value < low || value > high) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected %zu..%zu, found %zu", name, low, high,
-                         value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_choice(const char *name, int32_t value, int32_t last)
-{
-    if (value < 0 || value > last) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected 0..%d, found %d", name, (int)last,
-                         (int)value);
-    }
-    return LRNN_OK;
-}
 
 static lrnn_status resolve_vocabularies(lrnn_model_options *o)
 {
@@ -80,76 +63,52 @@ static lrnn_status resolve_vocabularies(lrnn_model_options *o)
 
 static lrnn_status check_options(const lrnn_model_options *o)
 {
-    lrnn_status status = check_range("vocab_size", o->vocab_size, 0, SIZE_LIMIT);
-    if (status == LRNN_OK && o->vocab_size > 0) {
-        status = check_range("embedding_size", o->embedding_size, 0, SIZE_LIMIT);
+    CHECK(check_size("vocab_size", o->vocab_size, 0, SIZE_LIMIT));
+    if (o->vocab_size > 0) {
+        CHECK(check_size("embedding_size", o->embedding_size, 0, SIZE_LIMIT));
     }
-    if (status == LRNN_OK) {
-        status = check_range("feature_size", o->feature_size, 0, SIZE_LIMIT);
+    CHECK(check_size("feature_size", o->feature_size, 0, SIZE_LIMIT));
+    CHECK(check_size("layers", o->layers, 0, 1024));
+    if (o->layers > 0) {
+        CHECK(check_size("hidden_size", o->hidden_size, 1, SIZE_LIMIT / 4));
     }
-    if (status == LRNN_OK && o->vocab_size == 0 && o->feature_size == 0) {
-        status = error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
-                                             "would read nothing");
+    if (o->head != LRNN_HEAD_NONE) {
+        CHECK(check_size("output_size", o->output_size, 1, SIZE_LIMIT));
     }
-    if (status == LRNN_OK) {
-        status = check_range("layers", o->layers, 0, 1024);
+    CHECK(check_choice("cell", o->cell, LRNN_CELL_GRU));
+    CHECK(check_choice("bidirectional", o->bidirectional, 1));
+    CHECK(check_choice("bias", o->bias, 1));
+    CHECK(check_below_one("dropout", o->dropout));
+    if (o->vocab_size == 0 && o->feature_size == 0) {
+        return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
+                                           "would read nothing");
     }
-    if (status == LRNN_OK && o->layers > 0) {
-        status = check_range("hidden_size", o->hidden_size, 1, SIZE_LIMIT / 4);
+    if (o->layers == 0 && o->head == LRNN_HEAD_NONE) {
+        return error_set(LRNN_ERR_INVALID, "layers is 0 and head is LRNN_HEAD_NONE: the model "
+                                           "would compute nothing");
     }
-    if (status == LRNN_OK) {
-        status = check_choice("cell", o->cell, LRNN_CELL_GRU);
+    if (o->layers == 0 && o->head == LRNN_HEAD_FINAL) {
+        return error_set(LRNN_ERR_INVALID, "head: LRNN_HEAD_FINAL reads final states, but layers "
+                                           "is 0");
     }
-    if (status == LRNN_OK) {
-        status = check_choice("head", o->head, LRNN_HEAD_FINAL);
-    }
-    if (status == LRNN_OK && o->head != LRNN_HEAD_NONE) {
-        status = check_range("output_size", o->output_size, 1, SIZE_LIMIT);
-    }
-    if (status == LRNN_OK) {
-        status = check_choice("bidirectional", o->bidirectional, 1);
-    }
-    if (status == LRNN_OK) {
-        status = check_choice("bias", o->bias, 1);
-    }
-    if (status == LRNN_OK && !(o->dropout >= 0 && o->dropout < 1)) {
-        status =
-            error_set(LRNN_ERR_INVALID, "dropout: expected 0 <= dropout < 1, found %g", o->dropout);
-    }
-    if (status == LRNN_OK && o->layers == 0 && o->head == LRNN_HEAD_NONE) {
-        status = error_set(LRNN_ERR_INVALID, "layers is 0 and head is LRNN_HEAD_NONE: the model "
-                                             "would compute nothing");
-    }
-    if (status == LRNN_OK && o->layers == 0 && o->head == LRNN_HEAD_FINAL) {
-        status = error_set(LRNN_ERR_INVALID, "head: LRNN_HEAD_FINAL reads final states, but layers "
-                                             "is 0");
-    }
-    return status;
+    return LRNN_OK;
 }
 
 static lrnn_status resolve_options(lrnn_model_options *resolved, const lrnn_model_options *given)
 {
-    lrnn_status status = options_read(resolved, given, &default_options, sizeof default_options,
-                                      sizeof(lrnn_model_options), "lrnn_model_options");
-    if (status == LRNN_OK) {
-        status = check_choice("head", resolved->head, LRNN_HEAD_FINAL);
+    CHECK(options_read(resolved, given, &default_options, sizeof default_options,
+                       sizeof(lrnn_model_options), "lrnn_model_options"));
+    CHECK(check_choice("head", resolved->head, LRNN_HEAD_FINAL));
+    CHECK(resolve_vocabularies(resolved));
+    CHECK(check_options(resolved));
+    if (resolved->vocab_size == 0) {
+        resolved->embedding_size = 0;
     }
-    if (status == LRNN_OK) {
-        status = resolve_vocabularies(resolved);
+    if (resolved->layers == 0) {
+        resolved->hidden_size = 0;
+        resolved->bidirectional = 0;
     }
-    if (status == LRNN_OK) {
-        status = check_options(resolved);
-    }
-    if (status == LRNN_OK) {
-        if (resolved->vocab_size == 0) {
-            resolved->embedding_size = 0;
-        }
-        if (resolved->layers == 0) {
-            resolved->hidden_size = 0;
-            resolved->bidirectional = 0;
-        }
-    }
-    return status;
+    return LRNN_OK;
 }
 
 /* ---- layout ---- */

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "base/options.h"
@@ -25,58 +26,24 @@ lrnn_status lrnn_optimizer_options_init(lrnn_optimizer_options *options, size_t 
                         sizeof(lrnn_optimizer_options), "lrnn_optimizer_options");
 }
 
-static lrnn_status check_not_negative(const char *name, double value)
-{
-    if (!(value >= 0 && isfinite(value))) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected a finite number of at least 0, found %g",
-                         name, value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_share(const char *name, double value)
-{
-    if (!(value >= 0 && value < 1)) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected 0 <= %s < 1, found %g", name, name, value);
-    }
-    return LRNN_OK;
-}
-
 static lrnn_status check_options(const lrnn_optimizer_options *o)
 {
-    if (o->kind < 0 || o->kind > LRNN_OPTIMIZER_ADAMW) {
-        return error_set(LRNN_ERR_INVALID, "kind: expected 0..%d, found %d", LRNN_OPTIMIZER_ADAMW,
-                         (int)o->kind);
+    CHECK(check_choice("kind", o->kind, LRNN_OPTIMIZER_ADAMW));
+    CHECK(check_not_negative("learning_rate", o->learning_rate));
+    CHECK(check_not_negative("weight_decay", o->weight_decay));
+    CHECK(check_not_negative("momentum", o->momentum));
+    CHECK(check_not_negative("dampening", o->dampening));
+    CHECK(check_not_negative("epsilon", o->epsilon));
+    CHECK(check_below_one("beta1", o->beta1));
+    CHECK(check_below_one("beta2", o->beta2));
+    CHECK(check_below_one("alpha", o->alpha));
+    CHECK(check_choice("nesterov", o->nesterov, 1));
+    if (o->nesterov && (o->momentum == 0 || o->dampening != 0)) {
+        return error_set(LRNN_ERR_INVALID,
+                         "nesterov: needs momentum above 0 and dampening 0, found %g and %g",
+                         o->momentum, o->dampening);
     }
-    struct {
-        const char *name;
-        double value;
-    } amounts[] = {
-        {"learning_rate", o->learning_rate},
-        {"weight_decay", o->weight_decay},
-        {"momentum", o->momentum},
-        {"dampening", o->dampening},
-        {"epsilon", o->epsilon},
-    };
-    lrnn_status status = LRNN_OK;
-    for (size_t i = 0; status == LRNN_OK && i < sizeof amounts / sizeof *amounts; i++) {
-        status = check_not_negative(amounts[i].name, amounts[i].value);
-    }
-    if (status == LRNN_OK) {
-        status = check_share("beta1", o->beta1);
-    }
-    if (status == LRNN_OK) {
-        status = check_share("beta2", o->beta2);
-    }
-    if (status == LRNN_OK) {
-        status = check_share("alpha", o->alpha);
-    }
-    if (status == LRNN_OK && o->nesterov != 0 &&
-        (o->nesterov != 1 || o->momentum == 0 || o->dampening != 0)) {
-        status = error_set(LRNN_ERR_INVALID,
-                           "nesterov: expected 0, or 1 with momentum above 0 and dampening 0");
-    }
-    return status;
+    return LRNN_OK;
 }
 
 static bool has_m(const lrnn_optimizer_options *o)

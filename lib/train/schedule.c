@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 
@@ -23,33 +24,15 @@ lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options, size_t st
 
 static lrnn_status check_options(const lrnn_schedule_options *o)
 {
-    if (o->kind < 0 || o->kind > LRNN_SCHEDULE_PLATEAU) {
-        return error_set(LRNN_ERR_INVALID, "kind: expected 0..%d, found %d", LRNN_SCHEDULE_PLATEAU,
-                         (int)o->kind);
-    }
-    if (!(o->learning_rate >= 0 && isfinite(o->learning_rate))) {
-        return error_set(LRNN_ERR_INVALID,
-                         "learning_rate: expected a finite number of at least 0, "
-                         "found %g",
-                         o->learning_rate);
-    }
-    if (!(o->factor > 0 && isfinite(o->factor))) {
-        return error_set(LRNN_ERR_INVALID, "factor: expected above 0, found %g", o->factor);
-    }
-    if (!(o->minimum >= 0 && isfinite(o->minimum))) {
-        return error_set(LRNN_ERR_INVALID, "minimum: expected at least 0, found %g", o->minimum);
-    }
-    if (!(o->threshold >= 0 && o->threshold < 1)) {
-        return error_set(LRNN_ERR_INVALID, "threshold: expected 0 <= threshold < 1, found %g",
-                         o->threshold);
-    }
+    CHECK(check_choice("kind", o->kind, LRNN_SCHEDULE_PLATEAU));
+    CHECK(check_not_negative("learning_rate", o->learning_rate));
+    CHECK(check_positive("factor", o->factor));
+    CHECK(check_not_negative("minimum", o->minimum));
+    CHECK(check_below_one("threshold", o->threshold));
     if (o->period == 0) {
         return error_set(LRNN_ERR_INVALID, "period: expected at least 1, found 0");
     }
-    if (o->reserved != 0) {
-        return error_set(LRNN_ERR_INVALID, "reserved: expected 0, found %d", (int)o->reserved);
-    }
-    return LRNN_OK;
+    return check_reserved(o->reserved);
 }
 
 lrnn_status lrnn_schedule_create(lrnn_schedule **schedule, const lrnn_schedule_options *options)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 
@@ -24,66 +25,23 @@ lrnn_status lrnn_trainer_options_init(lrnn_trainer_options *options, size_t stru
                         sizeof(lrnn_trainer_options), "lrnn_trainer_options");
 }
 
-static lrnn_status check_count(const char *name, size_t value, size_t high)
-{
-    if (value < 1 || value > high) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected 1..%zu, found %zu", name, high, value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_choice(const char *name, int32_t value, int32_t last)
-{
-    if (value < 0 || value > last) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected 0..%d, found %d", name, (int)last,
-                         (int)value);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_limit(const char *name, double value, double high)
-{
-    if (!(value >= 0 && value <= high)) {
-        return error_set(LRNN_ERR_INVALID, "%s: expected 0..%g, found %g", name, high, value);
-    }
-    return LRNN_OK;
-}
-
 static lrnn_status check_options(const lrnn_trainer_options *o, const network *net)
 {
-    lrnn_status status = check_count("batch", o->batch, INT32_MAX);
-    if (status == LRNN_OK) {
-        status = check_count("steps", o->steps, INT32_MAX);
+    CHECK(check_size("batch", o->batch, 1, INT32_MAX));
+    CHECK(check_size("steps", o->steps, 1, INT32_MAX));
+    CHECK(check_size("threads", o->threads, 1, 1024));
+    CHECK(check_not_negative("clip_norm", o->clip_norm));
+    CHECK(check_not_negative("clip_value", o->clip_value));
+    CHECK(check_share("label_smoothing", o->label_smoothing, true));
+    CHECK(check_choice("loss", o->loss, LRNN_LOSS_SQUARED_ERROR));
+    CHECK(check_choice("reduction", o->reduction, LRNN_REDUCTION_SUM));
+    CHECK(check_choice("carry_state", o->carry_state, 1));
+    CHECK(check_reserved(o->reserved));
+    if (o->loss != LRNN_LOSS_NONE && net->options.head == LRNN_HEAD_NONE) {
+        return error_set(LRNN_ERR_INVALID, "loss: the model has no head; LRNN_LOSS_NONE is the "
+                                           "only choice");
     }
-    if (status == LRNN_OK) {
-        status = check_count("threads", o->threads, 1024);
-    }
-    if (status == LRNN_OK) {
-        status = check_limit("clip_norm", o->clip_norm, 1e300);
-    }
-    if (status == LRNN_OK) {
-        status = check_limit("clip_value", o->clip_value, 1e300);
-    }
-    if (status == LRNN_OK) {
-        status = check_limit("label_smoothing", o->label_smoothing, 1);
-    }
-    if (status == LRNN_OK) {
-        status = check_choice("loss", o->loss, LRNN_LOSS_SQUARED_ERROR);
-    }
-    if (status == LRNN_OK) {
-        status = check_choice("reduction", o->reduction, LRNN_REDUCTION_SUM);
-    }
-    if (status == LRNN_OK) {
-        status = check_choice("carry_state", o->carry_state, 1);
-    }
-    if (status == LRNN_OK && o->reserved != 0) {
-        status = error_set(LRNN_ERR_INVALID, "reserved: expected 0, found %d", (int)o->reserved);
-    }
-    if (status == LRNN_OK && o->loss != LRNN_LOSS_NONE && net->options.head == LRNN_HEAD_NONE) {
-        status = error_set(LRNN_ERR_INVALID, "loss: the model has no head; LRNN_LOSS_NONE is the "
-                                             "only choice");
-    }
-    return status;
+    return LRNN_OK;
 }
 
 /* ---- storage ---- */
@@ -406,7 +364,7 @@ lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const real *h, cons
 {
     lrnn_status status = check_exchange(h, c, trainer);
     if (status == LRNN_OK) {
-        status = check_count("batch", batch, trainer->options.batch);
+        status = check_size("batch", batch, 1, trainer->options.batch);
     }
     if (status != LRNN_OK) {
         return status;
