@@ -265,11 +265,14 @@ LRNN_API void lrnn_trainer_destroy(lrnn_trainer *trainer);
 LRNN_API lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
                                        const lrnn_sequences *sequences, lrnn_train_result *result);
 
-/* Loss of a window without dropout or gradients, on a state of its own: the first call after
- * lrnn_trainer_reset_evaluation starts at zero, the next ones carry on (if carry_state is 1).
- * Training state and random numbers stay as they are. Errors as lrnn_trainer_step. Since 0.1. */
+/* A window without dropout or gradients, and its loss if the trainer has one, on a state of its
+ * own: the first call after lrnn_trainer_reset_evaluation starts at zero, the next ones carry on
+ * (if carry_state is 1). Training state and random numbers stay as they are, but a forward that
+ * waits for its backward is forgotten. Outputs and activations can be copied afterwards. Errors as
+ * lrnn_trainer_step, without LRNN_ERR_UNSUPPORTED. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *sequences,
                                            lrnn_train_result *result);
+
 LRNN_API lrnn_status lrnn_trainer_reset_evaluation(lrnn_trainer *trainer);
 
 /* Sets the carried state of all rows to zero, as at the start of a stream. Since 0.1. */
@@ -316,6 +319,19 @@ LRNN_API lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequ
  * LRNN_ERR_STATE: no forward yet; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
                                                lrnn_trainer *trainer);
+
+/* Copies an activation of the last forward or evaluation (before its backward, which overwrites
+ * them), to see what a net does. The names are those of the mathematics:
+ *   every cell  hidden (h')
+ *   LSTM        input_gate (i), forget_gate (f), candidate (g), output_gate (o), cell (c')
+ *   GRU         reset_gate (r), update_gate (z), candidate (n)
+ * values: [B,T,H], zero behind a sequence's length. capacity: room in floats. layer: 0 is the one
+ * that reads the input. direction: 0 forwards, 1 backwards. LRNN_ERR_STATE: nothing to copy;
+ * LRNN_ERR_NOT_FOUND: the cell has nothing of that name; LRNN_ERR_INVALID: no such layer or
+ * direction; LRNN_ERR_TOO_SMALL. Since 0.1. */
+LRNN_API lrnn_status lrnn_trainer_copy_activation(float *values, size_t capacity,
+                                                  const lrnn_trainer *trainer, const char *name,
+                                                  size_t layer, size_t direction);
 
 /* Gradients that go into a backward pass and come out of it. All pointers are optional. */
 typedef struct lrnn_backward {

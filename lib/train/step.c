@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "base/options.h"
@@ -91,6 +92,21 @@ static lrnn_status check_loss(double loss)
     if (!isfinite(loss)) {
         return error_set(LRNN_ERR_NUMERIC, "the loss is not finite (%g)", loss);
     }
+    return LRNN_OK;
+}
+
+/* Checks a window and takes it up. With `need` there must be a loss, without it there may be one;
+ * *weight is that of its items. What the last window left behind is gone. */
+static lrnn_status open_window(lrnn_trainer *trainer, const lrnn_sequences *given,
+                               const carried *initial, bool need, double *weight)
+{
+    lrnn_sequences window;
+    CHECK(read_window(trainer, given, initial, &window));
+    if (need || has_targets(trainer, &window)) {
+        CHECK(need_targets(weight, trainer, &window));
+    }
+    trainer->sequences = window;
+    trainer->ready = trainer->answered = false;
     return LRNN_OK;
 }
 
@@ -216,32 +232,38 @@ lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
         return error_null("trainer");
     }
     lrnn_train_result all = default_result;
-    lrnn_sequences window;
-    lrnn_status status = check_optimizer(trainer, optimizer);
-    if (status == LRNN_OK) {
-        status = read_window(trainer, sequences, &trainer->carry, &window);
-    }
-    if (status == LRNN_OK) {
-        status = need_targets(&all.loss_weight, trainer, &window);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    trainer->sequences = window;
-    trainer->ready = trainer->answered = false;
+    CHECK(check_optimizer(trainer, optimizer));
+    CHECK(open_window(trainer, sequences, &trainer->carry, true, &all.loss_weight));
     fpmode mode = fpmode_enter();
-    status = window_gradients(trainer, &all);
+    lrnn_status status = window_gradients(trainer, &all);
     if (status == LRNN_OK) {
         all.learning_rate = optimizer->options.learning_rate;
         update(trainer, optimizer);
         commit(trainer, &trainer->carry, trainer->options.carry_state);
         trainer->windows++;
-    }
-    fpmode_leave(mode);
-    if (status == LRNN_OK) {
         give_result(result, &all);
     }
+    fpmode_leave(mode);
     return status;
+}
+
+/* Forward without gradients: the activations stay, and the loss is taken if there is one. */
+static lrnn_status look(lrnn_trainer *trainer, carried *state, pass_mode mode, bool loss,
+                        lrnn_train_result *all)
+{
+    fpmode caller = fpmode_enter();
+    run_pack(trainer);
+    run_forward(trainer, state, mode);
+    if (loss) {
+        head_job job = {.want_loss = true};
+        head_run(trainer, &job);
+        all->loss_sum = job.loss;
+    }
+    fpmode_leave(caller);
+    CHECK(check_loss(all->loss_sum));
+    commit(trainer, state, trainer->options.carry_state);
+    trainer->answered = true;
+    return LRNN_OK;
 }
 
 lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *sequences,
@@ -251,29 +273,11 @@ lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *s
         return error_null("trainer");
     }
     lrnn_train_result all = default_result;
-    lrnn_sequences window;
-    lrnn_status status = read_window(trainer, sequences, &trainer->evaluation, &window);
-    if (status == LRNN_OK) {
-        status = need_targets(&all.loss_weight, trainer, &window);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    trainer->sequences = window;
-    trainer->ready = trainer->answered = false;
-    fpmode mode = fpmode_enter();
-    run_pack(trainer);
-    run_forward(trainer, &trainer->evaluation, PASS_EVALUATE);
-    head_job job = {.want_loss = true};
-    head_run(trainer, &job);
-    fpmode_leave(mode);
-    status = check_loss(job.loss);
-    if (status == LRNN_OK) {
-        all.loss_sum = job.loss;
-        commit(trainer, &trainer->evaluation, trainer->options.carry_state);
-        give_result(result, &all);
-    }
-    return status;
+    bool loss = trainer->options.loss != LRNN_LOSS_NONE;
+    CHECK(open_window(trainer, sequences, &trainer->evaluation, loss, &all.loss_weight));
+    CHECK(look(trainer, &trainer->evaluation, PASS_EVALUATE, loss, &all));
+    give_result(result, &all);
+    return LRNN_OK;
 }
 
 /* ---- the parts ---- */
@@ -285,35 +289,14 @@ lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequences *se
         return error_null("trainer");
     }
     lrnn_train_result all = default_result;
-    lrnn_sequences window;
-    lrnn_status status = read_window(trainer, sequences, &trainer->carry, &window);
-    bool loss = status == LRNN_OK && has_targets(trainer, &window);
-    if (loss) {
-        status = need_targets(&all.loss_weight, trainer, &window);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    trainer->sequences = window;
-    trainer->ready = trainer->answered = false;
-    fpmode mode = fpmode_enter();
-    run_pack(trainer);
-    run_forward(trainer, &trainer->carry, PASS_TRAIN);
-    if (loss) {
-        head_job job = {.want_loss = true};
-        head_run(trainer, &job);
-        all.loss_sum = job.loss;
-        status = check_loss(job.loss);
-    }
-    fpmode_leave(mode);
-    if (status == LRNN_OK) {
-        commit(trainer, &trainer->carry, trainer->options.carry_state);
-        trainer->windows++;
-        trainer->loss_weight = all.loss_weight;
-        trainer->ready = trainer->answered = true;
-        give_result(result, &all);
-    }
-    return status;
+    CHECK(open_window(trainer, sequences, &trainer->carry, false, &all.loss_weight));
+    CHECK(look(trainer, &trainer->carry, PASS_TRAIN, has_targets(trainer, &trainer->sequences),
+               &all));
+    trainer->windows++;
+    trainer->loss_weight = all.loss_weight;
+    trainer->ready = true;
+    give_result(result, &all);
+    return LRNN_OK;
 }
 
 lrnn_status lrnn_trainer_copy_outputs(real *outputs, size_t capacity, lrnn_trainer *trainer)
@@ -337,7 +320,7 @@ lrnn_status lrnn_trainer_copy_outputs(real *outputs, size_t capacity, lrnn_train
     return LRNN_OK;
 }
 
-static lrnn_status check_finite(const char *name, const real *values, size_t count)
+static lrnn_status check_values(const char *name, const real *values, size_t count)
 {
     for (size_t i = 0; values != NULL && i < count; i++) {
         if (!isfinite(values[i])) {
@@ -371,11 +354,11 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
     }
     size_t items = network_answers_every_step(net) ? s->batch * s->steps : s->batch;
     size_t values = net->options.layers * net->directions * s->batch * net->options.hidden_size;
-    lrnn_status status = check_finite("outputs", b->outputs, items * net->output_size);
+    lrnn_status status = check_values("outputs", b->outputs, items * net->output_size);
     if (status == LRNN_OK) {
-        status = check_finite("final_h", b->final_h, values);
+        status = check_values("final_h", b->final_h, values);
     }
-    return status == LRNN_OK ? check_finite("final_c", b->final_c, values) : status;
+    return status == LRNN_OK ? check_values("final_c", b->final_c, values) : status;
 }
 
 lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *backward)
