@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include "commands.h"
+#include "inspect_text.h"
 #include "model_file.h"
 #include "options.h"
 #include "output.h"
@@ -9,7 +10,10 @@ enum { TOKENS_SHOWN = 20 };
 
 typedef struct inspect_settings {
     bool vocab;
+    view_settings view;
 } inspect_settings;
+
+static const char *const color_choices[] = {"auto", "always", "never", NULL};
 
 static const option_row rows[] = {
     HEADING("Options:"),
@@ -17,6 +21,42 @@ static const option_row rows[] = {
      .name = "vocab",
      AT(inspect_settings, vocab),
      .help = "list every token of the vocabulary, id and token in a row, and nothing else"},
+    HEADING("What a unit does:"),
+    {.kind = OPTION_TEXT,
+     .name = "text",
+     .argument = "FILE",
+     AT(inspect_settings, view.text),
+     .help = "colour this text by one unit of the net: red above 0, blue below; to a file or pipe: "
+             "rows of position, token and value"},
+    {.kind = OPTION_TEXT,
+     .name = "activation",
+     .argument = "NAME",
+     AT(inspect_settings, view.activation),
+     .help = "hidden; LSTM: input_gate, forget_gate, candidate, output_gate, cell; GRU: "
+             "reset_gate, update_gate, candidate (default cell for LSTM, else hidden)"},
+    {.kind = OPTION_NUMBER,
+     .name = "layer",
+     .argument = "N",
+     AT(inspect_settings, view.layer),
+     .minimum = -1,
+     .maximum = 1024,
+     .help = "0 is the layer that reads the input, -1 the top one"},
+    {.kind = OPTION_COUNT,
+     .name = "unit",
+     .argument = "N",
+     AT(inspect_settings, view.unit),
+     .minimum = 0,
+     .help = "which unit of the layer"},
+    {.kind = OPTION_CHOICE,
+     .name = "color",
+     .choices = color_choices,
+     AT(inspect_settings, view.color),
+     .help = "auto: where the output is a terminal"},
+    {.kind = OPTION_TEXT,
+     .name = "html",
+     .argument = "FILE",
+     AT(inspect_settings, view.html),
+     .help = "write the coloured text as a page instead"},
 };
 
 static const char *const cell_names[] = {"RNN (tanh)", "RNN (relu)", "LSTM", "GRU"};
@@ -129,7 +169,7 @@ static int list_vocab(const lrnn_vocab *vocab, const char *path)
 
 int command_inspect(int argc, char **argv)
 {
-    inspect_settings settings = {0};
+    inspect_settings settings = {.view = {.layer = -1}};
     command_line line = {
         .command = "inspect",
         .arguments = "[options] MODEL",
@@ -146,8 +186,9 @@ int command_inspect(int argc, char **argv)
     if (status != LRNN_OK) {
         return complain_status(status, NULL);
     }
-    int failed =
-        settings.vocab ? list_vocab(lrnn_model_input_vocab(model), path) : print_model(model, path);
+    int failed = settings.view.text != NULL ? inspect_text(model, &settings.view)
+                 : settings.vocab           ? list_vocab(lrnn_model_input_vocab(model), path)
+                                            : print_model(model, path);
     lrnn_model_destroy(model);
     return failed ? 1 : output_flush();
 }

@@ -50,5 +50,14 @@ holds "inspect: vocabulary" grep -q "^vocabulary: [0-9]* characters" i
 size=$(sed -n 's/^vocabulary: \([0-9]*\) .*/\1/p' i)
 holds "inspect --vocab lists it" test "$("$LRNN" inspect --vocab m | wc -l)" -eq "$size"
 holds "inspect --vocab escapes newlines" sh -c "'$LRNN' inspect --vocab m | grep -q '\\\\n\$'"
+printf 'the cat <sat> & "ran"\n' > view
+holds "inspect --text: a row for each token" test "$("$LRNN" inspect m --text view --unit 3 | wc -l)" -eq "$(wc -c < view)"
+holds "inspect --text: hidden is within +-1" sh -c "'$LRNN' inspect m --text view --activation hidden | awk -F'\t' '\$3 < -1 || \$3 > 1 { exit 1 }'"
+holds "inspect --text: colours on request" sh -c "'$LRNN' inspect m --text view --color always | grep -q '48;2;'"
+"$LRNN" inspect m --text view --html view.html
+holds "inspect --html escapes" sh -c "grep -q '&lt;' view.html && ! grep -q '<sat' view.html"
+fails "a unit that is not there" 1 "units 0 to 31" "$LRNN" inspect m --text view --unit 32
+fails "a layer that is not there" 1 "layers 0 to 0" "$LRNN" inspect m --text view --layer 1
+fails "an activation that is not there" 1 "update_gate" "$LRNN" inspect m --text view --activation update_gate
 head -c 500 m > cut
 fails "a model that is cut off" 1 "cut" "$LRNN" inspect cut
