@@ -11,7 +11,7 @@ const kernel_table KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .panel = PANEL,
     .multiply_packed = multiply_packed,
-    .multiply_packed_fresh = multiply_packed_fresh,
+    .multiply_packed_from = multiply_packed_from,
     .exp = map_exp,
     .sigmoid = map_sigmoid,
     .tanh = map_tanh,
@@ -28,6 +28,7 @@ const kernel_table KERNEL_TABLE = {
     .lstm_backward = lstm_backward,
     .gru_backward = gru_backward,
     .max_sum_exp = max_sum_exp,
+    .exp_below_max = exp_below_max,
     .exp_shifted = exp_shifted,
     .adam = adam,
 };

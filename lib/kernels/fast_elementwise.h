@@ -2,6 +2,8 @@
 #ifndef KERNELS_FAST_ELEMENTWISE_H
 #define KERNELS_FAST_ELEMENTWISE_H
 
+#include <stdbool.h>
+
 #include "fast_loops.h"
 #include "functions.h"
 
@@ -135,7 +137,8 @@ ALWAYS_INLINE void maximum_add(vector top[4], const real *x)
     }
 }
 
-ALWAYS_INLINE void exp_add(sums *to, const real *x, real shift)
+/* keep: x becomes exp(x - shift). */
+ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, const bool keep)
 {
     UNROLL for (size_t v = 0; v < SUM_VECTORS; v++)
     {
@@ -145,19 +148,18 @@ ALWAYS_INLINE void exp_add(sums *to, const real *x, real shift)
             e[j] = load(x + j * SUMS + v * VECTOR_LENGTH) - shift;
         }
         exp_each(4, e);
+        UNROLL for (size_t j = 0; keep && j < 4; j++)
+        {
+            store(x + j * SUMS + v * VECTOR_LENGTH, e[j]);
+        }
         vector four = (e[0] + e[1]) + (e[2] + e[3]);
         to->part[2 * v] += first_half(four);
         to->part[2 * v + 1] += second_half(four);
     }
 }
 
-static void max_sum_exp(const real *x, size_t n, real *max, double *sum)
+ALWAYS_INLINE real maximum_of(const real *x, size_t whole, const real rest[EXP_BLOCK])
 {
-    size_t whole = n / EXP_BLOCK * EXP_BLOCK;
-    real rest[EXP_BLOCK];
-    for (size_t i = 0; i < EXP_BLOCK; i++) {
-        rest[i] = whole + i < n ? x[whole + i] : -__builtin_inff();
-    }
     vector top[4] = {splat(x[0]), splat(x[0]), splat(x[0]), splat(x[0])};
     for (size_t i = 0; i < whole; i += EXP_BLOCK) {
         maximum_add(top, x + i);
@@ -168,13 +170,38 @@ static void max_sum_exp(const real *x, size_t n, real *max, double *sum)
     for (size_t v = 1; v < VECTOR_LENGTH; v++) {
         greatest = tops[v] > greatest ? tops[v] : greatest;
     }
+    return greatest;
+}
+
+/* x is written to only where it is kept. */
+ALWAYS_INLINE void sum_exp(real *x, size_t n, real *max, double *sum, const bool keep)
+{
+    size_t whole = n / EXP_BLOCK * EXP_BLOCK;
+    real rest[EXP_BLOCK];
+    for (size_t i = 0; i < EXP_BLOCK; i++) {
+        rest[i] = whole + i < n ? x[whole + i] : -__builtin_inff();
+    }
+    real greatest = maximum_of(x, whole, rest);
     sums to = {0};
     for (size_t i = 0; i < whole; i += EXP_BLOCK) {
-        exp_add(&to, x + i, greatest);
+        exp_add(&to, x + i, greatest, keep);
     }
-    exp_add(&to, rest, greatest);
+    exp_add(&to, rest, greatest, keep);
+    if (keep) {
+        memcpy(x + whole, rest, (n - whole) * sizeof(real));
+    }
     *max = greatest;
     *sum = sums_total(&to);
+}
+
+static void max_sum_exp(const real *x, size_t n, real *max, double *sum)
+{
+    sum_exp((real *)(uintptr_t)x, n, max, sum, false);
+}
+
+static void exp_below_max(real *x, size_t n, real *max, double *sum)
+{
+    sum_exp(x, n, max, sum, true);
 }
 
 /* ---- Adam ---- */

@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#include "vector.h"
+#include "fast_loops.h"
 
 /* Tiles that fill, but do not overflow, the registers: accumulators, a row of the panel, and one
  * value of A. One or two rows take several panels at once, to keep both multipliers busy. */
@@ -36,21 +36,20 @@
 #define COPIED_ROWS (8 * TILE_ROWS)
 
 /* What the tiles of a chunk have in common: K products each; A[m,p] = a[m * a_row + p * a_column];
- * C has c_row values in a row, and `fresh` says to take it as zero; panels lie b_panel apart; of
+ * C has c_row values in a row, and what it starts from has from_row; panels lie b_panel apart; of
  * the last vector of a row only `lanes` values are in C. */
 typedef struct tile_shape {
     size_t K;
     size_t a_row, a_column;
     size_t b_panel;
-    size_t c_row;
+    size_t c_row, from_row;
     size_t lanes;
-    bool fresh;
     size_t ahead_step; /* bytes between what is fetched at one p and at the next */
 } tile_shape;
 
-/* The part of C that a tile starts from. */
+/* What a tile starts from; NULL: zero. */
 ALWAYS_INLINE void tile_read(const size_t rows, const size_t width, const tile_shape *shape,
-                             const real *c, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
+                             const real *from, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
 {
     UNROLL for (size_t r = 0; r < rows; r++)
     {
@@ -59,16 +58,16 @@ ALWAYS_INLINE void tile_read(const size_t rows, const size_t width, const tile_s
             sum[r][v] = (vector){0};
         }
     }
-    if (shape->fresh) {
+    if (from == NULL) {
         return;
     }
-    UNROLL for (size_t r = 0; r < rows; r++, c += shape->c_row)
+    UNROLL for (size_t r = 0; r < rows; r++, from += shape->from_row)
     {
         UNROLL for (size_t v = 0; v + 1 < width; v++)
         {
-            sum[r][v] = load(c + v * VECTOR_LENGTH);
+            sum[r][v] = load(from + v * VECTOR_LENGTH);
         }
-        sum[r][width - 1] = load_lanes(c + (width - 1) * VECTOR_LENGTH, shape->lanes);
+        sum[r][width - 1] = load_lanes(from + (width - 1) * VECTOR_LENGTH, shape->lanes);
     }
 }
 
@@ -87,12 +86,12 @@ ALWAYS_INLINE void tile_write(const size_t rows, const size_t width, const tile_
 
 /* next_c: where the next tile will start. ahead: what will be needed some tiles later. */
 ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vectors,
-                        const tile_shape *shape, const real *a, const real *b, real *c,
-                        const real *next_c, uintptr_t ahead)
+                        const tile_shape *shape, const real *a, const real *b, const real *from,
+                        real *c, const real *next_c, uintptr_t ahead)
 {
     vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS];
     const size_t width = panels * vectors, a_row = shape->a_row;
-    tile_read(rows, width, shape, c, sum);
+    tile_read(rows, width, shape, from, sum);
     UNROLL for (size_t r = 0; r < rows; r++, next_c += shape->c_row)
     {
         for (size_t v = 0; v < width * VECTOR_LENGTH; v += LINE) {
@@ -121,14 +120,15 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
     tile_write(rows, width, shape, c, sum);
 }
 
-typedef void tile_function(const tile_shape *shape, const real *a, const real *b, real *c,
-                           const real *next_c, uintptr_t ahead);
+typedef void tile_function(const tile_shape *shape, const real *a, const real *b, const real *from,
+                           real *c, const real *next_c, uintptr_t ahead);
 
 #define TILE(rows, vectors)                                                                        \
     static void tile_##rows##x##vectors(const tile_shape *shape, const real *a, const real *b,     \
-                                        real *c, const real *next_c, uintptr_t ahead)              \
+                                        const real *from, real *c, const real *next_c,             \
+                                        uintptr_t ahead)                                           \
     {                                                                                              \
-        tile(rows, 1, vectors, shape, a, b, c, next_c, ahead);                                     \
+        tile(rows, 1, vectors, shape, a, b, from, c, next_c, ahead);                               \
     }
 #define TILES(vectors)                                                                             \
     TILE(1, vectors)                                                                               \
@@ -155,19 +155,19 @@ static tile_function *const tiles[PANEL_VECTORS][TILE_ROWS] = {
 #endif
 };
 
-static void tile_1xwide(const tile_shape *shape, const real *a, const real *b, real *c,
-                        const real *next_c, uintptr_t ahead)
+static void tile_1xwide(const tile_shape *shape, const real *a, const real *b, const real *from,
+                        real *c, const real *next_c, uintptr_t ahead)
 {
-    tile(1, WIDE_PANELS, PANEL_VECTORS, shape, a, b, c, next_c, ahead);
+    tile(1, WIDE_PANELS, PANEL_VECTORS, shape, a, b, from, c, next_c, ahead);
 }
 
 #if VECTOR_LENGTH == 16 || defined(__aarch64__)
 #define WIDE_ROWS 2
 
-static void tile_2xwide(const tile_shape *shape, const real *a, const real *b, real *c,
-                        const real *next_c, uintptr_t ahead)
+static void tile_2xwide(const tile_shape *shape, const real *a, const real *b, const real *from,
+                        real *c, const real *next_c, uintptr_t ahead)
 {
-    tile(2, WIDE_PANELS, PANEL_VECTORS, shape, a, b, c, next_c, ahead);
+    tile(2, WIDE_PANELS, PANEL_VECTORS, shape, a, b, from, c, next_c, ahead);
 }
 
 static tile_function *const wide_tiles[WIDE_ROWS] = {tile_1xwide, tile_2xwide};
@@ -187,14 +187,13 @@ static size_t tile_height(size_t rows_left, size_t tiles_left)
     return (rows_left + tiles_left - 1) / tiles_left;
 }
 
-/* A chunk: M rows of A, or their copy in which the rows of a tile lie side by side. Of A as it will
- * be read in the next chunk, there are next_count pieces of next_lines cache lines, next_step bytes
- * apart. */
+/* A chunk: M rows of A or of a copy. Of A as it will be read in the next chunk, there are
+ * next_count pieces of next_lines cache lines, next_step bytes apart. */
 typedef struct chunk {
     size_t M, N;
     const real *a;
-    bool copied;
     const real *packed; /* the slice of the first panel */
+    const real *from;   /* or NULL: zero */
     real *c;
     const real *next_a;
     size_t next_count, next_lines, next_step;
@@ -219,7 +218,7 @@ static uintptr_t fetch_ahead(const chunk *of, tile_shape *shape, size_t i, const
 
 static void multiply_chunk(const chunk *of, tile_shape shape)
 {
-    size_t count = tile_count(of->M), a_row = shape.a_row;
+    size_t count = tile_count(of->M);
     const real *b = of->packed;
     for (size_t n = 0; n < of->N; n += PANEL, b += shape.b_panel) {
         bool last = of->N - n <= PANEL;
@@ -229,56 +228,39 @@ static void multiply_chunk(const chunk *of, tile_shape shape)
         real *c = of->c + n;
         for (size_t i = 0, m = 0; i < count; i++) {
             size_t rows = tile_height(of->M - m, count - i);
+            const real *from = of->from == NULL ? NULL : of->from + m * shape.from_row + n;
             real *next = i + 1 < count ? c + rows * shape.c_row : last ? c : of->c + n + PANEL;
-            if (of->copied) {
-                shape.a_row = 1;
-                shape.a_column = rows;
-            }
-            const real *a = of->copied ? of->a + m * shape.K : of->a + m * a_row;
             uintptr_t ahead = fetch_ahead(of, &shape, i, last ? NULL : b + shape.b_panel);
-            tiles[vectors - 1][rows - 1](&shape, a, b, c, next, ahead);
+            tiles[vectors - 1][rows - 1](&shape, of->a + m * shape.a_row, b, from, c, next, ahead);
             c = next;
             m += rows;
         }
     }
 }
 
-ALWAYS_INLINE void copy_rows(const size_t rows, real *to, size_t K, const real *a, size_t a_column)
-{
-    for (size_t p = 0; p < K; p++) {
-        memcpy(to + p * rows, a + p * a_column, rows * sizeof(real));
-    }
-}
-
-/* Copies M rows and K columns of a matrix whose columns are contiguous, tile by tile. */
+/* Copies M rows and K columns of a matrix whose columns are contiguous: strides that are powers of
+ * two would let few of its lines stay in the first-level cache. */
 static void copy_chunk(real *to, size_t M, size_t K, const real *a, size_t a_column)
 {
-    size_t count = tile_count(M);
-    for (size_t i = 0, m = 0; i < count; i++) {
-        size_t rows = tile_height(M - m, count - i);
-        switch (rows) {
-        case 6: copy_rows(6, to, K, a + m, a_column); break;
-        case 5: copy_rows(5, to, K, a + m, a_column); break;
-        case 4: copy_rows(4, to, K, a + m, a_column); break;
-        default: copy_rows(rows, to, K, a + m, a_column); break;
-        }
-        to += rows * K;
-        m += rows;
+    for (size_t p = 0; p < K; p++, to += M, a += a_column) {
+        FOR_VECTORS(M, store_lanes(to + i, load_lanes(a + i, lanes), lanes));
     }
 }
 
 /* So few rows that each panel is read once and then no more. */
-static void multiply_wide(size_t M, size_t N, const real *a, const real *packed, real *c,
-                          tile_shape shape)
+static void multiply_wide(size_t M, size_t N, const real *a, const real *packed, const real *from,
+                          real *c, tile_shape shape)
 {
     size_t n = 0;
     shape.lanes = VECTOR_LENGTH;
     shape.ahead_step = 0;
     for (; n + WIDE_PANELS * PANEL <= N; n += WIDE_PANELS * PANEL) {
-        wide_tiles[M - 1](&shape, a, packed + n * shape.K, c + n, c + n, (uintptr_t)a);
+        wide_tiles[M - 1](&shape, a, packed + n * shape.K, from == NULL ? NULL : from + n, c + n,
+                          c + n, (uintptr_t)a);
     }
     if (n < N) {
-        chunk rest = {M, N - n, a, false, packed + n * shape.K, c + n, a, 0, 1, 0};
+        chunk rest = {M, N - n, a, packed + n * shape.K, from == NULL ? NULL : from + n, c + n, a,
+                      0, 1,     0};
         multiply_chunk(&rest, shape);
     }
 }
@@ -296,7 +278,7 @@ static size_t chunk_rows(size_t M, size_t N, bool copied)
 }
 
 static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const real *packed,
-                            real *c, tile_shape shape)
+                            const real *from, real *c, tile_shape shape)
 {
     /* A panel that is used once or twice need not stay in the cache. */
     size_t slices = M <= 2 * TILE_ROWS || K == 0 ? 1 : (K + SLICE - 1) / SLICE;
@@ -304,61 +286,60 @@ static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const r
     bool copied = M > 2 * TILE_ROWS && a_row == 1 && a_column != 1;
     size_t step = chunk_rows(M, N, copied);
     real copy[COPIED_ROWS * SLICE];
-    chunk of = {.N = N, .copied = copied, .next_lines = 1};
-    for (size_t slice = 0, p = 0; slice < slices; slice++, p += shape.K, shape.fresh = false) {
+    chunk of = {.N = N, .next_lines = 1};
+    for (size_t slice = 0, p = 0; slice < slices; slice++, p += shape.K) {
         shape.K = (K - p) / (slices - slice);
         for (size_t m = 0; m < M; m += step) {
-            const real *from = a + m * a_row + p * a_column;
+            const real *part = a + m * a_row + p * a_column;
             of.M = M - m < step ? M - m : step;
-            of.a = from;
+            of.a = part;
             of.packed = packed + p * PANEL;
+            of.from = from == NULL ? NULL : from + m * shape.from_row;
             of.c = c + m * shape.c_row;
             if (m + step < M) {
-                of.next_a = from + step * a_row;
+                of.next_a = part + step * a_row;
             } else {
-                of.next_a = slice + 1 < slices ? a + (p + shape.K) * a_column : from;
+                of.next_a = slice + 1 < slices ? a + (p + shape.K) * a_column : part;
             }
             of.next_count = copied ? shape.K : step;
             of.next_step = (copied ? a_column : a_row) * sizeof(real);
             of.next_lines = (copied ? step : shape.K) / LINE + 1;
             if (copied) {
-                copy_chunk(copy, of.M, shape.K, from, a_column);
+                copy_chunk(copy, of.M, shape.K, part, a_column);
                 of.a = copy;
+                shape.a_column = of.M;
             }
             multiply_chunk(&of, shape);
         }
+        from = c;
+        shape.from_row = shape.c_row;
     }
 }
 
-static void multiply_any(size_t M, size_t N, size_t K, const real *a, size_t a_row, size_t a_column,
-                         const real *packed, real *c, size_t c_row, bool fresh)
+static void multiply_packed_from(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                 size_t a_column, const real *packed, const real *from,
+                                 size_t from_row, real *c, size_t c_row)
 {
     tile_shape shape = {.K = K,
                         .a_row = a_row,
                         .a_column = a_column,
                         .b_panel = K * PANEL,
                         .c_row = c_row,
-                        .fresh = fresh};
+                        .from_row = from_row};
     if (M == 0 || N == 0) {
         return;
     }
     if (M <= WIDE_ROWS) {
-        multiply_wide(M, N, a, packed, c, shape);
+        multiply_wide(M, N, a, packed, from, c, shape);
     } else {
-        multiply_sliced(M, N, K, a, packed, c, shape);
+        multiply_sliced(M, N, K, a, packed, from, c, shape);
     }
 }
 
 static void multiply_packed(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                             size_t a_column, const real *packed, real *c, size_t c_row)
 {
-    multiply_any(M, N, K, a, a_row, a_column, packed, c, c_row, false);
-}
-
-static void multiply_packed_fresh(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                  size_t a_column, const real *packed, real *c, size_t c_row)
-{
-    multiply_any(M, N, K, a, a_row, a_column, packed, c, c_row, true);
+    multiply_packed_from(M, N, K, a, a_row, a_column, packed, c, c_row, c, c_row);
 }
 
 #endif

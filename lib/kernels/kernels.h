@@ -40,9 +40,11 @@ typedef struct kernel_table {
     void (*multiply_packed)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                             size_t a_column, const real *packed, real *c, size_t c_row);
 
-    /* The same with C taken as zero, whatever it holds: C = A B. */
-    void (*multiply_packed_fresh)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                  size_t a_column, const real *packed, real *c, size_t c_row);
+    /* The same from another start than C: C = from + A B. `from` NULL: zero; from_row 0: one row
+     * for all, such as a bias. */
+    void (*multiply_packed_from)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                 size_t a_column, const real *packed, const real *from,
+                                 size_t from_row, real *c, size_t c_row);
 
     /* ---- element-wise; y may be x ---- */
     void (*exp)(real *y, const real *x, size_t n);
@@ -97,6 +99,9 @@ typedef struct kernel_table {
     /* *maximum = max x; *sum = sum of exp(x - max), in one fixed order. NaN anywhere gives a NaN
      * sum; all -inf gives maximum -inf and sum NaN. n >= 1. */
     void (*max_sum_exp)(const real *x, size_t n, real *maximum, double *sum);
+
+    /* The same, and x = exp(x - max). */
+    void (*exp_below_max)(real *x, size_t n, real *maximum, double *sum);
 
     /* x = factor * exp(x - shift). */
     void (*exp_shifted)(real *x, size_t n, real shift, real factor);

@@ -69,9 +69,9 @@ void multiply_run(const multiply *p, real *workspace)
             size_t depth = p->K - k < BLOCK_K ? p->K - k : BLOCK_K;
             kernel_pack(table, workspace, p->b + k * p->b_row + n * p->b_column, p->b_row,
                         p->b_column, depth, columns);
-            (p->accumulate || k > 0 ? table->multiply_packed : table->multiply_packed_fresh)(
+            table->multiply_packed_from(
                 p->M, columns, depth, p->a + k * p->a_column, p->a_row, p->a_column, workspace,
-                p->c + n, p->c_row);
+                p->accumulate || k > 0 ? p->c + n : NULL, p->c_row, p->c + n, p->c_row);
         }
     }
 }

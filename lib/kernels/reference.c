@@ -30,11 +30,16 @@ static void reference_multiply(size_t M, size_t N, size_t K, const real *a, size
     }
 }
 
-static void reference_multiply_fresh(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                     size_t a_column, const real *packed, real *c, size_t c_row)
+static void reference_multiply_from(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                    size_t a_column, const real *packed, const real *from,
+                                    size_t from_row, real *c, size_t c_row)
 {
     for (size_t m = 0; m < M; m++) {
-        memset(c + m * c_row, 0, N * sizeof(real));
+        if (from == NULL) {
+            memset(c + m * c_row, 0, N * sizeof(real));
+        } else {
+            memmove(c + m * c_row, from + m * from_row, N * sizeof(real));
+        }
     }
     reference_multiply(M, N, K, a, a_row, a_column, packed, c, c_row);
 }
@@ -232,6 +237,14 @@ static void reference_max_sum_exp(const real *x, size_t n, real *maximum, double
     }
 }
 
+static void reference_exp_below_max(real *x, size_t n, real *maximum, double *sum)
+{
+    reference_max_sum_exp(x, n, maximum, sum);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = (real)exp((double)(x[i] - *maximum));
+    }
+}
+
 static void reference_exp_shifted(real *x, size_t n, real shift, real factor)
 {
     for (size_t i = 0; i < n; i++) {
@@ -256,7 +269,7 @@ const kernel_table kernel_table_reference = {
     .name = "reference",
     .panel = PANEL,
     .multiply_packed = reference_multiply,
-    .multiply_packed_fresh = reference_multiply_fresh,
+    .multiply_packed_from = reference_multiply_from,
     .exp = reference_exp,
     .sigmoid = reference_sigmoid,
     .tanh = reference_tanh,
@@ -273,6 +286,7 @@ const kernel_table kernel_table_reference = {
     .lstm_backward = reference_lstm_backward,
     .gru_backward = reference_gru_backward,
     .max_sum_exp = reference_max_sum_exp,
+    .exp_below_max = reference_exp_below_max,
     .exp_shifted = reference_exp_shifted,
     .adam = reference_adam,
 };

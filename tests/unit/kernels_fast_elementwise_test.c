@@ -114,6 +114,27 @@ static void max_sum_exp_does_not_hide_nan_and_infinity(void **state)
     }
 }
 
+static void exp_below_max_keeps_what_it_sums(void **state)
+{
+    (void)state;
+    FOR_TABLES(table)
+    {
+        for (size_t n = 1; n <= MOST; n++) {
+            real *x = values_create(n, 9, n), *y = values_copy(x, n), greatest, same;
+            double sum, whole;
+            table->max_sum_exp(x, n, &greatest, &sum);
+            table->exp_below_max(y, n, &same, &whole);
+            assert_true(same == greatest && whole == sum);
+            for (size_t i = 0; i < n; i++) {
+                assert_close(table, "exp_below_max", n, (double)y[i],
+                             exp((double)(real)(x[i] - greatest)));
+            }
+            free(x);
+            free(y);
+        }
+    }
+}
+
 static void exp_shifted_is_a_scaled_exponential(void **state)
 {
     (void)state;
@@ -217,6 +238,7 @@ int main(void)
         cmocka_unit_test(dot_is_summed_in_double),
         cmocka_unit_test(max_sum_exp_finds_the_maximum_and_the_sum),
         cmocka_unit_test(max_sum_exp_does_not_hide_nan_and_infinity),
+        cmocka_unit_test(exp_below_max_keeps_what_it_sums),
         cmocka_unit_test(exp_shifted_is_a_scaled_exponential),
         cmocka_unit_test(adam_follows_its_equations),
         cmocka_unit_test(adam_treats_each_value_alike_wherever_it_stands),

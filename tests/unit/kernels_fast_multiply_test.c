@@ -92,16 +92,49 @@ static void check_chains(const kernel_table *table, size_t M, size_t N, size_t K
         fail_msg("%s: M %zu N %zu K %zu transposed %d padding %zu", table->name, M, N, K,
                  transposed, padding);
     }
-    memset(expected, 0, p.c_size * sizeof(real));
-    product_chain(&p, expected, fuses(table));
-    table->multiply_packed_fresh(M, N, K, p.a, p.a_row, p.a_column, p.packed, p.c, p.c_row);
-    for (size_t m = 0; m < M; m++) {
-        if (memcmp(p.c + m * p.c_row, expected + m * p.c_row, N * sizeof(real)) != 0) {
-            fail_msg("%s, fresh: M %zu N %zu K %zu", table->name, M, N, K);
-        }
-    }
     free(expected);
     product_destroy(&p);
+}
+
+/* from_row of a product that starts from nothing. */
+#define NOTHING ((size_t)-1)
+
+static void check_start(const kernel_table *table, size_t M, size_t N, size_t K, size_t from_row)
+{
+    product p = product_create(table, M, N, K, false, 3);
+    real *from = values_create(M * (N + 7), 1, 6), *expected = values_create(p.c_size, 1, 7);
+    for (size_t m = 0; m < M; m++) {
+        for (size_t n = 0; n < N; n++) {
+            expected[m * p.c_row + n] = from_row == NOTHING ? 0 : from[m * from_row + n];
+        }
+    }
+    product_chain(&p, expected, fuses(table));
+    table->multiply_packed_from(M, N, K, p.a, p.a_row, p.a_column, p.packed,
+                                from_row == NOTHING ? NULL : from, from_row, p.c, p.c_row);
+    for (size_t m = 0; m < M; m++) {
+        if (memcmp(p.c + m * p.c_row, expected + m * p.c_row, N * sizeof(real)) != 0) {
+            fail_msg("%s: M %zu N %zu K %zu from_row %zu", table->name, M, N, K, from_row);
+        }
+    }
+    free(from);
+    free(expected);
+    product_destroy(&p);
+}
+
+static void a_product_may_start_from_nothing_from_a_row_or_from_a_matrix(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {{1, 37, 20},  {1, 600, 20}, {2, 260, 9},    {3, 5, 0},
+                                       {7, 70, 300}, {50, 65, 40}, {600, 130, 300}};
+    FOR_TABLES(table)
+    {
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            size_t M = shapes[i][0], N = shapes[i][1], K = shapes[i][2];
+            check_start(table, M, N, K, NOTHING);
+            check_start(table, M, N, K, 0);
+            check_start(table, M, N, K, N + 7);
+        }
+    }
 }
 
 static void each_output_is_one_chain_in_the_order_of_k(void **state)
@@ -231,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_output_is_one_chain_in_the_order_of_k),
         cmocka_unit_test(large_products_are_chains_too),
+        cmocka_unit_test(a_product_may_start_from_nothing_from_a_row_or_from_a_matrix),
         cmocka_unit_test(cutting_k_in_two_calls_changes_no_bit),
         cmocka_unit_test(a_row_has_the_same_bits_alone_and_among_others),
         cmocka_unit_test(nothing_is_written_beside_c),
