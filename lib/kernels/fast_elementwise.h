@@ -89,12 +89,15 @@ ALWAYS_INLINE double sums_total(const sums *of)
 {
     double part[SUMS];
     memcpy(part, of->part, sizeof part);
-    for (size_t step = SUMS / 2; step > 0; step /= 2) {
-        for (size_t i = 0; i < step; i++) {
-            part[i] += part[i + step];
-        }
+    UNROLL for (size_t i = 0; i < 8; i++)
+    {
+        part[i] += part[i + 8];
     }
-    return part[0];
+    UNROLL for (size_t i = 0; i < 4; i++)
+    {
+        part[i] += part[i + 4];
+    }
+    return (part[0] + part[2]) + (part[1] + part[3]);
 }
 
 ALWAYS_INLINE void dot_add(sums *to, const real *x, const real *y)
@@ -158,36 +161,51 @@ ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, const bool keep)
     }
 }
 
-ALWAYS_INLINE real maximum_of(const real *x, size_t whole, const real rest[EXP_BLOCK])
+/* The greatest of the lanes. */
+ALWAYS_INLINE real maximum_lane(vector x)
 {
-    vector top[4] = {splat(x[0]), splat(x[0]), splat(x[0]), splat(x[0])};
-    for (size_t i = 0; i < whole; i += EXP_BLOCK) {
-        maximum_add(top, x + i);
+    real lane[VECTOR_LENGTH];
+    store(lane, x);
+    UNROLL for (size_t i = 4; i < VECTOR_LENGTH; i++)
+    {
+        lane[i % 4] = lane[i] > lane[i % 4] ? lane[i] : lane[i % 4];
     }
-    maximum_add(top, rest);
-    vector tops = maximum(maximum(top[0], top[1]), maximum(top[2], top[3]));
-    real greatest = tops[0];
-    for (size_t v = 1; v < VECTOR_LENGTH; v++) {
-        greatest = tops[v] > greatest ? tops[v] : greatest;
-    }
-    return greatest;
+    real first = lane[1] > lane[0] ? lane[1] : lane[0];
+    real second = lane[3] > lane[2] ? lane[3] : lane[2];
+    return second > first ? second : first;
 }
 
-/* x is written to only where it is kept. */
+/* The last values of x, up to a whole block of them; in a sum, -infinity counts as nothing. */
+ALWAYS_INLINE void fill_rest(real rest[EXP_BLOCK], const real *x, size_t n)
+{
+    for (size_t i = n; i < EXP_BLOCK; i++) {
+        rest[i] = -__builtin_inff();
+    }
+    memcpy(rest, x, n * sizeof(real));
+}
+
+/* keep: x becomes what is summed; else it is only read. */
 ALWAYS_INLINE void sum_exp(real *x, size_t n, real *max, double *sum, const bool keep)
 {
     size_t whole = n / EXP_BLOCK * EXP_BLOCK;
     real rest[EXP_BLOCK];
-    for (size_t i = 0; i < EXP_BLOCK; i++) {
-        rest[i] = whole + i < n ? x[whole + i] : -__builtin_inff();
+    vector top[4] = {splat(x[0]), splat(x[0]), splat(x[0]), splat(x[0])};
+    for (size_t i = 0; i < whole; i += EXP_BLOCK) {
+        maximum_add(top, x + i);
     }
-    real greatest = maximum_of(x, whole, rest);
+    if (whole < n) {
+        fill_rest(rest, x + whole, n - whole);
+        maximum_add(top, rest);
+    }
+    real greatest = maximum_lane(maximum(maximum(top[0], top[1]), maximum(top[2], top[3])));
     sums to = {0};
     for (size_t i = 0; i < whole; i += EXP_BLOCK) {
         exp_add(&to, x + i, greatest, keep);
     }
-    exp_add(&to, rest, greatest, keep);
-    if (keep) {
+    if (whole < n) {
+        exp_add(&to, rest, greatest, keep);
+    }
+    if (keep && whole < n) {
         memcpy(x + whole, rest, (n - whole) * sizeof(real));
     }
     *max = greatest;

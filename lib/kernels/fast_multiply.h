@@ -265,6 +265,14 @@ static void multiply_wide(size_t M, size_t N, const real *a, const real *packed,
     }
 }
 
+/* A transposed A is copied when it is used often enough, unless its columns lie an odd number of
+ * cache lines apart: then they spread over the whole first-level cache as they are. */
+static bool wants_copy(size_t M, size_t a_row, size_t a_column)
+{
+    bool spread = a_column % LINE == 0 && a_column / LINE % 2 == 1;
+    return M > 2 * TILE_ROWS && a_row == 1 && a_column != 1 && !spread;
+}
+
 static size_t chunk_rows(size_t M, size_t N, bool copied)
 {
     size_t rows = CHUNK_VALUES / N / TILE_ROWS * TILE_ROWS;
@@ -283,7 +291,7 @@ static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const r
     /* A panel that is used once or twice need not stay in the cache. */
     size_t slices = M <= 2 * TILE_ROWS || K == 0 ? 1 : (K + SLICE - 1) / SLICE;
     size_t a_row = shape.a_row, a_column = shape.a_column;
-    bool copied = M > 2 * TILE_ROWS && a_row == 1 && a_column != 1;
+    bool copied = wants_copy(M, a_row, a_column);
     size_t step = chunk_rows(M, N, copied);
     real copy[COPIED_ROWS * SLICE];
     chunk of = {.N = N, .next_lines = 1};
@@ -301,9 +309,9 @@ static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const r
             } else {
                 of.next_a = slice + 1 < slices ? a + (p + shape.K) * a_column : part;
             }
-            of.next_count = copied ? shape.K : step;
-            of.next_step = (copied ? a_column : a_row) * sizeof(real);
-            of.next_lines = (copied ? step : shape.K) / LINE + 1;
+            of.next_count = a_row == 1 ? shape.K : step;
+            of.next_step = (a_row == 1 ? a_column : a_row) * sizeof(real);
+            of.next_lines = (a_row == 1 ? step : shape.K) / LINE + 1;
             if (copied) {
                 copy_chunk(copy, of.M, shape.K, part, a_column);
                 of.a = copy;

@@ -1,52 +1,12 @@
-/* The linear head and the losses, a few rows at a time: logits are made, judged and turned into
- * their gradient while they are in cache, and never kept for the whole window.
- *
- * Softmax cross-entropy with label smoothing e over V classes (torch.nn.CrossEntropyLoss):
- *   loss = -(1-e) log p[target] - e/V sum_v log p[v],  dloss/dlogit = p - (1-e) [target] - e/V
- * Squared error (torch.nn.MSELoss): loss = sum_o (y-t)^2 / O,  dloss/dy = 2 (y-t) / O. */
+/* The linear head: what it reads, and where its gradient goes. The products and the losses are in
+ * head_block.c. */
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "trainer.h"
+#include "head.h"
 
-/* ---- which rows there are ---- */
-
-static size_t head_row_count(const lrnn_trainer *trainer)
-{
-    const lrnn_sequences *s = &trainer->sequences;
-    return network_answers_every_step(trainer->net) ? s->batch * s->steps : s->batch;
-}
-
-/* The caller's index of row i (time-major inside): [B,T] or [B]. */
-static size_t row_item(const lrnn_trainer *trainer, size_t i)
-{
-    const lrnn_sequences *s = &trainer->sequences;
-    if (!network_answers_every_step(trainer->net)) {
-        return i;
-    }
-    return i % s->batch * s->steps + i / s->batch;
-}
-
-static bool row_exists(const lrnn_trainer *trainer, size_t i)
-{
-    const lrnn_sequences *s = &trainer->sequences;
-    return !network_answers_every_step(trainer->net) || row_active(s, i % s->batch, i / s->batch);
-}
-
-/* Weight of an item in the loss; 0 where it does not count. */
-static double item_weight(const lrnn_trainer *trainer, size_t i)
-{
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t item = row_item(trainer, i);
-    if (!row_exists(trainer, i)) {
-        return 0;
-    }
-    if (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY && s->targets[item] < 0) {
-        return 0;
-    }
-    return s->weights == NULL ? 1 : (double)s->weights[item];
-}
+/* ---- targets ---- */
 
 static lrnn_status check_item(const lrnn_trainer *trainer, const lrnn_sequences *s, size_t item)
 {
@@ -85,130 +45,6 @@ lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer, cons
         }
     }
     return LRNN_OK;
-}
-
-/* ---- the losses of one row ---- */
-
-/* Returns the row's loss and, when factor is not 0, turns logits into factor times its gradient. */
-static double cross_entropy_row(const lrnn_trainer *trainer, real *logits, int32_t target,
-                                double factor)
-{
-    const kernel_table *table = kernels();
-    size_t V = trainer->net->output_size;
-    double smoothing = trainer->options.label_smoothing, total;
-    real maximum;
-    table->max_sum_exp(logits, V, &maximum, &total);
-    double log_sum = (double)maximum + log(total);
-    double loss = (1 - smoothing) * (log_sum - (double)logits[target]);
-    if (smoothing > 0) {
-        double sum = 0;
-        for (size_t v = 0; v < V; v++) {
-            sum += log_sum - (double)logits[v];
-        }
-        loss += smoothing / (double)V * sum;
-    }
-    if (factor != 0) {
-        table->exp_shifted(logits, V, (real)log_sum, (real)factor);
-        if (smoothing > 0) {
-            for (size_t v = 0; v < V; v++) {
-                logits[v] -= (real)(factor * smoothing / (double)V);
-            }
-        }
-        logits[target] -= (real)(factor * (1 - smoothing));
-    }
-    return loss;
-}
-
-static double squared_error_row(const lrnn_trainer *trainer, real *y, const real *target,
-                                double factor)
-{
-    size_t O = trainer->net->output_size;
-    double loss = 0;
-    for (size_t o = 0; o < O; o++) {
-        double difference = (double)y[o] - (double)target[o];
-        loss += difference * difference / (double)O;
-        y[o] = (real)(factor * 2 * difference / (double)O);
-    }
-    return loss;
-}
-
-/* ---- a block of rows ---- */
-
-typedef struct block_job {
-    lrnn_trainer *trainer;
-    head_job *head;
-    size_t first;
-} block_job;
-
-static void judge_row(void *argument, size_t piece, size_t worker)
-{
-    (void)worker;
-    const block_job *block = argument;
-    lrnn_trainer *trainer = block->trainer;
-    const head_job *job = block->head;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t i = block->first + piece, O = trainer->net->output_size;
-    size_t item = row_item(trainer, i);
-    real *logits = trainer->logits + piece * O;
-    if (job->copy != NULL) {
-        if (row_exists(trainer, i)) {
-            memcpy(job->copy + item * O, logits, O * sizeof(real));
-        } else {
-            memset(job->copy + item * O, 0, O * sizeof(real));
-        }
-    }
-    double weight = job->want_loss ? item_weight(trainer, i) : 0;
-    trainer->row_loss[i] = 0;
-    if (weight == 0) {
-        memset(logits, 0, O * sizeof(real));
-    } else if (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY) {
-        trainer->row_loss[i] =
-            weight * cross_entropy_row(trainer, logits, s->targets[item], weight * job->scale);
-    } else {
-        trainer->row_loss[i] =
-            weight *
-            squared_error_row(trainer, logits, s->target_values + item * O, weight * job->scale);
-    }
-    if (job->given != NULL) {
-        if (weight == 0 || job->scale == 0) {
-            memset(logits, 0, O * sizeof(real));
-        }
-        if (row_exists(trainer, i)) {
-            kernels()->add(logits, job->given + item * O, O);
-        }
-    }
-}
-
-/* logits = bias + y W^T for a block of rows. */
-static void block_logits(lrnn_trainer *trainer, const real *y, size_t rows)
-{
-    const network *net = trainer->net;
-    size_t O = net->output_size, top = net->top_size;
-    for (size_t i = 0; i < rows; i++) {
-        memcpy(trainer->logits + i * O, trainer->parameters + net->head_bias, O * sizeof(real));
-    }
-    multiply product = {
-        rows, O,   top, y, top, 1, trainer->parameters + net->head_weight, 1, top, trainer->logits,
-        O,    true};
-    multiply_parallel(trainer->pool, &product, trainer->workspace);
-}
-
-/* logits hold their gradient now: to the head's weights and to the rows below. */
-static void block_gradients(lrnn_trainer *trainer, const real *y, real *dy, size_t rows)
-{
-    const network *net = trainer->net;
-    size_t O = net->output_size, top = net->top_size;
-    multiply weight = {
-        O,   top, rows, trainer->logits, 1, O, y, top, 1, trainer->gradients + net->head_weight,
-        top, true};
-    multiply_parallel(trainer->pool, &weight, trainer->workspace);
-    multiply down = {
-        rows, top, O,    trainer->logits, O, 1, trainer->parameters + net->head_weight, top, 1,
-        dy,   top, false};
-    multiply_parallel(trainer->pool, &down, trainer->workspace);
-    for (size_t i = 0; i < rows; i++) {
-        kernels()->add(trainer->gradients + net->head_bias, trainer->logits + i * O, O);
-    }
 }
 
 /* ---- what the head reads and where its gradient goes ---- */
@@ -277,13 +113,13 @@ static void run_without_head(lrnn_trainer *trainer, const head_job *job)
     const real *y = top_outputs(trainer);
     size_t top = trainer->net->top_size, rows = head_row_count(trainer);
     for (size_t i = 0; i < rows; i++) {
-        size_t item = row_item(trainer, i);
+        size_t item = head_row_item(trainer, i);
         if (job->copy != NULL) {
             memcpy(job->copy + item * top, y + i * top, top * sizeof(real));
         }
         if (job->want_gradient) {
             real *dy = trainer->dy[0] + i * top;
-            if (job->given != NULL && row_exists(trainer, i)) {
+            if (job->given != NULL && head_row_exists(trainer, i)) {
                 memcpy(dy, job->given + item * top, top * sizeof(real));
             } else {
                 memset(dy, 0, top * sizeof(real));
@@ -303,17 +139,13 @@ void head_run(lrnn_trainer *trainer, head_job *job)
     const real *y = head_rows(trainer);
     size_t rows = head_row_count(trainer), top = net->top_size;
     real *dy = network_answers_every_step(net) ? trainer->dy[0] : trainer->dtop;
-    for (size_t first = 0; first < rows; first += HEAD_ROWS) {
-        size_t count = rows - first < HEAD_ROWS ? rows - first : HEAD_ROWS;
-        block_job block = {trainer, job, first};
-        block_logits(trainer, y + first * top, count);
-        pool_run(trainer->pool, judge_row, &block, count);
-        if (job->want_gradient) {
-            block_gradients(trainer, y + first * top, dy + first * top, count);
-        }
+    size_t blocks = (rows + trainer->head.rows - 1) / trainer->head.rows;
+    for (size_t block = 0; block < blocks; block++) {
+        size_t first = rows * block / blocks, end = rows * (block + 1) / blocks;
+        head_block_run(trainer, job, first, end - first, y + first * top, dy + first * top);
     }
     for (size_t i = 0; i < rows; i++) {
-        job->loss += trainer->row_loss[i];
+        job->loss += trainer->head.loss[i];
     }
     if (job->want_gradient && !network_answers_every_step(net)) {
         spread_gradient(trainer);

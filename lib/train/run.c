@@ -44,6 +44,7 @@ void run_pack(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
     pool_run(trainer->pool, pack_layer, trainer, net->options.layers * net->directions);
+    head_pack(trainer);
 }
 
 /* ---- input ---- */

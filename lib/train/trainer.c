@@ -130,8 +130,7 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     lay_out_carried(trainer, &trainer->evaluation, from);
     lay_out_carried(trainer, &trainer->pending, from);
     if (net->options.head != LRNN_HEAD_NONE) {
-        trainer->logits = arena_take(from, HEAD_ROWS, net->output_size * sizeof(real));
-        trainer->row_loss = arena_take(from, rows, sizeof(double));
+        head_lay_out(trainer, from);
     }
     if (!network_answers_every_step(net)) {
         trainer->top = arena_take(from, B, net->top_size * sizeof(real));

@@ -23,6 +23,24 @@ typedef struct layer_run {
     real *dh, *dc;       /* [B,H] */
 } layer_run;
 
+/* The head's outputs are made in blocks of rows, cut into slices of the vocabulary; a slice is
+ * [rows,width] and all of it is worked on while it is in cache. */
+typedef struct head_run_space {
+    size_t rows;  /* of a block, at most */
+    size_t width; /* of a slice; the last one may have fewer columns */
+    size_t stride;
+    size_t slices;
+    size_t groups; /* of slices whose gradients of the rows are summed first */
+    real *packed;  /* W^T [top,O], packed */
+    real *values;  /* [slices,rows,stride] outputs, then their gradient */
+    real *maxima;  /* [rows,slices], then a factor */
+    double *sums;  /* [rows,slices] */
+    real *target;  /* [rows] the target's logit */
+    double *all;   /* [rows,slices] sum of the logits, for label smoothing */
+    real *partial; /* [groups,rows,top] */
+    double *loss;  /* [T*B], of each row */
+} head_run_space;
+
 /* h and c of every layer, [L*D,B,H] with B = batch. */
 typedef struct carried {
     real *h, *c;
@@ -46,8 +64,7 @@ struct lrnn_trainer {
     real *dy[2];           /* [T*B, max(top, input)] */
     real *top;             /* [B,top], rows of a once-a-sequence head, and */
     real *dtop;            /*   their gradient */
-    real *logits;          /* [HEAD_ROWS,O] */
-    double *row_loss;      /* [T*B] */
+    head_run_space head;
     carried carry, evaluation, pending;
     uint64_t windows; /* that drew dropout */
 
@@ -56,8 +73,6 @@ struct lrnn_trainer {
     bool answered;            /* a forward has been: outputs can be copied */
     double loss_weight;       /* of the last forward */
 };
-
-#define HEAD_ROWS 64 /* rows of logits that are in flight at once */
 
 typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
 
@@ -78,6 +93,10 @@ typedef struct head_job {
     double loss;
 } head_job;
 
+/* Where the head's part of a trainer lies; see arena. */
+void head_lay_out(lrnn_trainer *trainer, arena *from);
+/* Once an update. */
+void head_pack(lrnn_trainer *trainer);
 void head_run(lrnn_trainer *trainer, head_job *job);
 
 /* Sum of the weights of the items that count; checks targets and weights. */
