@@ -1,15 +1,12 @@
 /* Reading from a file and from memory. The header is checked against the length of the data before
  * any room for the data is asked for. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "header.h"
+#include "input_file.h"
 
 static lrnn_status header_length(size_t *length, const char *name, const unsigned char *prefix,
                                  size_t file_length)
@@ -74,34 +71,17 @@ lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocato
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-static lrnn_status read_all(int descriptor, const char *path, void *to, size_t length)
-{
-    size_t done = 0;
-    while (done < length) {
-        size_t left = length - done;
-        ssize_t n = read(descriptor, (char *)to + done, left < (1u << 30) ? left : 1u << 30);
-        if (n == 0) {
-            return error_set(LRNN_ERR_IO, "%s: became shorter while it was read", path);
-        }
-        if (n < 0 && errno != EINTR) {
-            return error_set(LRNN_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-        }
-        done += n > 0 ? (size_t)n : 0;
-    }
-    return LRNN_OK;
-}
-
 static lrnn_status load_header(safetensors **file, const lrnn_allocator *allocator,
-                               const char *path, int descriptor, size_t length, size_t *data_length)
+                               const input_file *input, size_t *data_length)
 {
     unsigned char prefix[SAFETENSORS_PREFIX];
     size_t header_bytes;
     lrnn_status status = LRNN_OK;
-    if (length >= sizeof prefix) {
-        status = read_all(descriptor, path, prefix, sizeof prefix);
+    if (input->length >= sizeof prefix) {
+        status = input_file_read(input, prefix, sizeof prefix);
     }
     if (status == LRNN_OK) {
-        status = header_length(&header_bytes, path, prefix, length);
+        status = header_length(&header_bytes, input->name, prefix, input->length);
     }
     if (status != LRNN_OK) {
         return status;
@@ -110,36 +90,26 @@ static lrnn_status load_header(safetensors **file, const lrnn_allocator *allocat
     if (text == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    *data_length = length - SAFETENSORS_PREFIX - header_bytes;
-    status = read_all(descriptor, path, text, header_bytes);
+    *data_length = input->length - SAFETENSORS_PREFIX - header_bytes;
+    status = input_file_read(input, text, header_bytes);
     if (status == LRNN_OK) {
-        status = safetensors_read_header(file, allocator, path, text, header_bytes, *data_length);
+        status =
+            safetensors_read_header(file, allocator, input->name, text, header_bytes, *data_length);
     }
     memory_release(allocator, text);
     return status;
 }
 
-static lrnn_status load(safetensors **file, const lrnn_allocator *allocator, const char *path,
-                        int descriptor)
+static lrnn_status load(safetensors **file, const lrnn_allocator *allocator,
+                        const input_file *input)
 {
-    struct stat about;
-    if (fstat(descriptor, &about) != 0) {
-        return error_set(LRNN_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    }
-    if (!S_ISREG(about.st_mode)) {
-        return error_set(LRNN_ERR_IO, "%s: not a regular file", path);
-    }
-    if ((uintmax_t)about.st_size > SIZE_MAX) {
-        return error_set(LRNN_ERR_MEMORY, "%s: larger than memory can be", path);
-    }
     size_t data_length;
-    lrnn_status status =
-        load_header(file, allocator, path, descriptor, (size_t)about.st_size, &data_length);
+    lrnn_status status = load_header(file, allocator, input, &data_length);
     if (status == LRNN_OK) {
         status = take_data(file, data_length);
     }
     if (status == LRNN_OK) {
-        status = read_all(descriptor, path, (*file)->data, data_length);
+        status = input_file_read(input, (*file)->data, data_length);
         if (status != LRNN_OK) {
             safetensors_destroy(*file);
             *file = NULL;
@@ -151,18 +121,16 @@ static lrnn_status load(safetensors **file, const lrnn_allocator *allocator, con
 lrnn_status safetensors_load(safetensors **file, const lrnn_allocator *allocator, const char *path)
 {
     lrnn_allocator memory;
+    input_file input;
     *file = NULL;
     lrnn_status status = allocator_read(&memory, allocator);
-    if (status != LRNN_OK) {
-        return status;
+    if (status == LRNN_OK) {
+        status = input_file_open(&input, path);
     }
-    /* O_NONBLOCK: a pipe is refused at once, not waited for */
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0) {
-        return error_set(LRNN_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
+    if (status == LRNN_OK) {
+        status = load(file, &memory, &input);
+        input_file_close(&input);
     }
-    status = load(file, &memory, path, descriptor);
-    close(descriptor);
     return status;
 }
 
