@@ -6,16 +6,35 @@
 #include "base/fpmode.h"
 #include "trainer.h"
 
-/* The sum is taken in pieces of fixed size, in order, so it does not depend on threads. */
-#define NORM_PIECE ((size_t)1 << 14)
-
-double gradient_square_sum(const lrnn_trainer *trainer)
+static void zero_piece(void *argument, size_t piece, size_t worker)
 {
-    size_t count = trainer->net->parameter_count;
+    (void)worker;
+    lrnn_trainer *trainer = argument;
+    size_t first = piece * PARAMETER_PIECE;
+    memset(trainer->gradients + first, 0, parameter_piece(trainer, first) * sizeof(real));
+}
+
+void gradient_zero(lrnn_trainer *trainer)
+{
+    pool_run(trainer->pool, zero_piece, trainer, parameter_pieces(trainer));
+}
+
+static void sum_piece(void *argument, size_t piece, size_t worker)
+{
+    (void)worker;
+    lrnn_trainer *trainer = argument;
+    size_t first = piece * PARAMETER_PIECE;
+    const real *gradient = trainer->gradients + first;
+    trainer->square_sums[piece] =
+        kernels()->dot(gradient, gradient, parameter_piece(trainer, first));
+}
+
+double gradient_square_sum(lrnn_trainer *trainer)
+{
     double sum = 0;
-    for (size_t first = 0; first < count; first += NORM_PIECE) {
-        size_t n = count - first < NORM_PIECE ? count - first : NORM_PIECE;
-        sum += kernels()->dot(trainer->gradients + first, trainer->gradients + first, n);
+    pool_run(trainer->pool, sum_piece, trainer, parameter_pieces(trainer));
+    for (size_t piece = 0; piece < parameter_pieces(trainer); piece++) {
+        sum += trainer->square_sums[piece];
     }
     return sum;
 }

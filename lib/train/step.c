@@ -162,15 +162,39 @@ static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
     }
 }
 
-static void update(lrnn_trainer *trainer, lrnn_optimizer *optimizer)
+typedef struct update_job {
+    lrnn_trainer *trainer;
+    lrnn_optimizer *optimizer;
+    double factor;
+} update_job;
+
+/* What a piece of the parameters has of each tensor that is not frozen. */
+static void update_piece(void *argument, size_t piece, size_t worker)
 {
+    (void)worker;
+    const update_job *job = argument;
+    lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
+    size_t first = piece * PARAMETER_PIECE, end = first + parameter_piece(trainer, first);
     for (size_t i = 0; i < net->tensor_count; i++) {
-        if (!trainer->frozen[i]) {
-            optimizer_apply(optimizer, trainer->parameters, trainer->gradients,
-                            net->tensors[i].offset, net->tensors[i].count);
+        size_t from = net->tensors[i].offset, to = from + net->tensors[i].count;
+        from = from < first ? first : from;
+        to = to > end ? end : to;
+        if (from >= to || trainer->frozen[i]) {
+            continue;
         }
+        if (job->factor < 1) {
+            kernels()->scale(trainer->gradients + from, (real)job->factor, to - from);
+        }
+        optimizer_apply(job->optimizer, trainer->parameters, trainer->gradients, from, to - from);
     }
+}
+
+/* The gradients are multiplied by the factor first. */
+static void update(lrnn_trainer *trainer, lrnn_optimizer *optimizer, double factor)
+{
+    update_job job = {trainer, optimizer, factor};
+    pool_run(trainer->pool, update_piece, &job, parameter_pieces(trainer));
     optimizer->updates++;
 }
 
@@ -189,10 +213,11 @@ static lrnn_status check_optimizer(const lrnn_trainer *trainer, const lrnn_optim
 
 /* ---- the whole step ---- */
 
-/* Gradients of the window; nothing that outlives it has changed when this fails. */
-static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all)
+/* Gradients of the window, and the factor that clips them; nothing that outlives the window has
+ * changed when this fails. */
+static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all, double *factor)
 {
-    memset(trainer->gradients, 0, trainer->net->parameter_count * sizeof(real));
+    gradient_zero(trainer);
     run_pack(trainer);
     run_forward(trainer, &trainer->carry, PASS_TRAIN);
     start_backward(trainer, &default_backward);
@@ -218,10 +243,7 @@ static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *al
         square_sum = gradient_square_sum(trainer);
     }
     all->gradient_norm = sqrt(square_sum);
-    double factor = clip_factor(all->gradient_norm, trainer->options.clip_norm);
-    if (factor < 1) {
-        kernels()->scale(trainer->gradients, (real)factor, trainer->net->parameter_count);
-    }
+    *factor = clip_factor(all->gradient_norm, trainer->options.clip_norm);
     return LRNN_OK;
 }
 
@@ -235,10 +257,11 @@ lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
     CHECK(check_optimizer(trainer, optimizer));
     CHECK(open_window(trainer, sequences, &trainer->carry, true, &all.loss_weight));
     fpmode mode = fpmode_enter();
-    lrnn_status status = window_gradients(trainer, &all);
+    double factor = 1;
+    lrnn_status status = window_gradients(trainer, &all, &factor);
     if (status == LRNN_OK) {
         all.learning_rate = optimizer->options.learning_rate;
-        update(trainer, optimizer);
+        update(trainer, optimizer, factor);
         commit(trainer, &trainer->carry, trainer->options.carry_state);
         trainer->windows++;
         give_result(result, &all);
@@ -409,7 +432,7 @@ lrnn_status lrnn_trainer_update(lrnn_trainer *trainer, lrnn_optimizer *optimizer
     if (!isfinite(gradient_square_sum(trainer))) {
         status = error_set(LRNN_ERR_NUMERIC, "a gradient is not finite");
     } else {
-        update(trainer, optimizer);
+        update(trainer, optimizer, 1);
     }
     fpmode_leave(mode);
     return status;

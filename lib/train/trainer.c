@@ -119,6 +119,7 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     }
     trainer->parameters = arena_take(from, net->parameter_count, sizeof(real));
     trainer->gradients = arena_take(from, net->parameter_count, sizeof(real));
+    trainer->square_sums = arena_take(from, parameter_pieces(trainer), sizeof(double));
     trainer->frozen = arena_take(from, net->tensor_count, 1);
     trainer->workspace =
         arena_take(from, trainer->options.threads, multiply_workspace() * sizeof(real));
@@ -279,7 +280,7 @@ lrnn_status lrnn_trainer_zero_gradients(lrnn_trainer *trainer)
     if (trainer == NULL) {
         return error_null("trainer");
     }
-    memset(trainer->gradients, 0, trainer->net->parameter_count * sizeof(real));
+    gradient_zero(trainer);
     return LRNN_OK;
 }
 

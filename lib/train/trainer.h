@@ -55,6 +55,7 @@ struct lrnn_trainer {
     pool *pool;
     void *storage;
     real *parameters, *gradients;
+    double *square_sums;   /* of each piece of the gradients */
     unsigned char *frozen; /* a flag for each tensor */
     real *workspace;       /* of multiply, for each thread */
     layer_run *runs;       /* [L*D] */
@@ -103,8 +104,25 @@ void head_run(lrnn_trainer *trainer, head_job *job);
 lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer,
                                const lrnn_sequences *sequences);
 
+/* Passes over all parameters go in pieces of fixed size, which threads share and which stay in
+ * cache for what is done to them together. */
+#define PARAMETER_PIECE ((size_t)1 << 14)
+
+static inline size_t parameter_pieces(const lrnn_trainer *trainer)
+{
+    return (trainer->net->parameter_count + PARAMETER_PIECE - 1) / PARAMETER_PIECE;
+}
+
+/* Length of the piece that begins at `first`. */
+static inline size_t parameter_piece(const lrnn_trainer *trainer, size_t first)
+{
+    size_t left = trainer->net->parameter_count - first;
+    return left < PARAMETER_PIECE ? left : PARAMETER_PIECE;
+}
+
 /* clip.c */
-double gradient_square_sum(const lrnn_trainer *trainer);
+void gradient_zero(lrnn_trainer *trainer);
+double gradient_square_sum(lrnn_trainer *trainer);
 void gradient_clip_value(lrnn_trainer *trainer, double limit);
 void gradient_zero_frozen(lrnn_trainer *trainer);
 double clip_factor(double norm, double max_norm);
