@@ -88,6 +88,12 @@ static void print_architecture(const lrnn_model *model)
     } else {
         puts("\nlayers: none");
     }
+    if (options.projection_size > 0) {
+        printf("projection: %zu\n", options.projection_size);
+    }
+    if (options.padding_token >= 0) {
+        printf("padding token: %d\n", (int)options.padding_token);
+    }
     if (options.dropout > 0) {
         printf("dropout: %g\n", options.dropout);
     }

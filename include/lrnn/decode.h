@@ -273,8 +273,9 @@ typedef struct lrnn_request {
     const int32_t *tokens; /* [count] the prompt, or what stands for the beginning of a text */
     size_t count;          /* at least 1; 0 is allowed with a scorer */
     uint64_t seed;         /* of sampling; default 0 */
-    /* State before the prompt, [L,H] as lrnn_state_export gives it for one stream, for example the
-     * final state of an encoder; NULL (default): zero. Models only; c for LSTM only. */
+    /* State before the prompt, h [L,R] and c [L,H] as lrnn_state_export gives it for one stream,
+     * for example the final state of an encoder; NULL (default): zero. Models only; c for LSTM
+     * only. */
     const float *h;
     const float *c;
     /* [F] fed beside every token, the prompt's included, for example what describes an image;

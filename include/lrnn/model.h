@@ -49,13 +49,16 @@ typedef struct lrnn_model lrnn_model;
  *   RNN   h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu
  *   LSTM  i,f,g,o = W_ih x + b_ih + W_hh h + b_hh, in this order in the 4H rows
  *         c' = sigmoid(f)*c + sigmoid(i)*tanh(g)    h' = sigmoid(o)*tanh(c')
+ *         with a projection h' = W_hr (sigmoid(o)*tanh(c'))
  *   GRU   r,z = sigmoid(W_ih x + b_ih + W_hh h + b_hh) (rows r, z, n)
- *         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))    h' = (1-z)*n + z*h */
+ *         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))    h' = (1-z)*n + z*h
+ * In shapes H is hidden_size, R the size of h: H, or with a projection that of the projection;
+ * D is 2 for a bidirectional model, else 1. */
 enum { LRNN_CELL_RNN_TANH = 0, LRNN_CELL_RNN_RELU = 1, LRNN_CELL_LSTM = 2, LRNN_CELL_GRU = 3 };
 
 /* Where the linear layer behind the recurrent ones is applied. */
 enum {
-    LRNN_HEAD_NONE = 0,  /* nowhere: the output is the top layer's h at every step, [B,T,D*H] */
+    LRNN_HEAD_NONE = 0,  /* nowhere: the output is the top layer's h at every step, [B,T,D*R] */
     LRNN_HEAD_STEPS = 1, /* at every step, output [B,T,O] */
     LRNN_HEAD_LAST = 2,  /* at the last step of each sequence's own length, output [B,O] */
     /* On the top layer's final states, output [B,O]. The same as LAST unless bidirectional: then
@@ -99,6 +102,15 @@ typedef struct lrnn_model_options {
      * uniform in +-1/sqrt(H); head uniform in +-1/sqrt(its inputs); embedding normal(0,1).
      * Default 1. */
     uint64_t seed;
+    /* LSTM: size P of h when it is a projection of the cell's output, below hidden_size (which is
+     * that of c then); what lies above, the head and h of a state are P wide too. torch.nn.LSTM's
+     * proj_size; Sak, Senior & Beaufays 2014. Default 0: none. */
+    size_t projection_size;
+    /* A token whose vector stays as it is made or given: it gets no gradient, and a model that
+     * draws its parameters makes it zero (torch.nn.Embedding's padding_idx). Needs an embedding.
+     * Default -1: none. */
+    int32_t padding_token;
+    int32_t reserved; /* 0 */
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).
@@ -149,7 +161,7 @@ LRNN_API lrnn_status lrnn_model_get_options(lrnn_model_options *options, const l
 LRNN_API const lrnn_vocab *lrnn_model_input_vocab(const lrnn_model *model);
 LRNN_API const lrnn_vocab *lrnn_model_output_vocab(const lrnn_model *model);
 
-/* Number of values the model gives per step or per sequence: O, or D*H without a head. Since 0.1.
+/* Number of values the model gives per step or per sequence: O, or D*R without a head. Since 0.1.
  */
 LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
 
@@ -157,7 +169,8 @@ LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
  * (nn.Embedding), `rnn` (nn.RNN, nn.LSTM, nn.GRU) and `head` (nn.Linear). All parameters lie one
  * behind the other in a flat array, in this order: embedding.weight, then for each layer (and
  * direction, suffix _reverse) rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0,
- * then head.weight, head.bias. The trainer's gradients have the same layout. */
+ * rnn.weight_hr_l0 with a projection, then head.weight, head.bias. The trainer's gradients have the
+ * same layout. */
 typedef struct lrnn_parameter {
     size_t size;      /* set by lrnn_parameter_init */
     const char *name; /* lent until the model goes */
@@ -261,15 +274,15 @@ LRNN_API lrnn_status lrnn_state_copy(lrnn_state *to, const lrnn_state *from);
  * a parent is not a live stream. Since 0.1. */
 LRNN_API lrnn_status lrnn_state_reorder(lrnn_state *state, const int32_t *parents, size_t count);
 
-/* Copies h and c out of the state and into it; PyTorch's h_n and c_n: [L*D,B,H], layer by layer,
- * forward direction first, B the live streams. c NULL with RNN and GRU cells, which have none; for
- * LSTM either may be NULL to leave it out. LRNN_ERR_INVALID: both NULL, c given without an LSTM.
- * Since 0.1. */
+/* Copies h and c out of the state and into it; PyTorch's h_n and c_n: h [L*D,B,R], c
+ * [L*D,B,H], layer by layer, forward direction first, B the live streams. c NULL with RNN and GRU
+ * cells, which have none; for LSTM either may be NULL to leave it out. LRNN_ERR_INVALID: both NULL,
+ * c given without an LSTM. Since 0.1. */
 LRNN_API lrnn_status lrnn_state_export(float *h, float *c, const lrnn_state *state);
 LRNN_API lrnn_status lrnn_state_import(lrnn_state *state, const float *h, const float *c);
 
 /* Feeds T steps to every live stream and goes on from there; B must be the number of live streams.
- * outputs: [B,T,O] for LRNN_HEAD_STEPS (without a head [B,T,D*H]), steps behind a sequence's length
+ * outputs: [B,T,O] for LRNN_HEAD_STEPS (without a head [B,T,D*R]), steps behind a sequence's length
  * zero; [B,O] for LRNN_HEAD_LAST and LRNN_HEAD_FINAL; NULL if not wanted.
  * A bidirectional model starts its backward nets from the state's too, as PyTorch does with h_0.
  * LRNN_ERR_INVALID: a token out of range (the message gives row, step and value), sizes that do not
@@ -279,7 +292,7 @@ LRNN_API lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences 
                                         float *outputs);
 
 /* One step for every live stream: lrnn_state_forward with T = 1, and the shortest way there.
- * tokens: [B]; features: [B,F]; NULL for what the model does not read. outputs: [B,O], or [B,D*H]
+ * tokens: [B]; features: [B,F]; NULL for what the model does not read. outputs: [B,O], or [B,D*R]
  * without a head, or NULL.
  * LRNN_ERR_INVALID as above. LRNN_ERR_UNSUPPORTED: the model is bidirectional. Since 0.1. */
 LRNN_API lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens,

@@ -278,10 +278,10 @@ LRNN_API lrnn_status lrnn_trainer_reset_evaluation(lrnn_trainer *trainer);
 /* Sets the carried state of all rows to zero, as at the start of a stream. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer);
 
-/* Copies the carried state, [L*D,B,H] with the B of the last window (of options.batch before the
- * first), out and in; c as in lrnn_state_export. What is imported is the initial state of the next
- * window, of `batch` rows. LRNN_ERR_INVALID: batch is 0 or above options.batch, or as
- * lrnn_state_export. Since 0.1. */
+/* Copies the carried state, h [L*D,B,R] and c [L*D,B,H] with the B of the last window (of
+ * options.batch before the first), out and in; c as in lrnn_state_export. What is imported is the
+ * initial state of the next window, of `batch` rows. LRNN_ERR_INVALID: batch is 0 or above
+ * options.batch, or as lrnn_state_export. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_export_state(float *h, float *c, const lrnn_trainer *trainer);
 LRNN_API lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const float *h,
                                                const float *c, size_t batch);
@@ -315,7 +315,7 @@ LRNN_API lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequ
                                           lrnn_train_result *result);
 
 /* Copies the outputs of the last forward: [B,T,O] or [B,O] as the head says, without a head
- * [B,T,D*H]. Steps behind a sequence's length are zero. capacity: room in floats.
+ * [B,T,D*R]. Steps behind a sequence's length are zero. capacity: room in floats.
  * LRNN_ERR_STATE: no forward yet; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
                                                lrnn_trainer *trainer);
@@ -325,10 +325,10 @@ LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
  *   every cell  hidden (h')
  *   LSTM        input_gate (i), forget_gate (f), candidate (g), output_gate (o), cell (c')
  *   GRU         reset_gate (r), update_gate (z), candidate (n)
- * values: [B,T,H], zero behind a sequence's length. capacity: room in floats. layer: 0 is the one
- * that reads the input. direction: 0 forwards, 1 backwards. LRNN_ERR_STATE: nothing to copy;
- * LRNN_ERR_NOT_FOUND: the cell has nothing of that name; LRNN_ERR_INVALID: no such layer or
- * direction; LRNN_ERR_TOO_SMALL. Since 0.1. */
+ * values: [B,T,H], hidden [B,T,R], zero behind a sequence's length. capacity: room in floats.
+ * layer: 0 is the one that reads the input. direction: 0 forwards, 1 backwards. LRNN_ERR_STATE:
+ * nothing to copy; LRNN_ERR_NOT_FOUND: the cell has nothing of that name; LRNN_ERR_INVALID: no such
+ * layer or direction; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_activation(float *values, size_t capacity,
                                                   const lrnn_trainer *trainer, const char *name,
                                                   size_t layer, size_t direction);
@@ -340,12 +340,12 @@ typedef struct lrnn_backward {
     double loss_scale;
     /* In: gradient of the caller's loss with respect to the outputs, [B,T,O] or [B,O]. */
     const float *outputs;
-    /* In: with respect to the final state, [L*D,B,H]. */
+    /* In: with respect to the final state, [L*D,B,R] and [L*D,B,H]. */
     const float *final_h;
     const float *final_c;
     /* Out: with respect to the features, [B,T,F], overwritten. */
     float *features;
-    /* Out: with respect to the initial state, [L*D,B,H], overwritten. */
+    /* Out: with respect to the initial state, as the final one, overwritten. */
     float *initial_h;
     float *initial_c;
 } lrnn_backward;

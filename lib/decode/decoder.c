@@ -131,10 +131,9 @@ static void lay_out_prompts(lrnn_decoder *d, arena *from)
     d->prompt_parents = arena_take(from, batch, sizeof(int32_t));
     rows = rows > d->row_capacity ? rows : d->row_capacity;
     d->features = take(from, rows, d->feature_size, sizeof(real));
-    size_t state;
-    size_multiply(&state, d->layers, d->hidden_size);
-    d->prompt_h = take(from, batch, state, sizeof(real));
-    d->prompt_c = d->cell_state ? take(from, batch, state, sizeof(real)) : NULL;
+    size_t h = d->layers * d->h_size, c = d->layers * d->c_size;
+    d->prompt_h = take(from, batch, h, sizeof(real));
+    d->prompt_c = d->cell_state ? take(from, batch, c, sizeof(real)) : NULL;
 }
 
 static void lay_out_results(lrnn_decoder *d, arena *from)

@@ -89,7 +89,7 @@ struct lrnn_decoder {
     /* ---- the source: see source.h ---- */
     lrnn_scorer scorer; /* score NULL: the model's state */
     lrnn_state *state;
-    size_t feature_size, layers, hidden_size;
+    size_t feature_size, layers, h_size, c_size;
     bool cell_state, every_step;
     int32_t *prompt_tokens;    /* [batch, PROMPT_STEPS] */
     int32_t *prompt_parents;   /* [batch] */

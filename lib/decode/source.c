@@ -64,7 +64,8 @@ lrnn_status source_read_model(lrnn_decoder *decoder, const lrnn_model *model)
     decoder->input_size = o.vocab_size;
     decoder->feature_size = o.feature_size;
     decoder->layers = o.layers;
-    decoder->hidden_size = o.hidden_size;
+    decoder->h_size = o.projection_size > 0 ? o.projection_size : o.hidden_size;
+    decoder->c_size = o.hidden_size;
     decoder->cell_state = o.layers > 0 && o.cell == LRNN_CELL_LSTM;
     decoder->every_step = o.head == LRNN_HEAD_STEPS;
     return LRNN_OK;
@@ -96,16 +97,16 @@ static lrnn_status import_states(lrnn_decoder *d, size_t first, size_t rows)
     if (status != LRNN_OK) {
         return status;
     }
-    size_t H = d->hidden_size;
+    size_t R = d->h_size, H = d->c_size;
     for (size_t layer = 0; layer < d->layers; layer++) {
         for (size_t b = first; b < rows; b++) {
             const lrnn_request *request = &d->slots[b].request;
-            size_t to = (layer * rows + b) * H;
+            size_t row = layer * rows + b;
             if (request->h != NULL) {
-                memcpy(h + to, request->h + layer * H, H * sizeof(real));
+                memcpy(h + row * R, request->h + layer * R, R * sizeof(real));
             }
             if (request->c != NULL) {
-                memcpy(c + to, request->c + layer * H, H * sizeof(real));
+                memcpy(c + row * H, request->c + layer * H, H * sizeof(real));
             }
         }
     }

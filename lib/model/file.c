@@ -55,6 +55,12 @@ static lrnn_status put_options(safetensors_writer *writer, const lrnn_model_opti
     if (status == LRNN_OK) {
         status = put_text(writer, "lrnn.head", head_names[o->head]);
     }
+    if (status == LRNN_OK && o->projection_size > 0) {
+        status = put_size(writer, "lrnn.projection_size", o->projection_size);
+    }
+    if (status == LRNN_OK && o->padding_token >= 0) {
+        status = put_size(writer, "lrnn.padding_token", (uint64_t)o->padding_token);
+    }
     return status;
 }
 
@@ -178,6 +184,24 @@ static lrnn_status get_flag(int32_t *value, const safetensors *file, const char 
     return status;
 }
 
+/* The value stays as it is when the file does not have the key. */
+static lrnn_status get_optional_size(size_t *value, const safetensors *file, const char *key)
+{
+    return safetensors_metadata(file, key, NULL) == NULL ? LRNN_OK : get_size(value, file, key);
+}
+
+static lrnn_status get_padding_token(int32_t *value, const safetensors *file)
+{
+    size_t token = SIZE_MAX;
+    lrnn_status status = get_optional_size(&token, file, "lrnn.padding_token");
+    if (status == LRNN_OK && token != SIZE_MAX && token > INT32_MAX) {
+        return error_set(LRNN_ERR_FORMAT, "%s: lrnn.padding_token: %zu is not a token",
+                         safetensors_name(file), token);
+    }
+    *value = token == SIZE_MAX ? -1 : (int32_t)token;
+    return status;
+}
+
 static lrnn_status check_format(const safetensors *file)
 {
     const char *text;
@@ -214,6 +238,12 @@ lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *fi
         status = get_size(sizes[i].value, file, sizes[i].key);
     }
     o->seed = seed;
+    if (status == LRNN_OK) {
+        status = get_optional_size(&o->projection_size, file, "lrnn.projection_size");
+    }
+    if (status == LRNN_OK) {
+        status = get_padding_token(&o->padding_token, file);
+    }
     if (status == LRNN_OK) {
         status = get_flag(&o->bidirectional, file, "lrnn.bidirectional");
     }

@@ -101,7 +101,8 @@ static void cell_step(lrnn_state *state, const packed_layer *layer, size_t rows,
 {
     const kernel_table *table = kernels();
     const lrnn_model_options *o = &state->model->net.options;
-    size_t H = o->hidden_size, columns = state->model->net.gates * H;
+    size_t H = o->hidden_size, R = state->model->net.h_size;
+    size_t columns = state->model->net.gates * H;
     if (o->cell == LRNN_CELL_GRU) {
         for (size_t b = 0; b < rows; b++) {
             memcpy(state->hidden + b * columns, layer->hidden_bias, columns * sizeof(real));
@@ -110,9 +111,13 @@ static void cell_step(lrnn_state *state, const packed_layer *layer, size_t rows,
         table->gru_forward(rows, H, gates, state->hidden, h, H, h, H);
         return;
     }
-    table->multiply_packed(rows, columns, H, h, H, 1, layer->hidden, gates, columns);
+    table->multiply_packed(rows, columns, R, h, R, 1, layer->hidden, gates, columns);
     if (o->cell == LRNN_CELL_LSTM) {
-        table->lstm_forward(rows, H, gates, c, c, NULL, h, H);
+        real *made = layer->projection != NULL ? state->made : h;
+        table->lstm_forward(rows, H, gates, c, c, NULL, made, H);
+        if (layer->projection != NULL) {
+            table->multiply_packed_from(rows, R, H, made, H, 1, layer->projection, NULL, 0, h, R);
+        }
     } else if (o->cell == LRNN_CELL_RNN_TANH) {
         table->rnn_tanh_forward(rows, H, gates, h, H);
     } else {
@@ -120,26 +125,25 @@ static void cell_step(lrnn_state *state, const packed_layer *layer, size_t rows,
     }
 }
 
-/* Step t of one layer and direction; y [rows, D*H] receives h, zero where a sequence has ended. */
+/* Step t of one layer and direction; y [rows, D*R] receives h, zero where a sequence has ended. */
 static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_t t, real *y)
 {
     const network *net = &state->model->net;
-    size_t H = net->options.hidden_size, columns = net->gates * H;
-    real *h = state_rows(state, state->h, index);
-    real *c = state->c == NULL ? NULL : state_rows(state, state->c, index);
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    real *h = state_h(state, index), *c = state_c(state, index);
     for (size_t b = 0; b < part->batch;) {
-        real *out = y + (t * part->batch + b) * net->directions * H;
+        real *out = y + (t * part->batch + b) * net->directions * R;
         size_t rows = active_run(part, t, b);
         if (rows == 0) {
-            memset(out, 0, H * sizeof(real));
+            memset(out, 0, R * sizeof(real));
             b++;
             continue;
         }
         cell_step(state, &state->model->layers[index], rows,
-                  state->pre + (t * part->batch + b) * columns, h + b * H,
+                  state->pre + (t * part->batch + b) * columns, h + b * R,
                   c == NULL ? NULL : c + b * H);
         for (size_t row = 0; row < rows; row++) {
-            memcpy(out + row * net->directions * H, h + (b + row) * H, H * sizeof(real));
+            memcpy(out + row * net->directions * R, h + (b + row) * R, R * sizeof(real));
         }
         b += rows;
     }
@@ -157,7 +161,7 @@ static const real *run_layers(lrnn_state *state, const chunk *part)
             input_products(state, part, &state->model->layers[index], x);
             for (size_t t = 0; t < part->count; t++) {
                 step_layer(state, part, index, direction == 0 ? t : part->count - 1 - t,
-                           y + direction * net->options.hidden_size);
+                           y + direction * net->h_size);
             }
         }
         x = y;
@@ -232,12 +236,12 @@ static void keep_last(lrnn_state *state, const chunk *part, const real *y)
 static void keep_final(lrnn_state *state)
 {
     const network *net = &state->model->net;
-    size_t H = net->options.hidden_size;
+    size_t R = net->h_size;
     for (size_t direction = 0; direction < net->directions; direction++) {
         size_t index = (net->options.layers - 1) * net->directions + direction;
-        const real *h = state_rows(state, state->h, index);
+        const real *h = state_h(state, index);
         for (size_t b = 0; b < state->live; b++) {
-            memcpy(state->last + b * net->top_size + direction * H, h + b * H, H * sizeof(real));
+            memcpy(state->last + b * net->top_size + direction * R, h + b * R, R * sizeof(real));
         }
     }
 }

@@ -12,7 +12,8 @@ typedef struct packed_layer {
     /* [I,G*H]; of layer 0 only the columns that `table` does not cover. NULL: there are none. */
     real *input;
     size_t input_rows;
-    real *hidden; /* [H,G*H] */
+    real *hidden;     /* [R,G*H] */
+    real *projection; /* W_hr^T [H,R]; NULL without a projection */
     /* What a step's input part starts from, [G*H]: b_ih + b_hh, for GRU b_ih alone. */
     real *bias;
     /* GRU: b_hh, [3H], what its hidden part starts from. */

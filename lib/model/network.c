@@ -21,6 +21,7 @@ static const lrnn_model_options default_options = {
     .head = LRNN_HEAD_STEPS,
     .bias = 1,
     .seed = 1,
+    .padding_token = -1,
 };
 
 lrnn_status lrnn_model_options_init(lrnn_model_options *options, size_t struct_size)
@@ -61,6 +62,34 @@ static lrnn_status resolve_vocabularies(lrnn_model_options *o)
     return LRNN_OK;
 }
 
+static lrnn_status check_projection(const lrnn_model_options *o)
+{
+    if (o->projection_size == 0) {
+        return LRNN_OK;
+    }
+    if (o->cell != LRNN_CELL_LSTM || o->layers == 0) {
+        return error_set(LRNN_ERR_INVALID, "projection_size: only LSTM layers have a projection");
+    }
+    return check_size("projection_size (it must be below hidden_size)", o->projection_size, 1,
+                      o->hidden_size - 1);
+}
+
+static lrnn_status check_padding(const lrnn_model_options *o)
+{
+    if (o->padding_token == -1) {
+        return LRNN_OK;
+    }
+    if (o->vocab_size == 0 || o->embedding_size == 0) {
+        return error_set(LRNN_ERR_INVALID, "padding_token is %d, but the model has no embedding",
+                         (int)o->padding_token);
+    }
+    if (o->padding_token < 0 || (size_t)o->padding_token >= o->vocab_size) {
+        return error_set(LRNN_ERR_INVALID, "padding_token: expected -1..%zu, found %d",
+                         o->vocab_size - 1, (int)o->padding_token);
+    }
+    return LRNN_OK;
+}
+
 static lrnn_status check_options(const lrnn_model_options *o)
 {
     CHECK(check_size("vocab_size", o->vocab_size, 0, SIZE_LIMIT));
@@ -79,6 +108,9 @@ static lrnn_status check_options(const lrnn_model_options *o)
     CHECK(check_choice("bidirectional", o->bidirectional, 1));
     CHECK(check_choice("bias", o->bias, 1));
     CHECK(check_below_one("dropout", o->dropout));
+    CHECK(check_projection(o));
+    CHECK(check_padding(o));
+    CHECK(check_reserved(o->reserved));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");
@@ -150,15 +182,20 @@ static void add_layer(network *net, size_t layer, size_t direction)
     const lrnn_model_options *o = &net->options;
     size_t rows = net->gates * o->hidden_size;
     network_layer made = {
-        .input_size = layer == 0 ? net->input_size : net->directions * o->hidden_size,
+        .input_size = layer == 0 ? net->input_size : net->directions * net->h_size,
         .bias_ih = NETWORK_NONE,
         .bias_hh = NETWORK_NONE,
+        .weight_hr = NETWORK_NONE,
     };
     made.weight_ih = add_layer_tensor(net, "weight_ih", layer, direction, rows, made.input_size);
-    made.weight_hh = add_layer_tensor(net, "weight_hh", layer, direction, rows, o->hidden_size);
+    made.weight_hh = add_layer_tensor(net, "weight_hh", layer, direction, rows, net->h_size);
     if (o->bias) {
         made.bias_ih = add_layer_tensor(net, "bias_ih", layer, direction, rows, 0);
         made.bias_hh = add_layer_tensor(net, "bias_hh", layer, direction, rows, 0);
+    }
+    if (network_is_projected(net)) {
+        made.weight_hr =
+            add_layer_tensor(net, "weight_hr", layer, direction, net->h_size, o->hidden_size);
     }
     if (net->layers != NULL) {
         net->layers[layer * net->directions + direction] = made;
@@ -199,9 +236,10 @@ lrnn_status network_create(network *net, const lrnn_model_options *options,
     o->output_vocab = NULL;
     net->gates = o->cell == LRNN_CELL_LSTM ? 4 : o->cell == LRNN_CELL_GRU ? 3 : 1;
     net->directions = o->bidirectional ? 2 : 1;
+    net->h_size = network_is_projected(net) ? o->projection_size : o->hidden_size;
     net->token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
     net->input_size = net->token_size + o->feature_size;
-    net->top_size = o->layers > 0 ? net->directions * o->hidden_size : net->input_size;
+    net->top_size = o->layers > 0 ? net->directions * net->h_size : net->input_size;
     net->output_size = o->head == LRNN_HEAD_NONE ? net->top_size : o->output_size;
     lay_out(net);
     if (net->parameter_count > SIZE_MAX / sizeof(real) / 4) {
@@ -250,6 +288,10 @@ void network_initialize(const network *net, real *parameters, uint64_t seed)
             for (size_t k = 0; k < tensor->count; k++) {
                 values[k] = (real)random_normal(seed, stream, k);
             }
+            if (net->options.padding_token >= 0) {
+                memset(values + (size_t)net->options.padding_token * net->token_size, 0,
+                       net->token_size * sizeof(real));
+            }
             continue;
         }
         bool head = tensor->offset == net->head_weight || tensor->offset == net->head_bias;
@@ -266,5 +308,6 @@ bool network_same_architecture(const network *a, const network *b)
     return x->vocab_size == y->vocab_size && x->embedding_size == y->embedding_size &&
            x->feature_size == y->feature_size && x->hidden_size == y->hidden_size &&
            x->layers == y->layers && x->output_size == y->output_size && x->cell == y->cell &&
-           x->head == y->head && x->bidirectional == y->bidirectional && x->bias == y->bias;
+           x->head == y->head && x->bidirectional == y->bidirectional && x->bias == y->bias &&
+           x->projection_size == y->projection_size;
 }

@@ -21,19 +21,20 @@ typedef struct network_tensor {
 } network_tensor;
 
 /* Offsets of one layer's parameters in one direction. G gates: weight_ih [G*H,I], weight_hh
- * [G*H,H], biases [G*H]. */
+ * [G*H,R], biases [G*H], weight_hr [R,H]. */
 typedef struct network_layer {
     size_t input_size;
-    size_t weight_ih, weight_hh, bias_ih, bias_hh;
+    size_t weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
 } network_layer;
 
 typedef struct network {
     lrnn_model_options options; /* resolved; allocator and vocabularies NULL */
     size_t gates;               /* G: 1, 4 (LSTM) or 3 (GRU) */
     size_t directions;          /* D */
+    size_t h_size;              /* R, of h: the projection's, or H */
     size_t token_size;  /* columns of a token in the input: embedding, or one-hot V; 0 none */
     size_t input_size;  /* token_size + F */
-    size_t top_size;    /* what the head reads: D*H, or input_size with 0 layers */
+    size_t top_size;    /* what the head reads: D*R, or input_size with 0 layers */
     size_t output_size; /* O, or top_size without a head */
     size_t embedding, head_weight, head_bias;
     network_layer *layers; /* [L*D], direction fastest */
@@ -64,6 +65,11 @@ static inline bool network_is_recurrent(const network *net)
 static inline bool network_has_cell_state(const network *net)
 {
     return net->options.cell == LRNN_CELL_LSTM && net->options.layers > 0;
+}
+
+static inline bool network_is_projected(const network *net)
+{
+    return net->options.projection_size > 0;
 }
 
 static inline bool network_one_hot(const network *net)

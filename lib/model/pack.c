@@ -37,8 +37,13 @@ static void lay_out(lrnn_model *model, arena *from)
             layer.input = arena_take(from, kernel_packed_size(table, layer.input_rows, columns),
                                      sizeof(real));
         }
-        layer.hidden = arena_take(
-            from, kernel_packed_size(table, net->options.hidden_size, columns), sizeof(real));
+        layer.hidden =
+            arena_take(from, kernel_packed_size(table, net->h_size, columns), sizeof(real));
+        if (network_is_projected(net)) {
+            layer.projection =
+                arena_take(from, kernel_packed_size(table, net->options.hidden_size, net->h_size),
+                           sizeof(real));
+        }
         layer.bias = arena_take(from, columns, sizeof(real));
         if (net->options.cell == LRNN_CELL_GRU) {
             layer.hidden_bias = arena_take(from, columns, sizeof(real));
@@ -98,7 +103,7 @@ static void fill(lrnn_model *model, real *scratch)
 {
     const network *net = &model->net;
     const kernel_table *table = kernels();
-    size_t H = net->options.hidden_size, columns = net->gates * H;
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         const network_layer *from = &net->layers[i];
         packed_layer *to = &model->layers[i];
@@ -111,7 +116,10 @@ static void fill(lrnn_model *model, real *scratch)
                 model->parameters + from->weight_ih + (from->input_size - to->input_rows);
             kernel_pack(table, to->input, weight, 1, from->input_size, to->input_rows, columns);
         }
-        kernel_pack(table, to->hidden, model->parameters + from->weight_hh, 1, H, H, columns);
+        kernel_pack(table, to->hidden, model->parameters + from->weight_hh, 1, R, R, columns);
+        if (to->projection != NULL) {
+            kernel_pack(table, to->projection, model->parameters + from->weight_hr, 1, H, H, R);
+        }
     }
     if (model->head != NULL) {
         kernel_pack(table, model->head, model->parameters + net->head_weight, 1, net->top_size,

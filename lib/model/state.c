@@ -22,18 +22,19 @@ static void lay_out(lrnn_state *state, arena *from)
 {
     const network *net = &state->model->net;
     size_t H = net->options.hidden_size, layers = net->options.layers * net->directions;
-    size_t rows, values;
+    size_t rows, h_values, c_values;
     if (!size_multiply(&rows, state->capacity, state->steps) ||
-        !size_multiply(&values, layers * H, state->capacity)) {
+        !size_multiply(&h_values, layers * net->h_size, state->capacity) ||
+        !size_multiply(&c_values, layers * H, state->capacity)) {
         from->overflow = true;
         return;
     }
     size_t width = net->gates * H;
-    state->h = arena_take(from, values, sizeof(real));
-    state->spare_h = arena_take(from, values, sizeof(real));
+    state->h = arena_take(from, h_values, sizeof(real));
+    state->spare_h = arena_take(from, h_values, sizeof(real));
     if (network_has_cell_state(net)) {
-        state->c = arena_take(from, values, sizeof(real));
-        state->spare_c = arena_take(from, values, sizeof(real));
+        state->c = arena_take(from, c_values, sizeof(real));
+        state->spare_c = arena_take(from, c_values, sizeof(real));
     }
     if (layers == 0 || state->model->layers[0].table == NULL || net->options.feature_size > 0) {
         state->x = arena_take(from, rows, net->input_size * sizeof(real));
@@ -44,6 +45,9 @@ static void lay_out(lrnn_state *state, arena *from)
         state->y[1] = arena_take(from, rows, net->top_size * sizeof(real));
         if (net->options.cell == LRNN_CELL_GRU) {
             state->hidden = arena_take(from, state->capacity, width * sizeof(real));
+        }
+        if (network_is_projected(net)) {
+            state->made = arena_take(from, state->capacity, H * sizeof(real));
         }
     }
     if (!network_answers_every_step(net)) {
@@ -126,27 +130,25 @@ size_t lrnn_state_batch(const lrnn_state *state)
     return state == NULL ? 0 : state->live;
 }
 
-/* Applies one action to h and c of every layer and direction. */
-typedef void row_action(lrnn_state *state, real *values, real *spare, const void *argument);
+/* Applies one action to h and c of every layer and direction; a row of `values` has `width`. */
+typedef void row_action(real *values, real *spare, size_t width, const void *argument);
 
 static void for_each_layer(lrnn_state *state, row_action *action, const void *argument)
 {
     const network *net = &state->model->net;
+    size_t R = net->h_size, H = net->options.hidden_size, capacity = state->capacity;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        action(state, state_rows(state, state->h, i), state_rows(state, state->spare_h, i),
-               argument);
+        action(state->h + i * capacity * R, state->spare_h + i * capacity * R, R, argument);
         if (state->c != NULL) {
-            action(state, state_rows(state, state->c, i), state_rows(state, state->spare_c, i),
-                   argument);
+            action(state->c + i * capacity * H, state->spare_c + i * capacity * H, H, argument);
         }
     }
 }
 
-static void clear_stream(lrnn_state *state, real *values, real *spare, const void *argument)
+static void clear_stream(real *values, real *spare, size_t width, const void *argument)
 {
     (void)spare;
-    size_t H = state->model->net.options.hidden_size;
-    memset(values + *(const size_t *)argument * H, 0, H * sizeof(real));
+    memset(values + *(const size_t *)argument * width, 0, width * sizeof(real));
 }
 
 lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream)
@@ -177,11 +179,12 @@ lrnn_status lrnn_state_reset(lrnn_state *state)
 static lrnn_status copy_rows(lrnn_state *to, const lrnn_state *from)
 {
     const network *net = &to->model->net;
-    size_t bytes = from->live * net->options.hidden_size * sizeof(real);
+    size_t h_bytes = from->live * net->h_size * sizeof(real);
+    size_t c_bytes = from->live * net->options.hidden_size * sizeof(real);
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        memcpy(state_rows(to, to->h, i), state_rows(from, from->h, i), bytes);
+        memcpy(state_h(to, i), state_h(from, i), h_bytes);
         if (to->c != NULL) {
-            memcpy(state_rows(to, to->c, i), state_rows(from, from->c, i), bytes);
+            memcpy(state_c(to, i), state_c(from, i), c_bytes);
         }
     }
     to->live = from->live;
@@ -208,15 +211,15 @@ typedef struct parent_list {
     size_t count;
 } parent_list;
 
-static void gather(lrnn_state *state, real *values, real *spare, const void *argument)
+static void gather(real *values, real *spare, size_t width, const void *argument)
 {
     const parent_list *list = argument;
-    size_t H = state->model->net.options.hidden_size;
     for (size_t i = 0; i < list->count; i++) {
         if (list->parents[i] < 0) {
-            memset(spare + i * H, 0, H * sizeof(real));
+            memset(spare + i * width, 0, width * sizeof(real));
         } else {
-            memcpy(spare + i * H, values + (size_t)list->parents[i] * H, H * sizeof(real));
+            memcpy(spare + i * width, values + (size_t)list->parents[i] * width,
+                   width * sizeof(real));
         }
     }
 }
@@ -276,13 +279,13 @@ lrnn_status lrnn_state_export(real *h, real *c, const lrnn_state *state)
         return status;
     }
     const network *net = &state->model->net;
-    size_t row = state->live * net->options.hidden_size;
+    size_t h_row = state->live * net->h_size, c_row = state->live * net->options.hidden_size;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         if (h != NULL) {
-            memcpy(h + i * row, state_rows(state, state->h, i), row * sizeof(real));
+            memcpy(h + i * h_row, state_h(state, i), h_row * sizeof(real));
         }
         if (c != NULL) {
-            memcpy(c + i * row, state_rows(state, state->c, i), row * sizeof(real));
+            memcpy(c + i * c_row, state_c(state, i), c_row * sizeof(real));
         }
     }
     return LRNN_OK;
@@ -295,13 +298,13 @@ lrnn_status lrnn_state_import(lrnn_state *state, const real *h, const real *c)
         return status;
     }
     const network *net = &state->model->net;
-    size_t row = state->live * net->options.hidden_size;
+    size_t h_row = state->live * net->h_size, c_row = state->live * net->options.hidden_size;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         if (h != NULL) {
-            memcpy(state_rows(state, state->h, i), h + i * row, row * sizeof(real));
+            memcpy(state_h(state, i), h + i * h_row, h_row * sizeof(real));
         }
         if (c != NULL) {
-            memcpy(state_rows(state, state->c, i), c + i * row, row * sizeof(real));
+            memcpy(state_c(state, i), c + i * c_row, c_row * sizeof(real));
         }
     }
     return LRNN_OK;

@@ -38,12 +38,12 @@ static const real *row_of(const lrnn_trainer *trainer, const activation *what, s
 {
     const network *net = trainer->net;
     const layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch, H = net->options.hidden_size;
+    size_t B = trainer->sequences.batch, H = net->options.hidden_size, R = net->h_size;
     if (what->gate >= 0) {
         return run->gates + ((t * B + b) * net->gates + (size_t)what->gate) * H;
     }
     size_t slot = index % net->directions == 1 ? t : t + 1;
-    return (what->gate == OF_CELL ? run->c : run->h) + (slot * B + b) * H;
+    return what->gate == OF_CELL ? run->c + (slot * B + b) * H : run->h + (slot * B + b) * R;
 }
 
 lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, const lrnn_trainer *trainer,
@@ -65,16 +65,17 @@ lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, const lr
     if (what == NULL) {
         return error_set(LRNN_ERR_NOT_FOUND, "name: this cell has no activation '%s'", name);
     }
-    size_t H = net->options.hidden_size, count = s->batch * s->steps * H;
+    size_t width = what->gate == OF_HIDDEN ? net->h_size : net->options.hidden_size;
+    size_t count = s->batch * s->steps * width;
     if (capacity < count) {
         return error_set(LRNN_ERR_TOO_SMALL, "values: %zu values, room for %zu", count, capacity);
     }
     memset(values, 0, count * sizeof(real));
     for (size_t b = 0; b < s->batch; b++) {
         for (size_t t = 0; t < sequence_length(s, b); t++) {
-            memcpy(values + (b * s->steps + t) * H,
+            memcpy(values + (b * s->steps + t) * width,
                    row_of(trainer, what, layer * net->directions + direction, t, b),
-                   H * sizeof(real));
+                   width * sizeof(real));
         }
     }
     return LRNN_OK;

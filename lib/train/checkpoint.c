@@ -92,12 +92,6 @@ static void gather_numbers(const lrnn_checkpoint *all, int64_t *counters, double
     }
 }
 
-static size_t carried_count(const lrnn_trainer *trainer, size_t batch)
-{
-    const network *net = trainer->net;
-    return net->options.layers * net->directions * batch * net->options.hidden_size;
-}
-
 static lrnn_status put_reals(safetensors_writer *writer, const char *name, const real *values,
                              size_t count)
 {
@@ -111,7 +105,7 @@ static lrnn_status describe(safetensors_writer *writer, const lrnn_checkpoint *a
                             const int64_t *counters, const double *rates, const char *note)
 {
     const lrnn_trainer *trainer = all->trainer;
-    size_t values = carried_count(trainer, trainer->carry.batch);
+    size_t rows = trainer->carry.batch;
     size_t counter_count = COUNTERS, rate_count = RATES;
     lrnn_status status = model_describe(writer, trainer->model, trainer->parameters, "checkpoint");
     if (status == LRNN_OK) {
@@ -123,10 +117,12 @@ static lrnn_status describe(safetensors_writer *writer, const lrnn_checkpoint *a
                                            rates);
     }
     if (status == LRNN_OK) {
-        status = put_reals(writer, "checkpoint.h", trainer->carry.h, values);
+        status =
+            put_reals(writer, "checkpoint.h", trainer->carry.h, carried_h_count(trainer, rows));
     }
     if (status == LRNN_OK) {
-        status = put_reals(writer, "checkpoint.c", trainer->carry.c, values);
+        status =
+            put_reals(writer, "checkpoint.c", trainer->carry.c, carried_c_count(trainer, rows));
     }
     if (status == LRNN_OK && all->optimizer != NULL) {
         status = put_reals(writer, "checkpoint.m", all->optimizer->m, all->optimizer->count);
@@ -265,11 +261,11 @@ static lrnn_status check_fit(const lrnn_checkpoint *all, const loaded *in, const
 static void lay_out(loaded *in, const lrnn_checkpoint *all, arena *from)
 {
     const lrnn_trainer *trainer = all->trainer;
-    size_t values = carried_count(trainer, (size_t)in->counters[COUNTER_CARRIED]);
+    size_t rows = (size_t)in->counters[COUNTER_CARRIED];
     in->parameters = arena_take(from, trainer->net->parameter_count, sizeof(real));
-    in->h = arena_take(from, values, sizeof(real));
+    in->h = arena_take(from, carried_h_count(trainer, rows), sizeof(real));
     if (trainer->carry.c != NULL) {
-        in->c = arena_take(from, values, sizeof(real));
+        in->c = arena_take(from, carried_c_count(trainer, rows), sizeof(real));
     }
     if (all->optimizer != NULL && all->optimizer->m != NULL) {
         in->m = arena_take(from, all->optimizer->count, sizeof(real));
@@ -282,7 +278,7 @@ static void lay_out(loaded *in, const lrnn_checkpoint *all, arena *from)
 static lrnn_status get_tensors(loaded *in, const lrnn_checkpoint *all, const safetensors *file)
 {
     const lrnn_trainer *trainer = all->trainer;
-    size_t values = carried_count(trainer, (size_t)in->counters[COUNTER_CARRIED]);
+    size_t rows = (size_t)in->counters[COUNTER_CARRIED];
     arena pieces = {0};
     lay_out(in, all, &pieces);
     lrnn_status status = arena_allocate(&pieces, &trainer->allocator, "checkpoint");
@@ -293,10 +289,10 @@ static lrnn_status get_tensors(loaded *in, const lrnn_checkpoint *all, const saf
     lay_out(in, all, &pieces);
     status = parameters_from_file(in->parameters, trainer->net, file);
     if (status == LRNN_OK) {
-        status = get_reals(in->h, file, "checkpoint.h", values);
+        status = get_reals(in->h, file, "checkpoint.h", carried_h_count(trainer, rows));
     }
     if (status == LRNN_OK) {
-        status = get_reals(in->c, file, "checkpoint.c", values);
+        status = get_reals(in->c, file, "checkpoint.c", carried_c_count(trainer, rows));
     }
     if (status == LRNN_OK && all->optimizer != NULL) {
         status = get_reals(in->m, file, "checkpoint.m", all->optimizer->count);
@@ -319,10 +315,10 @@ static void put_back(const lrnn_checkpoint *all, const loaded *in)
 {
     lrnn_trainer *trainer = all->trainer;
     const int64_t *n = in->counters;
-    size_t batch = (size_t)n[COUNTER_CARRIED], values = carried_count(trainer, batch);
+    size_t batch = (size_t)n[COUNTER_CARRIED];
     copy_reals(trainer->parameters, in->parameters, trainer->net->parameter_count);
-    copy_reals(trainer->carry.h, in->h, values);
-    copy_reals(trainer->carry.c, in->c, values);
+    copy_reals(trainer->carry.h, in->h, carried_h_count(trainer, batch));
+    copy_reals(trainer->carry.c, in->c, carried_c_count(trainer, batch));
     trainer->carry.batch = batch;
     trainer->windows = (uint64_t)n[COUNTER_WINDOWS];
     trainer->options.seed = (uint64_t)n[COUNTER_SEED];

@@ -59,16 +59,16 @@ static const real *top_outputs(const lrnn_trainer *trainer)
 static const real *final_h(const lrnn_trainer *trainer, size_t direction, size_t b)
 {
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, H = net->options.hidden_size;
+    size_t B = trainer->sequences.batch, R = net->h_size;
     const layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + direction];
-    return run->h + (direction == 1 ? 0 : trainer->sequences.steps * B * H) + b * H;
+    return run->h + (direction == 1 ? 0 : trainer->sequences.steps * B * R) + b * R;
 }
 
 static const real *head_rows(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
-    size_t top = net->top_size, H = net->options.hidden_size;
+    size_t top = net->top_size, R = net->h_size;
     if (network_answers_every_step(net)) {
         return top_outputs(trainer);
     }
@@ -79,7 +79,7 @@ static const real *head_rows(lrnn_trainer *trainer)
             memcpy(row, top_outputs(trainer) + (t * s->batch + b) * top, top * sizeof(real));
         } else {
             for (size_t d = 0; d < net->directions; d++) {
-                memcpy(row + d * H, final_h(trainer, d, b), H * sizeof(real));
+                memcpy(row + d * R, final_h(trainer, d, b), R * sizeof(real));
             }
         }
     }
@@ -91,7 +91,7 @@ static void spread_gradient(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
-    size_t top = net->top_size, H = net->options.hidden_size;
+    size_t top = net->top_size, R = net->h_size;
     memset(trainer->dy[0], 0, s->batch * s->steps * top * sizeof(real));
     for (size_t b = 0; b < s->batch; b++) {
         const real *row = trainer->dtop + b * top;
@@ -101,7 +101,7 @@ static void spread_gradient(lrnn_trainer *trainer)
         } else {
             for (size_t d = 0; d < net->directions; d++) {
                 layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + d];
-                kernels()->add(run->dh + b * H, row + d * H, H);
+                kernels()->add(run->dh + b * R, row + d * R, R);
             }
         }
     }

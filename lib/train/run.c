@@ -26,12 +26,17 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     const kernel_table *table = kernels();
     const network_layer *from = &net->layers[index];
     layer_run *run = &trainer->runs[index];
-    size_t H = net->options.hidden_size, columns = net->gates * H;
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     const real *input = trainer->parameters + from->weight_ih;
     const real *hidden = trainer->parameters + from->weight_hh;
     kernel_pack(table, run->packed_input, input, 1, from->input_size, from->input_size, columns);
-    kernel_pack(table, run->packed_hidden, hidden, 1, H, H, columns);
-    kernel_pack(table, run->packed_back, hidden, H, 1, columns, H);
+    kernel_pack(table, run->packed_hidden, hidden, 1, R, R, columns);
+    kernel_pack(table, run->packed_back, hidden, R, 1, columns, R);
+    if (run->m != NULL) {
+        const real *projection = trainer->parameters + from->weight_hr;
+        kernel_pack(table, run->packed_projection, projection, 1, H, H, R);
+        kernel_pack(table, run->packed_lift, projection, H, 1, R, H);
+    }
     if (from->bias_ih != NETWORK_NONE) {
         memcpy(run->bias, trainer->parameters + from->bias_ih, columns * sizeof(real));
         if (net->options.cell != LRNN_CELL_GRU) {
@@ -87,17 +92,32 @@ static size_t active_run(const lrnn_sequences *s, size_t t, size_t b, size_t end
 
 /* ---- forward ---- */
 
+/* Rows of h and c that hold the state of row b before and after step t. */
+typedef struct slots {
+    size_t before, after;
+} slots;
+
+static slots slots_of(const lrnn_trainer *trainer, size_t index, size_t t, size_t b)
+{
+    size_t B = trainer->sequences.batch;
+    slots at = {t * B + b, (t + 1) * B + b};
+    if (index % trainer->net->directions == 1) {
+        slots reversed = {at.after, at.before};
+        return reversed;
+    }
+    return at;
+}
+
 static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b, size_t rows)
 {
     const kernel_table *table = kernels();
     const network *net = trainer->net;
     layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch, H = net->options.hidden_size, columns = net->gates * H;
-    bool reverse = index % net->directions == 1;
-    size_t before = ((reverse ? t + 1 : t) * B + b) * H,
-           after = ((reverse ? t : t + 1) * B + b) * H;
-    size_t row = t * B + b;
-    real *gates = run->gates + row * columns;
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t row = t * trainer->sequences.batch + b;
+    slots at = slots_of(trainer, index, t, b);
+    const real *h_before = run->h + at.before * R;
+    real *gates = run->gates + row * columns, *h_after = run->h + at.after * R;
     if (net->options.cell == LRNN_CELL_GRU) {
         real *s = run->hidden + row * columns;
         const network_layer *from = &net->layers[index];
@@ -109,20 +129,23 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
                 memset(s + i * columns, 0, columns * sizeof(real));
             }
         }
-        table->multiply_packed(rows, columns, H, run->h + before, H, 1, run->packed_hidden, s,
-                               columns);
-        table->gru_forward(rows, H, gates, s, run->h + before, H, run->h + after, H);
+        table->multiply_packed(rows, columns, H, h_before, H, 1, run->packed_hidden, s, columns);
+        table->gru_forward(rows, H, gates, s, h_before, H, h_after, H);
         return;
     }
-    table->multiply_packed(rows, columns, H, run->h + before, H, 1, run->packed_hidden, gates,
-                           columns);
+    table->multiply_packed(rows, columns, R, h_before, R, 1, run->packed_hidden, gates, columns);
     if (net->options.cell == LRNN_CELL_LSTM) {
-        table->lstm_forward(rows, H, gates, run->c + before, run->c + after, run->tanh_c + row * H,
-                            run->h + after, H);
+        real *made = run->m != NULL ? run->m + row * H : h_after;
+        table->lstm_forward(rows, H, gates, run->c + at.before * H, run->c + at.after * H,
+                            run->tanh_c + row * H, made, H);
+        if (run->m != NULL) {
+            table->multiply_packed_from(rows, R, H, made, H, 1, run->packed_projection, NULL, 0,
+                                        h_after, R);
+        }
     } else if (net->options.cell == LRNN_CELL_RNN_TANH) {
-        table->rnn_tanh_forward(rows, H, gates, run->h + after, H);
+        table->rnn_tanh_forward(rows, H, gates, h_after, H);
     } else {
-        table->rnn_relu_forward(rows, H, gates, run->h + after, H);
+        table->rnn_relu_forward(rows, H, gates, h_after, H);
     }
 }
 
@@ -131,15 +154,16 @@ static void idle_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
 {
     const network *net = trainer->net;
     layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch, H = net->options.hidden_size;
-    bool reverse = index % net->directions == 1;
-    size_t before = ((reverse ? t + 1 : t) * B + b) * H,
-           after = ((reverse ? t : t + 1) * B + b) * H;
-    memcpy(run->h + after, run->h + before, H * sizeof(real));
+    size_t H = net->options.hidden_size, R = net->h_size;
+    slots at = slots_of(trainer, index, t, b);
+    memcpy(run->h + at.after * R, run->h + at.before * R, R * sizeof(real));
     if (run->c != NULL) {
-        memcpy(run->c + after, run->c + before, H * sizeof(real));
+        memcpy(run->c + at.after * H, run->c + at.before * H, H * sizeof(real));
     }
-    memset(y, 0, H * sizeof(real));
+    if (run->m != NULL) {
+        memset(run->m + (t * trainer->sequences.batch + b) * H, 0, H * sizeof(real));
+    }
+    memset(y, 0, R * sizeof(real));
 }
 
 static void forward_rows(void *argument, size_t piece, size_t worker)
@@ -149,7 +173,7 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
-    size_t B = s->batch, T = s->steps, H = net->options.hidden_size, width = net->directions * H;
+    size_t B = s->batch, T = s->steps, R = net->h_size, width = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = job->index % net->directions == 1;
     for (size_t i = 0; i < T; i++) {
@@ -163,9 +187,10 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
                 continue;
             }
             cell_forward(trainer, job->index, t, b, rows);
-            const real *h = trainer->runs[job->index].h + ((reverse ? t : t + 1) * B + b) * H;
+            const real *h =
+                trainer->runs[job->index].h + slots_of(trainer, job->index, t, b).after * R;
             for (size_t row = 0; row < rows; row++) {
-                memcpy(y + row * width, h + row * H, H * sizeof(real));
+                memcpy(y + row * width, h + row * R, R * sizeof(real));
             }
             b += rows;
         }
@@ -176,18 +201,19 @@ static void start_layer(lrnn_trainer *trainer, size_t index, const carried *init
 {
     const network *net = trainer->net;
     layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch, row = B * net->options.hidden_size;
-    size_t slot = index % net->directions == 1 ? trainer->sequences.steps * row : 0;
+    size_t B = trainer->sequences.batch;
+    size_t h_row = B * net->h_size, c_row = B * net->options.hidden_size;
+    size_t slot = index % net->directions == 1 ? trainer->sequences.steps : 0;
     if (initial->batch == 0) {
-        memset(run->h + slot, 0, row * sizeof(real));
+        memset(run->h + slot * h_row, 0, h_row * sizeof(real));
         if (run->c != NULL) {
-            memset(run->c + slot, 0, row * sizeof(real));
+            memset(run->c + slot * c_row, 0, c_row * sizeof(real));
         }
         return;
     }
-    memcpy(run->h + slot, initial->h + index * row, row * sizeof(real));
+    memcpy(run->h + slot * h_row, initial->h + index * h_row, h_row * sizeof(real));
     if (run->c != NULL) {
-        memcpy(run->c + slot, initial->c + index * row, row * sizeof(real));
+        memcpy(run->c + slot * c_row, initial->c + index * c_row, c_row * sizeof(real));
     }
 }
 
@@ -196,11 +222,12 @@ static void keep_final(lrnn_trainer *trainer, size_t index)
 {
     const network *net = trainer->net;
     const layer_run *run = &trainer->runs[index];
-    size_t row = trainer->sequences.batch * net->options.hidden_size;
-    size_t slot = index % net->directions == 1 ? 0 : trainer->sequences.steps * row;
-    memcpy(trainer->pending.h + index * row, run->h + slot, row * sizeof(real));
+    size_t B = trainer->sequences.batch;
+    size_t h_row = B * net->h_size, c_row = B * net->options.hidden_size;
+    size_t slot = index % net->directions == 1 ? 0 : trainer->sequences.steps;
+    memcpy(trainer->pending.h + index * h_row, run->h + slot * h_row, h_row * sizeof(real));
     if (run->c != NULL) {
-        memcpy(trainer->pending.c + index * row, run->c + slot, row * sizeof(real));
+        memcpy(trainer->pending.c + index * c_row, run->c + slot * c_row, c_row * sizeof(real));
     }
 }
 
@@ -251,7 +278,7 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode)
 {
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
-    size_t rows = s->batch * s->steps, H = net->options.hidden_size;
+    size_t rows = s->batch * s->steps, R = net->h_size;
     size_t threads = pool_threads(trainer->pool);
     gather_inputs(trainer);
     const real *x = trainer->x;
@@ -262,12 +289,12 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode)
             input_job input = {trainer, index, x, rows};
             pool_run(trainer->pool, input_rows, &input, (rows + INPUT_ROWS - 1) / INPUT_ROWS);
             layer_job job = {trainer, index, threads < s->batch ? threads : s->batch,
-                             trainer->outputs[layer] + d * H};
+                             trainer->outputs[layer] + d * R};
             pool_run(trainer->pool, forward_rows, &job, job.pieces);
             keep_final(trainer, index);
         }
         if (mode == PASS_TRAIN && layer + 1 < net->options.layers && net->options.dropout > 0) {
-            drop_out(trainer, layer, rows * net->directions * H);
+            drop_out(trainer, layer, rows * net->directions * R);
         }
         x = trainer->outputs[layer];
     }
@@ -281,27 +308,32 @@ static void cell_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t 
     const kernel_table *table = kernels();
     const network *net = trainer->net;
     layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch, H = net->options.hidden_size, columns = net->gates * H;
-    bool reverse = index % net->directions == 1;
-    size_t before = ((reverse ? t + 1 : t) * B + b) * H, row = t * B + b;
-    real *gates = run->gates + row * columns, *dh = run->dh + b * H;
-    const real *dhidden = gates;
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t before = slots_of(trainer, index, t, b).before, row = t * trainer->sequences.batch + b;
+    real *gates = run->gates + row * columns, *dh = run->dh + b * R;
+    const real *dhidden = gates, *dmade = dh;
+    if (run->m != NULL) {
+        real *dm = run->dm + b * H;
+        memcpy(run->dprojected + row * R, dh, rows * R * sizeof(real));
+        table->multiply_packed_from(rows, H, R, dh, R, 1, run->packed_lift, NULL, 0, dm, H);
+        dmade = dm;
+    }
     if (net->options.cell == LRNN_CELL_GRU) {
         real *s = run->hidden + row * columns;
-        table->gru_backward(rows, H, gates, s, run->h + before, H, dh);
+        table->gru_backward(rows, H, gates, s, run->h + before * H, H, dh);
         dhidden = s;
     } else {
         if (net->options.cell == LRNN_CELL_LSTM) {
-            table->lstm_backward(rows, H, gates, run->c + before, run->tanh_c + row * H, dh,
+            table->lstm_backward(rows, H, gates, run->c + before * H, run->tanh_c + row * H, dmade,
                                  run->dc + b * H);
         } else if (net->options.cell == LRNN_CELL_RNN_TANH) {
             table->rnn_tanh_backward(rows, H, gates, dh);
         } else {
             table->rnn_relu_backward(rows, H, gates, dh);
         }
-        memset(dh, 0, rows * H * sizeof(real));
+        memset(dh, 0, rows * R * sizeof(real));
     }
-    table->multiply_packed(rows, H, columns, dhidden, columns, 1, run->packed_back, dh, H);
+    table->multiply_packed(rows, R, columns, dhidden, columns, 1, run->packed_back, dh, R);
 }
 
 static void idle_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t b)
@@ -313,6 +345,10 @@ static void idle_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t 
     if (run->hidden != NULL) {
         memset(run->hidden + row * columns, 0, columns * sizeof(real));
     }
+    if (run->m != NULL) {
+        size_t R = trainer->net->h_size;
+        memset(run->dprojected + row * R, 0, R * sizeof(real));
+    }
 }
 
 static void backward_rows(void *argument, size_t piece, size_t worker)
@@ -322,7 +358,7 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
-    size_t B = s->batch, T = s->steps, H = net->options.hidden_size, width = net->directions * H;
+    size_t B = s->batch, T = s->steps, R = net->h_size, width = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = job->index % net->directions == 1;
     real *dh = trainer->runs[job->index].dh;
@@ -336,7 +372,7 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
                 continue;
             }
             for (size_t row = b; row < b + rows; row++) {
-                kernels()->add(dh + row * H, job->y + (t * B + row) * width, H);
+                kernels()->add(dh + row * R, job->y + (t * B + row) * width, R);
             }
             cell_backward(trainer, job->index, t, b, rows);
             b += rows;
@@ -359,17 +395,24 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
     const network_layer *from = &net->layers[index];
     const layer_run *run = &trainer->runs[index];
     size_t B = trainer->sequences.batch, rows = trainer->sequences.steps * B;
-    size_t H = net->options.hidden_size, columns = net->gates * H, I = from->input_size;
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t I = from->input_size;
     const real *dhidden = run->hidden != NULL ? run->hidden : run->gates;
-    const real *h_before = run->h + (index % net->directions == 1 ? B * H : 0);
+    const real *h_before = run->h + (index % net->directions == 1 ? B * R : 0);
     multiply input = {columns, I,   rows, run->gates, 1,
                       columns, x,   I,    1,          trainer->gradients + from->weight_ih,
                       I,       true};
     multiply_parallel(trainer->pool, &input, trainer->workspace);
-    multiply hidden = {columns, H,        rows, dhidden, 1,
-                       columns, h_before, H,    1,       trainer->gradients + from->weight_hh,
-                       H,       true};
+    multiply hidden = {columns, R,        rows, dhidden, 1,
+                       columns, h_before, R,    1,       trainer->gradients + from->weight_hh,
+                       R,       true};
     multiply_parallel(trainer->pool, &hidden, trainer->workspace);
+    if (run->m != NULL) {
+        multiply projection = {
+            R, H,   rows, run->dprojected, 1, R, run->m, H, 1, trainer->gradients + from->weight_hr,
+            H, true};
+        multiply_parallel(trainer->pool, &projection, trainer->workspace);
+    }
     if (from->bias_ih != NETWORK_NONE) {
         add_rows(trainer->gradients + from->bias_ih, run->gates, rows, columns);
         add_rows(trainer->gradients + from->bias_hh, dhidden, rows, columns);
@@ -393,7 +436,8 @@ static void input_gradients(lrnn_trainer *trainer, const real *dx, real *feature
             if (feature_gradient != NULL) {
                 memcpy(feature_gradient + item * F, row + E, F * sizeof(real));
             }
-            if (net->embedding != NETWORK_NONE && row_active(s, b, t)) {
+            if (net->embedding != NETWORK_NONE && row_active(s, b, t) &&
+                s->tokens[item] != net->options.padding_token) {
                 kernels()->add(trainer->gradients + net->embedding + (size_t)s->tokens[item] * E,
                                row, E);
             }
@@ -405,20 +449,20 @@ void run_backward(lrnn_trainer *trainer, real *feature_gradient)
 {
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
-    size_t rows = s->batch * s->steps, H = net->options.hidden_size, D = net->directions;
+    size_t rows = s->batch * s->steps, R = net->h_size, D = net->directions;
     size_t threads = pool_threads(trainer->pool);
     real *dy = trainer->dy[0], *dx = trainer->dy[1];
     for (size_t layer = net->options.layers; layer-- > 0;) {
         const real *x = layer == 0 ? trainer->x : trainer->outputs[layer - 1];
         for (size_t d = 0; d < D; d++) {
             layer_job job = {trainer, layer * D + d, threads < s->batch ? threads : s->batch,
-                             dy + d * H};
+                             dy + d * R};
             pool_run(trainer->pool, backward_rows, &job, job.pieces);
             layer_gradients(trainer, job.index, x, dx, d > 0);
         }
         if (layer > 0 && net->options.dropout > 0) {
             const real *mask = trainer->masks[layer - 1];
-            for (size_t k = 0; k < rows * D * H; k++) {
+            for (size_t k = 0; k < rows * D * R; k++) {
                 dx[k] *= mask[k];
             }
         }

@@ -132,18 +132,19 @@ static double reduction_scale(const lrnn_trainer *trainer, double weight)
 static void start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 {
     const network *net = trainer->net;
-    size_t row = trainer->sequences.batch * net->options.hidden_size;
+    size_t h_row = trainer->sequences.batch * net->h_size;
+    size_t c_row = trainer->sequences.batch * net->options.hidden_size;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         layer_run *run = &trainer->runs[i];
-        memset(run->dh, 0, row * sizeof(real));
+        memset(run->dh, 0, h_row * sizeof(real));
         if (b->final_h != NULL) {
-            memcpy(run->dh, b->final_h + i * row, row * sizeof(real));
+            memcpy(run->dh, b->final_h + i * h_row, h_row * sizeof(real));
         }
         if (run->dc != NULL) {
-            memset(run->dc, 0, row * sizeof(real));
+            memset(run->dc, 0, c_row * sizeof(real));
         }
         if (run->dc != NULL && b->final_c != NULL) {
-            memcpy(run->dc, b->final_c + i * row, row * sizeof(real));
+            memcpy(run->dc, b->final_c + i * c_row, c_row * sizeof(real));
         }
     }
 }
@@ -151,13 +152,14 @@ static void start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 {
     const network *net = trainer->net;
-    size_t row = trainer->sequences.batch * net->options.hidden_size;
+    size_t h_row = trainer->sequences.batch * net->h_size;
+    size_t c_row = trainer->sequences.batch * net->options.hidden_size;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         if (b->initial_h != NULL) {
-            memcpy(b->initial_h + i * row, trainer->runs[i].dh, row * sizeof(real));
+            memcpy(b->initial_h + i * h_row, trainer->runs[i].dh, h_row * sizeof(real));
         }
         if (b->initial_c != NULL) {
-            memcpy(b->initial_c + i * row, trainer->runs[i].dc, row * sizeof(real));
+            memcpy(b->initial_c + i * c_row, trainer->runs[i].dc, c_row * sizeof(real));
         }
     }
 }
@@ -376,12 +378,13 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
         return error_set(LRNN_ERR_INVALID, "features: the model's feature_size is 0");
     }
     size_t items = network_answers_every_step(net) ? s->batch * s->steps : s->batch;
-    size_t values = net->options.layers * net->directions * s->batch * net->options.hidden_size;
     lrnn_status status = check_values("outputs", b->outputs, items * net->output_size);
     if (status == LRNN_OK) {
-        status = check_values("final_h", b->final_h, values);
+        status = check_values("final_h", b->final_h, carried_h_count(trainer, s->batch));
     }
-    return status == LRNN_OK ? check_values("final_c", b->final_c, values) : status;
+    return status == LRNN_OK
+               ? check_values("final_c", b->final_c, carried_c_count(trainer, s->batch))
+               : status;
 }
 
 lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *backward)

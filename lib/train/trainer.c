@@ -50,16 +50,16 @@ static void lay_out_run(lrnn_trainer *trainer, layer_run *run, size_t index, are
 {
     const network *net = trainer->net;
     const kernel_table *table = kernels();
-    size_t H = net->options.hidden_size, columns = net->gates * H;
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t B = trainer->options.batch, rows = B * trainer->options.steps;
     size_t I = net->layers[index].input_size;
     run->packed_input = arena_take(from, kernel_packed_size(table, I, columns), sizeof(real));
-    run->packed_hidden = arena_take(from, kernel_packed_size(table, H, columns), sizeof(real));
-    run->packed_back = arena_take(from, kernel_packed_size(table, columns, H), sizeof(real));
+    run->packed_hidden = arena_take(from, kernel_packed_size(table, R, columns), sizeof(real));
+    run->packed_back = arena_take(from, kernel_packed_size(table, columns, R), sizeof(real));
     run->bias = arena_take(from, columns, sizeof(real));
     run->gates = arena_take(from, rows, columns * sizeof(real));
-    run->h = arena_take(from, rows + B, H * sizeof(real));
-    run->dh = arena_take(from, B, H * sizeof(real));
+    run->h = arena_take(from, rows + B, R * sizeof(real));
+    run->dh = arena_take(from, B, R * sizeof(real));
     if (net->options.cell == LRNN_CELL_GRU) {
         run->hidden = arena_take(from, rows, columns * sizeof(real));
     }
@@ -68,16 +68,23 @@ static void lay_out_run(lrnn_trainer *trainer, layer_run *run, size_t index, are
         run->tanh_c = arena_take(from, rows, H * sizeof(real));
         run->dc = arena_take(from, B, H * sizeof(real));
     }
+    if (network_is_projected(net)) {
+        run->packed_projection = arena_take(from, kernel_packed_size(table, H, R), sizeof(real));
+        run->packed_lift = arena_take(from, kernel_packed_size(table, R, H), sizeof(real));
+        run->m = arena_take(from, rows, H * sizeof(real));
+        run->dprojected = arena_take(from, rows, R * sizeof(real));
+        run->dm = arena_take(from, B, H * sizeof(real));
+    }
 }
 
 static void lay_out_carried(const lrnn_trainer *trainer, carried *state, arena *from)
 {
     const network *net = trainer->net;
     size_t layers = net->options.layers * net->directions;
-    size_t bytes = net->options.hidden_size * sizeof(real);
-    state->h = arena_take(from, trainer->options.batch * layers, bytes);
+    size_t rows = trainer->options.batch * layers;
+    state->h = arena_take(from, rows, net->h_size * sizeof(real));
     if (network_has_cell_state(net)) {
-        state->c = arena_take(from, trainer->options.batch * layers, bytes);
+        state->c = arena_take(from, rows, net->options.hidden_size * sizeof(real));
     }
 }
 
@@ -86,7 +93,7 @@ static void lay_out_layers(lrnn_trainer *trainer, arena *from)
     const network *net = trainer->net;
     size_t layers = net->options.layers, count = layers * net->directions;
     size_t rows = trainer->options.batch * trainer->options.steps;
-    size_t bytes = net->directions * net->options.hidden_size * sizeof(real);
+    size_t bytes = net->directions * net->h_size * sizeof(real);
     trainer->runs = arena_take(from, count, sizeof *trainer->runs);
     trainer->outputs = arena_take(from, layers, sizeof *trainer->outputs);
     trainer->masks = arena_take(from, layers, sizeof *trainer->masks);
@@ -330,11 +337,14 @@ static lrnn_status check_exchange(const real *h, const real *c, const lrnn_train
     return LRNN_OK;
 }
 
-/* Reals of h (or c) for so many rows. */
-static size_t carried_values(const lrnn_trainer *trainer, size_t batch)
+/* `to` NULL: nothing; `from` NULL: zeros. */
+static void copy_or_zero(real *to, const real *from, size_t count)
 {
-    const network *net = trainer->net;
-    return net->options.layers * net->directions * batch * net->options.hidden_size;
+    if (to != NULL && from != NULL) {
+        memcpy(to, from, count * sizeof(real));
+    } else if (to != NULL) {
+        memset(to, 0, count * sizeof(real));
+    }
 }
 
 lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trainer)
@@ -344,18 +354,9 @@ lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trai
         return status;
     }
     bool fresh = trainer->carry.batch == 0;
-    size_t bytes = carried_values(trainer, fresh ? trainer->options.batch : trainer->carry.batch) *
-                   sizeof(real);
-    if (h != NULL && fresh) {
-        memset(h, 0, bytes);
-    } else if (h != NULL) {
-        memcpy(h, trainer->carry.h, bytes);
-    }
-    if (c != NULL && fresh) {
-        memset(c, 0, bytes);
-    } else if (c != NULL) {
-        memcpy(c, trainer->carry.c, bytes);
-    }
+    size_t rows = fresh ? trainer->options.batch : trainer->carry.batch;
+    copy_or_zero(h, fresh ? NULL : trainer->carry.h, carried_h_count(trainer, rows));
+    copy_or_zero(c, fresh ? NULL : trainer->carry.c, carried_c_count(trainer, rows));
     return LRNN_OK;
 }
 
@@ -369,17 +370,8 @@ lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const real *h, cons
     if (status != LRNN_OK) {
         return status;
     }
-    size_t bytes = carried_values(trainer, batch) * sizeof(real);
-    if (h != NULL) {
-        memcpy(trainer->carry.h, h, bytes);
-    } else {
-        memset(trainer->carry.h, 0, bytes);
-    }
-    if (c != NULL) {
-        memcpy(trainer->carry.c, c, bytes);
-    } else if (trainer->carry.c != NULL) {
-        memset(trainer->carry.c, 0, bytes);
-    }
+    copy_or_zero(trainer->carry.h, h, carried_h_count(trainer, batch));
+    copy_or_zero(trainer->carry.c, c, carried_c_count(trainer, batch));
     trainer->carry.batch = batch;
     return LRNN_OK;
 }

@@ -12,15 +12,21 @@
  * and c is the state before step t forwards; a backward net runs from slot T down to slot 0. */
 typedef struct layer_run {
     real *packed_input;  /* W_ih^T [I,G*H], packed */
-    real *packed_hidden; /* W_hh^T [H,G*H], packed */
-    real *packed_back;   /* W_hh [G*H,H], packed */
+    real *packed_hidden; /* W_hh^T [R,G*H], packed */
+    real *packed_back;   /* W_hh [G*H,R], packed */
     real *bias;          /* [G*H], what gates start from */
     real *gates;         /* [T*B,G*H] pre-activations, activations, then their gradient */
     real *hidden;        /* GRU: [T*B,3H] W_hh h + b_hh, then its gradient */
-    real *h;             /* [(T+1)*B,H] */
+    real *h;             /* [(T+1)*B,R] */
     real *c;             /* LSTM: [(T+1)*B,H] */
     real *tanh_c;        /* LSTM: [T*B,H] */
-    real *dh, *dc;       /* [B,H] */
+    real *dh, *dc;       /* [B,R], [B,H] */
+    /* With a projection only: h' = W_hr m. */
+    real *packed_projection; /* W_hr^T [H,R], packed */
+    real *packed_lift;       /* W_hr [R,H], packed */
+    real *m;                 /* [T*B,H] */
+    real *dprojected;        /* [T*B,R] gradient of h' at each step */
+    real *dm;                /* [B,H] */
 } layer_run;
 
 /* The head's outputs are made in blocks of rows, cut into slices of the vocabulary; a slice is
@@ -41,7 +47,7 @@ typedef struct head_run_space {
     double *loss;  /* [T*B], of each row */
 } head_run_space;
 
-/* h and c of every layer, [L*D,B,H] with B = batch. */
+/* h [L*D,B,R] and c [L*D,B,H] of every layer, with B = batch. */
 typedef struct carried {
     real *h, *c;
     size_t batch; /* 0: at the start of a stream */
@@ -60,8 +66,8 @@ struct lrnn_trainer {
     real *workspace;       /* of multiply, for each thread */
     layer_run *runs;       /* [L*D] */
     real *x;               /* [T*B,input] */
-    real **outputs;        /* [L] [T*B,D*H], dropped out: what the layer above reads */
-    real **masks;          /* [L-1] [T*B,D*H], 0 or 1/(1-p); NULL without dropout */
+    real **outputs;        /* [L] [T*B,D*R], dropped out: what the layer above reads */
+    real **masks;          /* [L-1] [T*B,D*R], 0 or 1/(1-p); NULL without dropout */
     real *dy[2];           /* [T*B, max(top, input)] */
     real *top;             /* [B,top], rows of a once-a-sequence head, and */
     real *dtop;            /*   their gradient */
@@ -74,6 +80,19 @@ struct lrnn_trainer {
     bool answered;            /* a forward has been: outputs can be copied */
     double loss_weight;       /* of the last forward */
 };
+
+/* Reals of h of all layers and directions for so many rows, and of c. */
+static inline size_t carried_h_count(const lrnn_trainer *trainer, size_t batch)
+{
+    const network *net = trainer->net;
+    return net->options.layers * net->directions * batch * net->h_size;
+}
+
+static inline size_t carried_c_count(const lrnn_trainer *trainer, size_t batch)
+{
+    const network *net = trainer->net;
+    return net->options.layers * net->directions * batch * net->options.hidden_size;
+}
 
 typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
 

@@ -46,7 +46,7 @@ typedef struct bench {
     double features[B * T * F], values[B * T * O], weights[B * T];
     double h[64], c[64];
     double out[B * T * 8], final_h[64], final_c[64];
-    size_t out_count, state_count, parameters;
+    size_t out_count, h_count, c_count, parameters;
     double theta[1000];
     setting s;
 } bench;
@@ -86,7 +86,9 @@ static void set_up(bench *b, const setting *s)
     b->window.target_values = s->loss == LRNN_LOSS_SQUARED_ERROR ? b->values : NULL;
     b->window.weights = s->use_weights ? b->weights : NULL;
     size_t D = s->model.bidirectional ? 2 : 1;
-    b->state_count = s->model.layers * D * B * H;
+    size_t P = s->model.projection_size;
+    b->h_count = s->model.layers * D * B * (P > 0 ? P : H);
+    b->c_count = s->model.cell == LRNN_CELL_LSTM ? s->model.layers * D * B * H : 0;
     int steps = s->model.head == LRNN_HEAD_STEPS || s->model.head == LRNN_HEAD_NONE;
     b->out_count = (size_t)(B * (steps ? T : 1)) * lrnn_model_output_size(b->model);
     b->parameters = lrnn_model_parameter_count(b->model);
@@ -103,8 +105,8 @@ static void tear_down(bench *b)
 /* The whole objective: the trainer's loss, a weighted sum of outputs and one of the final state. */
 static double objective(bench *b)
 {
-    double *h = b->state_count ? b->h : NULL;
-    double *c = b->s.model.cell == LRNN_CELL_LSTM ? b->c : NULL;
+    double *h = b->h_count ? b->h : NULL;
+    double *c = b->c_count ? b->c : NULL;
     lrnn_train_result result;
     lrnn_train_result_init(&result, sizeof result);
     assert_int_equal(lrnn_trainer_set_parameter(b->trainer, NULL, b->theta, b->parameters),
@@ -124,8 +126,11 @@ static double objective(bench *b)
     }
     if (h != NULL) {
         lrnn_trainer_export_state(final_h, c != NULL ? final_c : NULL, b->trainer);
-        for (size_t i = 0; i < b->state_count; i++) {
-            total += b->final_h[i] * final_h[i] + (c != NULL ? b->final_c[i] * final_c[i] : 0);
+        for (size_t i = 0; i < b->h_count; i++) {
+            total += b->final_h[i] * final_h[i];
+        }
+        for (size_t i = 0; i < b->c_count; i++) {
+            total += b->final_c[i] * final_c[i];
         }
     }
     return total;
@@ -153,17 +158,16 @@ static void check(const setting *s)
 {
     static bench b;
     set_up(&b, s);
-    int lstm = s->model.cell == LRNN_CELL_LSTM && s->model.layers > 0;
     double dfeatures[B * T * F], dh[64], dc[64], gradients[1000];
     lrnn_backward back;
     lrnn_backward_init(&back, sizeof back);
     back.loss_scale = s->loss == LRNN_LOSS_NONE ? 0 : 1;
     back.outputs = b.out;
-    if (b.state_count > 0) {
+    if (b.h_count > 0) {
         back.final_h = b.final_h;
-        back.final_c = lstm ? b.final_c : NULL;
+        back.final_c = b.c_count > 0 ? b.final_c : NULL;
         back.initial_h = dh;
-        back.initial_c = lstm ? dc : NULL;
+        back.initial_c = b.c_count > 0 ? dc : NULL;
     }
     back.features = s->model.feature_size > 0 ? dfeatures : NULL;
     double *lent;
@@ -178,11 +182,11 @@ static void check(const setting *s)
     for (size_t i = 0; back.features != NULL && i < B * T * F; i++) {
         compare(&b, &b.features[i], dfeatures[i], "feature", i);
     }
-    for (size_t i = 0; i < b.state_count; i++) {
+    for (size_t i = 0; i < b.h_count; i++) {
         compare(&b, &b.h[i], dh[i], "initial h", i);
-        if (lstm) {
-            compare(&b, &b.c[i], dc[i], "initial c", i);
-        }
+    }
+    for (size_t i = 0; i < b.c_count; i++) {
+        compare(&b, &b.c[i], dc[i], "initial c", i);
     }
     tear_down(&b);
 }
@@ -202,13 +206,14 @@ static setting plain(int32_t cell)
     return s;
 }
 
-static void over_layers_and_directions(int32_t cell)
+static void over_layers_and_directions(int32_t cell, size_t projection)
 {
     for (size_t layers = 1; layers <= 2; layers++) {
         for (int32_t bidirectional = 0; bidirectional <= 1; bidirectional++) {
             for (int32_t head = LRNN_HEAD_NONE; head <= LRNN_HEAD_FINAL; head++) {
                 setting s = plain(cell);
                 s.model.layers = layers;
+                s.model.projection_size = projection;
                 s.model.bidirectional = bidirectional;
                 s.model.head = head;
                 s.loss = head == LRNN_HEAD_NONE ? LRNN_LOSS_NONE : LRNN_LOSS_CROSS_ENTROPY;
@@ -222,25 +227,31 @@ static void over_layers_and_directions(int32_t cell)
 static void rnn_tanh_gradients_are_central_differences(void **state)
 {
     (void)state;
-    over_layers_and_directions(LRNN_CELL_RNN_TANH);
+    over_layers_and_directions(LRNN_CELL_RNN_TANH, 0);
 }
 
 static void rnn_relu_gradients_are_central_differences(void **state)
 {
     (void)state;
-    over_layers_and_directions(LRNN_CELL_RNN_RELU);
+    over_layers_and_directions(LRNN_CELL_RNN_RELU, 0);
 }
 
 static void lstm_gradients_are_central_differences(void **state)
 {
     (void)state;
-    over_layers_and_directions(LRNN_CELL_LSTM);
+    over_layers_and_directions(LRNN_CELL_LSTM, 0);
+}
+
+static void projected_lstm_gradients_are_central_differences(void **state)
+{
+    (void)state;
+    over_layers_and_directions(LRNN_CELL_LSTM, 2);
 }
 
 static void gru_gradients_are_central_differences(void **state)
 {
     (void)state;
-    over_layers_and_directions(LRNN_CELL_GRU);
+    over_layers_and_directions(LRNN_CELL_GRU, 0);
 }
 
 static void every_option_of_the_loss_has_the_right_gradient(void **state)
@@ -288,6 +299,7 @@ int main(void)
         cmocka_unit_test(rnn_tanh_gradients_are_central_differences),
         cmocka_unit_test(rnn_relu_gradients_are_central_differences),
         cmocka_unit_test(lstm_gradients_are_central_differences),
+        cmocka_unit_test(projected_lstm_gradients_are_central_differences),
         cmocka_unit_test(gru_gradients_are_central_differences),
         cmocka_unit_test(every_option_of_the_loss_has_the_right_gradient),
         cmocka_unit_test(every_kind_of_input_has_the_right_gradient),
