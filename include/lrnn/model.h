@@ -223,6 +223,88 @@ LRNN_API lrnn_status lrnn_model_load(lrnn_model **model, const char *path,
 LRNN_API lrnn_status lrnn_model_load_memory(lrnn_model **model, const void *bytes, size_t length,
                                             const lrnn_allocator *allocator);
 
+/* ---- files of PyTorch ------------------------------------------------------------------------ */
+
+/* How lrnn_model_import reads a file. */
+typedef struct lrnn_import_options {
+    size_t size;                     /* set by lrnn_import_options_init */
+    const lrnn_allocator *allocator; /* NULL (default): malloc and free */
+    /* The architecture, which the file must then have; its allocator and seed are not read, and
+     * cell, head, feature_size and one_hot below must keep their defaults. NULL (default): it is
+     * worked out from names and shapes. */
+    const lrnn_model_options *model;
+    /* Vocabularies for the model to carry; NULL (default): those of `model`, or none. The sizes
+     * must be those of the file. A file without embedding and an input_vocab: one-hot input. */
+    const lrnn_vocab *input_vocab;
+    const lrnn_vocab *output_vocab;
+    /* Names of the modules in the file, where several could be meant: what stands before ".weight"
+     * or ".weight_ih_l0"; "" for no prefix. NULL (default): found by shape. */
+    const char *embedding;
+    const char *recurrent;
+    const char *head;
+    /* Which entry of the dictionary that torch.save wrote is the state_dict. NULL (default): the
+     * dictionary itself, or if it holds no tensor its only entry that is a dictionary of them. */
+    const char *entry;
+    /* Size F of the real vector that is read after the embedding. Default 0. Without embedding all
+     * of the input is real, unless one_hot. */
+    size_t feature_size;
+    /* LRNN_CELL_*, which the file must then have; -1 (default): what the shapes say, tanh for a
+     * plain RNN, whose function they do not tell. */
+    int32_t cell;
+    /* LRNN_HEAD_*; -1 (default): LRNN_HEAD_STEPS if the file has a head, otherwise NONE. */
+    int32_t head_kind;
+    int32_t one_hot; /* 1: without embedding, the input is tokens, one-hot; default 0 */
+    int32_t partial; /* 1: tensors that belong to no module of the model are left; default 0 */
+} lrnn_import_options;
+
+/* Fills in the defaults. struct_size: sizeof(lrnn_import_options).
+ * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size_t struct_size);
+
+/* Makes a model from a state_dict of PyTorch that was saved with safetensors.torch.save_file (or
+ * save_model). Modules may have any name: the recurrent one is known by its weight_ih_l0 (also
+ * weight_ih of nn.RNNCell, LSTMCell and GRUCell), its cell by rows and columns; the embedding is a
+ * weight [V,E] without bias where E is what layer 0 reads, or E + feature_size; the head is a
+ * weight [O,D*H], with bias or without, which gives a bias of zero. Where a weight without bias
+ * could be either, the one with "emb" in its name is the embedding. Everything is read strictly:
+ * each tensor is used, or an error names it. Tensors of float16, bfloat16 and float64 are
+ * converted. The model remembers what its tensors were called: see lrnn_model_export.
+ * options: NULL means the defaults.
+ * LRNN_ERR_IO: the file cannot be read. LRNN_ERR_FORMAT: it is damaged, or its tensors are no
+ * model; the message names file and tensor and has both shapes, or says which modules could be
+ * meant. LRNN_ERR_INVALID: an option out of range, or one that does not fit the file.
+ * LRNN_ERR_NOT_FOUND: there is no module or entry of the name that an option gives.
+ * LRNN_ERR_UNSUPPORTED: it is a model file of this library already, for lrnn_model_load.
+ * LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for float. LRNN_ERR_MEMORY. Since 0.1. */
+LRNN_API lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
+                                       const lrnn_import_options *options);
+
+/* How lrnn_model_export writes a file. */
+typedef struct lrnn_export_options {
+    size_t size; /* set by lrnn_export_options_init */
+    /* Names of the modules in the file, "" for no prefix. NULL (default): as in the file that the
+     * model was imported from, otherwise "embedding", "rnn" and "head". */
+    const char *embedding;
+    const char *recurrent;
+    const char *head;
+} lrnn_export_options;
+
+/* Fills in the defaults. struct_size: sizeof(lrnn_export_options).
+ * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+LRNN_API lrnn_status lrnn_export_options_init(lrnn_export_options *options, size_t struct_size);
+
+/* Writes the parameters alone as a safetensors file, for safetensors.torch.load_file and
+ * load_state_dict(strict=True). A model that was imported, and what was trained, saved and loaded
+ * from it, gives its tensors the names they had. A head that had no bias there has none in the file
+ * unless it is no longer zero. The file appears whole or not at all, as with lrnn_model_save.
+ * options: NULL means the defaults.
+ * LRNN_ERR_UNSUPPORTED: embedding and head were one tensor when the model was imported, and are no
+ * longer equal; naming the head in options writes them anyway. LRNN_ERR_INVALID: two tensors would
+ * have the same name, a name is not UTF-8, NULL argument. LRNN_ERR_IO, LRNN_ERR_MEMORY.
+ * Since 0.1. */
+LRNN_API lrnn_status lrnn_model_export(const lrnn_model *model, const char *path,
+                                       const lrnn_export_options *options);
+
 /* ---- state: a running instance --------------------------------------------------------------- */
 
 /* h and c of every layer for a number of streams, and the scratch that a step needs. One thread at

@@ -106,6 +106,9 @@ lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
     if (status == LRNN_OK) {
         status = put_vocabularies(writer, model);
     }
+    if (status == LRNN_OK) {
+        status = model_names_write(writer, &model->names, &model->allocator);
+    }
     for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
         status = safetensors_writer_tensor(writer, tensor->name, TENSOR_REAL, tensor->rank,
@@ -205,6 +208,12 @@ static lrnn_status get_padding_token(int32_t *value, const safetensors *file)
 static lrnn_status check_format(const safetensors *file)
 {
     const char *text;
+    if (safetensors_metadata(file, "lrnn.format", NULL) == NULL) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: metadata key lrnn.format is missing; lrnn_model_import reads "
+                         "files of PyTorch",
+                         safetensors_name(file));
+    }
     lrnn_status status = get_text(&text, file, "lrnn.format");
     if (status == LRNN_OK && strcmp(text, "1") != 0) {
         status =
@@ -370,6 +379,9 @@ lrnn_status model_from_file(lrnn_model **model, const safetensors *file,
         } else {
             status = model_create_bare(&made, &net, input, output, allocator);
         }
+    }
+    if (status == LRNN_OK) {
+        status = model_names_read(&made->names, &made->net, file, allocator);
     }
     if (status == LRNN_OK) {
         status = parameters_from_file(made->parameters, &made->net, file);

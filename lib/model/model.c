@@ -40,6 +40,7 @@ void lrnn_model_destroy(lrnn_model *model)
     lrnn_allocator allocator = model->allocator;
     lrnn_vocab_destroy(model->input_vocab);
     lrnn_vocab_destroy(model->output_vocab);
+    model_names_release(&model->names, &allocator);
     memory_release(&allocator, model->packed);
     memory_release(&allocator, model->parameters);
     network_release(&model->net, &allocator);
@@ -131,6 +132,9 @@ lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, const 
     if (status == LRNN_OK) {
         status =
             model_create_bare(&made, &net, like->input_vocab, like->output_vocab, &like->allocator);
+    }
+    if (status == LRNN_OK) {
+        status = model_names_copy(&made->names, &like->names, &made->allocator);
     }
     if (status == LRNN_OK) {
         memcpy(made->parameters, parameters, net.parameter_count * sizeof(real));

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/memory.h"
+#include "names.h"
 #include "network.h"
 
 /* One layer and direction, packed for kernels()->multiply_packed. */
@@ -27,6 +28,7 @@ struct lrnn_model {
     lrnn_allocator allocator;
     network net;
     lrnn_vocab *input_vocab, *output_vocab;
+    model_names names;
     real *parameters;
     void *packed;
     packed_layer *layers; /* [L*D] */
@@ -42,7 +44,8 @@ lrnn_status model_create_bare(lrnn_model **model, network *net, const lrnn_vocab
  */
 lrnn_status model_finish(lrnn_model *model);
 
-/* Copies the given parameters into a new model with the architecture of `like`. */
+/* Copies the given parameters into a new model with the architecture, vocabularies and remembered
+ * names of `like`. */
 lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, const real *parameters);
 
 /* Packs model->parameters; allocates model->packed. */

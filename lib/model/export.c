@@ -1,0 +1,133 @@
+/* The parameters alone, under the names they have elsewhere. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "model.h"
+
+_Static_assert(sizeof(lrnn_export_options) % 8 == 0, "no implicit padding");
+
+static const lrnn_export_options default_options = {.size = sizeof(lrnn_export_options)};
+
+lrnn_status lrnn_export_options_init(lrnn_export_options *options, size_t struct_size)
+{
+    return options_init(options, struct_size, &default_options, sizeof default_options,
+                        sizeof(lrnn_export_options), "lrnn_export_options");
+}
+
+/* The module name that is asked for, NULL: none. */
+static const char *asked_for(const lrnn_export_options *options, const char *name)
+{
+    return strncmp(name, "rnn.", 4) == 0    ? options->recurrent
+           : strncmp(name, "head.", 5) == 0 ? options->head
+                                            : options->embedding;
+}
+
+static bool all_zero(const real *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (values[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Adds a tensor as "<module>.<leaf of ours>". */
+static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *model,
+                                const network_tensor *tensor, const char *module, size_t length)
+{
+    const char *leaf = strchr(tensor->name, '.') + 1;
+    size_t room = length + strlen(leaf) + 2;
+    char *name = memory_allocate(&model->allocator, room, 1, "name of a tensor");
+    if (name == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    memcpy(name, module, length);
+    snprintf(name + length, room - length, "%s%s", length > 0 ? "." : "", leaf);
+    lrnn_status status = safetensors_writer_tensor(
+        writer, name, TENSOR_REAL, tensor->rank, tensor->shape, model->parameters + tensor->offset);
+    memory_release(&model->allocator, name);
+    return status;
+}
+
+/* A head's bias that was not in the imported file: only where it has become something, and then
+ * beside the weight, whose remembered name is `weight`. */
+static lrnn_status put_unnamed(safetensors_writer *writer, const lrnn_model *model,
+                               const network_tensor *tensor, const char *weight)
+{
+    if (all_zero(model->parameters + tensor->offset, tensor->count)) {
+        return LRNN_OK;
+    }
+    const char *dot = strrchr(weight, '.');
+    return put_composed(writer, model, tensor, weight, dot != NULL ? (size_t)(dot - weight) : 0);
+}
+
+static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *model,
+                               const lrnn_export_options *options)
+{
+    const network *net = &model->net;
+    const char *remembered = model->names.text, *before = NULL;
+    lrnn_status status = LRNN_OK;
+    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        const char *module = asked_for(options, tensor->name);
+        if (module != NULL) {
+            status = put_composed(writer, model, tensor, module, strlen(module));
+        } else if (remembered != NULL && *remembered == '\0') {
+            status = put_unnamed(writer, model, tensor, before);
+        } else {
+            status = safetensors_writer_tensor(
+                writer, remembered != NULL ? remembered : tensor->name, TENSOR_REAL, tensor->rank,
+                tensor->shape, model->parameters + tensor->offset);
+        }
+        before = remembered;
+        remembered = remembered != NULL ? model_names_next(remembered) : NULL;
+    }
+    return status;
+}
+
+/* In the module the names come from, embedding and head are one tensor: load_state_dict would
+ * give it the one that comes last. */
+static lrnn_status check_tie(const lrnn_model *model, const lrnn_export_options *options)
+{
+    const network *net = &model->net;
+    if (!model->names.tied || options->embedding != NULL || options->head != NULL ||
+        memcmp(model->parameters + net->embedding, model->parameters + net->head_weight,
+               net->options.vocab_size * net->options.embedding_size * sizeof(real)) == 0) {
+        return LRNN_OK;
+    }
+    return error_set(LRNN_ERR_UNSUPPORTED,
+                     "embedding and head were one tensor when the model was imported and differ "
+                     "now; name the head to write both");
+}
+
+lrnn_status lrnn_model_export(const lrnn_model *model, const char *path,
+                              const lrnn_export_options *options)
+{
+    if (model == NULL || path == NULL) {
+        return error_null(model == NULL ? "model" : "path");
+    }
+    lrnn_export_options all = default_options;
+    safetensors_writer *writer = NULL;
+    lrnn_status status = LRNN_OK;
+    if (options != NULL) {
+        status = options_read(&all, options, &default_options, sizeof default_options,
+                              sizeof(lrnn_export_options), "lrnn_export_options");
+    }
+    if (status == LRNN_OK) {
+        status = check_tie(model, &all);
+    }
+    if (status == LRNN_OK) {
+        status = safetensors_writer_create(&writer, &model->allocator);
+    }
+    if (status == LRNN_OK) {
+        status = put_tensors(writer, model, &all);
+    }
+    if (status == LRNN_OK) {
+        status = safetensors_writer_save(writer, path);
+    }
+    safetensors_writer_destroy(writer);
+    return status;
+}

@@ -1,0 +1,393 @@
+/* A model out of a state_dict: find the parts, work the architecture out or check it, then read
+ * each parameter of that architecture from the part it belongs to. */
+#include "import.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/options.h"
+#include "model.h"
+
+_Static_assert(sizeof(lrnn_import_options) % 8 == 0, "no implicit padding");
+
+static const lrnn_import_options default_options = {
+    .size = sizeof(lrnn_import_options),
+    .cell = -1,
+    .head_kind = -1,
+};
+
+lrnn_status lrnn_import_options_init(lrnn_import_options *options, size_t struct_size)
+{
+    return options_init(options, struct_size, &default_options, sizeof default_options,
+                        sizeof(lrnn_import_options), "lrnn_import_options");
+}
+
+/* What one import works with. */
+typedef struct importing {
+    lrnn_import_options options;
+    lrnn_model_options model; /* given, then with the vocabularies that count; or worked out */
+    lrnn_allocator allocator;
+    tensor_file *file;
+    import_index index;
+    import_parts parts;
+    const char *path;
+} importing;
+
+/* ---- options ---- */
+
+static lrnn_status check_alone(const char *name, bool is_default)
+{
+    return is_default ? LRNN_OK : error_set(LRNN_ERR_INVALID, "%s and model are both given", name);
+}
+
+static lrnn_status read_options(importing *in, const lrnn_import_options *given)
+{
+    lrnn_import_options *o = &in->options;
+    *o = default_options;
+    if (given != NULL) {
+        CHECK(options_read(o, given, &default_options, sizeof default_options,
+                           sizeof(lrnn_import_options), "lrnn_import_options"));
+    }
+    CHECK(allocator_read(&in->allocator, o->allocator));
+    CHECK(o->cell == -1 ? LRNN_OK : check_choice("cell", o->cell, LRNN_CELL_GRU));
+    CHECK(o->head_kind == -1 ? LRNN_OK : check_choice("head_kind", o->head_kind, LRNN_HEAD_FINAL));
+    CHECK(check_choice("one_hot", o->one_hot, 1));
+    CHECK(check_choice("partial", o->partial, 1));
+    CHECK(lrnn_model_options_init(&in->model, sizeof in->model));
+    if (o->model != NULL) {
+        CHECK(check_alone("cell", o->cell == -1));
+        CHECK(check_alone("head_kind", o->head_kind == -1));
+        CHECK(check_alone("one_hot", o->one_hot == 0));
+        CHECK(check_alone("feature_size", o->feature_size == 0));
+        lrnn_model_options defaults = in->model;
+        CHECK(options_read(&in->model, o->model, &defaults, sizeof defaults,
+                           sizeof(lrnn_model_options), "lrnn_model_options"));
+    }
+    in->model.input_vocab = o->input_vocab != NULL ? o->input_vocab : in->model.input_vocab;
+    in->model.output_vocab = o->output_vocab != NULL ? o->output_vocab : in->model.output_vocab;
+    return LRNN_OK;
+}
+
+/* ---- parts and architecture ---- */
+
+/* What the given architecture leaves open, from a network of that architecture. */
+static lrnn_status wish_of_model(import_wish *wish, const importing *in)
+{
+    network net;
+    lrnn_status status = network_create(&net, &in->model, &in->allocator);
+    if (status == LRNN_OK) {
+        const lrnn_model_options *o = &net.options;
+        wish->no_recurrent = o->layers == 0;
+        wish->no_embedding = o->embedding_size == 0;
+        wish->no_head = o->head == LRNN_HEAD_NONE;
+        wish->feature_size = o->feature_size;
+        wish->input_size = net.input_size;
+        wish->top_size = net.top_size;
+        if (o->embedding_size == 0) {
+            wish->feature_size = 0;
+        }
+        network_release(&net, &in->allocator);
+    }
+    return status;
+}
+
+static lrnn_status find_parts(importing *in)
+{
+    const lrnn_import_options *o = &in->options;
+    import_wish wish = {
+        .embedding = o->embedding,
+        .recurrent = o->recurrent,
+        .head = o->head,
+        .no_embedding = o->one_hot != 0,
+        .no_head = o->head_kind == LRNN_HEAD_NONE,
+        .feature_size = o->feature_size,
+        .partial = o->partial != 0,
+    };
+    lrnn_status status = o->model != NULL ? wish_of_model(&wish, in) : LRNN_OK;
+    if (status == LRNN_OK && wish.no_embedding && o->embedding != NULL) {
+        status = error_set(LRNN_ERR_INVALID, "embedding: given, but the model has none");
+    }
+    if (status == LRNN_OK && wish.no_head && o->head != NULL) {
+        status = error_set(LRNN_ERR_INVALID, "head: given, but the model has none");
+    }
+    return status == LRNN_OK ? import_find_parts(&in->parts, &in->index, &wish) : status;
+}
+
+static lrnn_status tell_cell(int32_t *cell, const importing *in, size_t gates)
+{
+    static const char *const names[] = {"RNN", "RNN", "LSTM", "GRU"};
+    int32_t found = gates == 4 ? LRNN_CELL_LSTM : gates == 3 ? LRNN_CELL_GRU : LRNN_CELL_RNN_TANH;
+    int32_t wanted = in->options.cell;
+    *cell = found;
+    if (wanted == LRNN_CELL_RNN_RELU && found == LRNN_CELL_RNN_TANH) {
+        *cell = wanted;
+    } else if (wanted != -1 && wanted != found) {
+        return error_set(LRNN_ERR_INVALID, "%s: cell: expected %s, the file has %s", in->path,
+                         names[wanted], names[found]);
+    }
+    return LRNN_OK;
+}
+
+/* Sets in->model from what the file has. */
+static lrnn_status work_out(importing *in)
+{
+    lrnn_model_options *o = &in->model;
+    const import_module *embedding = in->parts.embedding, *head = in->parts.head;
+    import_sizes sizes;
+    lrnn_status status = import_measure(&sizes, &in->index, in->parts.recurrent);
+    if (status == LRNN_OK) {
+        status = tell_cell(&o->cell, in, sizes.gates);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    o->hidden_size = sizes.hidden_size;
+    o->layers = sizes.layers;
+    o->bidirectional = sizes.bidirectional;
+    o->bias = sizes.bias;
+    if (embedding != NULL) {
+        o->vocab_size = embedding->weight->view->shape[0];
+        o->embedding_size = embedding->weight->view->shape[1];
+        o->feature_size = in->options.feature_size;
+    } else if (in->options.one_hot || o->input_vocab != NULL) {
+        o->vocab_size = sizes.input_size - in->options.feature_size;
+        o->embedding_size = 0;
+        o->feature_size = in->options.feature_size;
+    } else {
+        o->vocab_size = 0;
+        o->feature_size = sizes.input_size;
+        if (in->options.feature_size != 0 && in->options.feature_size != sizes.input_size) {
+            return error_set(LRNN_ERR_INVALID,
+                             "%s: feature_size is %zu, but without embedding all %zu values are "
+                             "features",
+                             in->path, in->options.feature_size, sizes.input_size);
+        }
+    }
+    o->head = in->options.head_kind != -1 ? in->options.head_kind
+              : head != NULL              ? LRNN_HEAD_STEPS
+                                          : LRNN_HEAD_NONE;
+    if (head != NULL) {
+        o->output_size = head->weight->view->shape[0];
+    } else if (o->head != LRNN_HEAD_NONE) {
+        return error_set(LRNN_ERR_INVALID, "%s: head_kind asks for a head, the file has none",
+                         in->path);
+    }
+    return LRNN_OK;
+}
+
+/* ---- parameters ---- */
+
+static const import_module *part_of(const import_parts *parts, const char *name)
+{
+    return strncmp(name, "rnn.", 4) == 0    ? parts->recurrent
+           : strncmp(name, "head.", 5) == 0 ? parts->head
+                                            : parts->embedding;
+}
+
+/* The file's tensor for a parameter, NULL: none. */
+static import_tensor *find_tensor(const importing *in, const char *name)
+{
+    const import_module *module = part_of(&in->parts, name);
+    if (module == NULL) {
+        return NULL;
+    }
+    const char *leaf = strchr(name, '.') + 1;
+    import_tensor *tensor = import_find(&in->index, module, leaf);
+    size_t length = strlen(leaf);
+    if (tensor == NULL && length > 3 && strcmp(leaf + length - 3, "_l0") == 0) {
+        char cell[NETWORK_NAME_ROOM];
+        snprintf(cell, sizeof cell, "%.*s", (int)(length - 3), leaf);
+        tensor = import_find(&in->index, module, cell);
+    }
+    return tensor;
+}
+
+static lrnn_status check_shape(const importing *in, const network_tensor *expected,
+                               const tensor_view *found)
+{
+    bool same = found->rank == expected->rank && found->shape[0] == expected->shape[0] &&
+                (expected->rank == 1 || found->shape[1] == expected->shape[1]);
+    if (same) {
+        return LRNN_OK;
+    }
+    char expected_shape[IMPORT_SHAPE_ROOM], found_shape[IMPORT_SHAPE_ROOM];
+    return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.100s': expected shape %s, found %s", in->path,
+                     found->name, import_shape(expected_shape, expected->rank, expected->shape),
+                     import_shape(found_shape, found->rank, found->shape));
+}
+
+static lrnn_status missing(const importing *in, const network_tensor *expected)
+{
+    const import_module *module = part_of(&in->parts, expected->name);
+    char shape[IMPORT_SHAPE_ROOM];
+    import_shape(shape, expected->rank, expected->shape);
+    if (module == NULL) {
+        return error_set(LRNN_ERR_FORMAT, "%s: no tensor can be %s %s of the model", in->path,
+                         expected->name, shape);
+    }
+    const import_tensor *any = &in->index.tensors[module->first];
+    return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.*s%s%s' %s is missing", in->path,
+                     any->module_length > 100 ? 100 : (int)any->module_length, any->view->name,
+                     any->module_length > 0 ? "." : "", strchr(expected->name, '.') + 1, shape);
+}
+
+/* Every parameter has a tensor of its shape, and every tensor is a parameter, before anything of
+ * the size that they claim is allocated. */
+static lrnn_status check_tensors(importing *in, const network *net)
+{
+    lrnn_status status = LRNN_OK;
+    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+        const network_tensor *expected = &net->tensors[i];
+        import_tensor *found = find_tensor(in, expected->name);
+        if (found != NULL) {
+            found->used = true;
+            status = check_shape(in, expected, found->view);
+        } else if (expected->offset != net->head_bias || in->parts.head == NULL) {
+            status = missing(in, expected);
+        }
+    }
+    for (size_t i = 0; status == LRNN_OK && !in->options.partial && i < in->index.tensor_count;
+         i++) {
+        const import_tensor *tensor = &in->index.tensors[i];
+        if (!tensor->used) {
+            char shape[IMPORT_SHAPE_ROOM];
+            status = error_set(LRNN_ERR_FORMAT, "%s: tensor '%.100s' %s is no part of the model",
+                               in->path, tensor->view->name,
+                               import_shape(shape, tensor->view->rank, tensor->view->shape));
+        }
+    }
+    return status;
+}
+
+static lrnn_status read_tensor(const importing *in, real *values, const tensor_view *view)
+{
+    lrnn_status status = tensor_read(values, view, 0, view->count);
+    if (status == LRNN_ERR_FORMAT) {
+        return error_set(status, "%s: %s", in->path, lrnn_last_error());
+    }
+    for (size_t i = 0; status == LRNN_OK && i < view->count; i++) {
+        if (!isfinite(values[i])) {
+            status =
+                error_set(LRNN_ERR_NUMERIC, "%s: tensor '%.100s': value %zu is not a finite float",
+                          in->path, view->name, i);
+        }
+    }
+    return status;
+}
+
+static lrnn_status read_parameters(const importing *in, lrnn_model *model)
+{
+    const network *net = &model->net;
+    lrnn_status status = LRNN_OK;
+    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+        const import_tensor *found = find_tensor(in, net->tensors[i].name);
+        if (found != NULL) {
+            status = read_tensor(in, model->parameters + net->tensors[i].offset, found->view);
+        }
+    }
+    return status;
+}
+
+/* Remembers what the tensors were called. */
+static lrnn_status keep_names(const importing *in, lrnn_model *model)
+{
+    const network *net = &model->net;
+    const import_tensor *embedding = NULL, *head = NULL;
+    size_t length = 0;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        const import_tensor *found = find_tensor(in, net->tensors[i].name);
+        length += found != NULL ? strlen(found->view->name) : 0;
+        embedding = net->tensors[i].offset == net->embedding ? found : embedding;
+        head = net->tensors[i].offset == net->head_weight ? found : head;
+    }
+    lrnn_status status =
+        model_names_allocate(&model->names, net->tensor_count, length, &model->allocator);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    char *to = model->names.text;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        const import_tensor *found = find_tensor(in, net->tensors[i].name);
+        strcpy(to, found != NULL ? found->view->name : "");
+        to += strlen(to) + 1;
+    }
+    model->names.tied = embedding != NULL && head != NULL &&
+                        embedding->view->data == head->view->data &&
+                        embedding->view->count == head->view->count;
+    return LRNN_OK;
+}
+
+/* ---- all together ---- */
+
+static lrnn_status make_model(lrnn_model **model, importing *in)
+{
+    network net;
+    lrnn_model *made = NULL;
+    lrnn_status status = network_create(&net, &in->model, &in->allocator);
+    if (status != LRNN_OK) {
+        bool callers = status != LRNN_ERR_INVALID || in->options.model != NULL ||
+                       in->model.input_vocab != NULL || in->model.output_vocab != NULL;
+        return callers ? status : error_set(LRNN_ERR_FORMAT, "%s: %s", in->path, lrnn_last_error());
+    }
+    status = check_tensors(in, &net);
+    if (status != LRNN_OK) {
+        network_release(&net, &in->allocator);
+        return status;
+    }
+    status = model_create_bare(&made, &net, in->model.input_vocab, in->model.output_vocab,
+                               &in->allocator);
+    if (status == LRNN_OK) {
+        status = read_parameters(in, made);
+    }
+    if (status == LRNN_OK) {
+        status = keep_names(in, made);
+    }
+    if (status == LRNN_OK) {
+        status = model_finish(made);
+    }
+    if (status != LRNN_OK) {
+        lrnn_model_destroy(made);
+        made = NULL;
+    }
+    *model = made;
+    return status;
+}
+
+lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
+                              const lrnn_import_options *options)
+{
+    importing in = {.path = path};
+    if (model == NULL || path == NULL) {
+        return error_null(model == NULL ? "model" : "path");
+    }
+    *model = NULL;
+    lrnn_status status = read_options(&in, options);
+    if (status == LRNN_OK) {
+        status = tensor_file_load(&in.file, &in.allocator, path);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    if (tensor_file_is_ours(in.file)) {
+        status = error_set(LRNN_ERR_UNSUPPORTED,
+                           "%s: a model file of this library: lrnn_model_load reads it", path);
+    }
+    if (status == LRNN_OK) {
+        status = import_index_create(&in.index, in.file, &in.allocator);
+    }
+    if (status == LRNN_OK) {
+        status = find_parts(&in);
+        if (status == LRNN_OK && in.options.model == NULL) {
+            status = work_out(&in);
+        }
+        if (status == LRNN_OK) {
+            status = make_model(model, &in);
+        }
+        import_index_release(&in.index, &in.allocator);
+    }
+    tensor_file_destroy(in.file);
+    return status;
+}

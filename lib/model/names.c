@@ -1,0 +1,146 @@
+#include "names.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+
+#define KEY_NAMES "lrnn.names"
+#define KEY_TIED  "lrnn.tied"
+
+lrnn_status model_names_allocate(model_names *names, size_t count, size_t length,
+                                 const lrnn_allocator *allocator)
+{
+    size_t bytes;
+    size_add(&bytes, count, length);
+    *names = (model_names){.length = bytes};
+    names->text = memory_allocate(allocator, bytes, 1, "model: names in its file");
+    return names->text != NULL ? LRNN_OK : LRNN_ERR_MEMORY;
+}
+
+lrnn_status model_names_copy(model_names *names, const model_names *from,
+                             const lrnn_allocator *allocator)
+{
+    if (from->text == NULL) {
+        *names = (model_names){0};
+        return LRNN_OK;
+    }
+    lrnn_status status = model_names_allocate(names, 0, from->length, allocator);
+    if (status == LRNN_OK) {
+        memcpy(names->text, from->text, from->length);
+        names->tied = from->tied;
+    }
+    return status;
+}
+
+void model_names_release(model_names *names, const lrnn_allocator *allocator)
+{
+    memory_release(allocator, names->text);
+    *names = (model_names){0};
+}
+
+/* The array as text; `to` NULL only counts. */
+static size_t put_array(char *to, const model_names *names)
+{
+    size_t used = 0;
+    for (const char *name = names->text; name < names->text + names->length;
+         name = model_names_next(name)) {
+        if (to != NULL) {
+            to[used] = used == 0 ? '[' : ',';
+        }
+        used++;
+        used += json_quote(to != NULL ? to + used : NULL, name, strlen(name));
+    }
+    if (to != NULL) {
+        to[used] = ']';
+    }
+    return used + 1;
+}
+
+lrnn_status model_names_write(safetensors_writer *writer, const model_names *names,
+                              const lrnn_allocator *allocator)
+{
+    if (names->text == NULL) {
+        return LRNN_OK;
+    }
+    size_t length = put_array(NULL, names);
+    char *text = memory_allocate(allocator, length, 1, "names of tensors");
+    if (text == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    put_array(text, names);
+    lrnn_status status = safetensors_writer_metadata(writer, KEY_NAMES, text, length);
+    memory_release(allocator, text);
+    if (status == LRNN_OK && names->tied) {
+        status = safetensors_writer_metadata(writer, KEY_TIED, "1", 1);
+    }
+    return status;
+}
+
+/* Whether a file may have been without this tensor. */
+static bool may_be_absent(const network *net, size_t index)
+{
+    return net->tensors[index].offset == net->head_bias;
+}
+
+/* The document is an array of as many strings as the network has tensors, without NUL bytes. */
+static lrnn_status read_array(model_names *names, const network *net, const json_document *json,
+                              const lrnn_allocator *allocator)
+{
+    size_t room = 0, used = 0, index = 0;
+    lrnn_status status = json_expect(json, JSON_ROOT, JSON_ARRAY, KEY_NAMES);
+    if (status == LRNN_OK && json_size(json, JSON_ROOT) != net->tensor_count) {
+        status = error_set(LRNN_ERR_FORMAT, "%s: " KEY_NAMES ": expected %zu names, found %zu",
+                           json->what, net->tensor_count, json_size(json, JSON_ROOT));
+    }
+    for (json_value v = status == LRNN_OK ? json_first(json, JSON_ROOT) : JSON_NONE;
+         status == LRNN_OK && v != JSON_NONE; v = json_next(json, JSON_ROOT, v)) {
+        status = json_expect(json, v, JSON_STRING, KEY_NAMES);
+        room += status == LRNN_OK ? json_string_room(json, v) : 0;
+    }
+    if (status == LRNN_OK) {
+        status = model_names_allocate(names, 0, room, allocator);
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    for (json_value v = json_first(json, JSON_ROOT); v != JSON_NONE;
+         v = json_next(json, JSON_ROOT, v)) {
+        size_t length = json_string(names->text + used, json, v);
+        if (strlen(names->text + used) != length || (length == 0 && !may_be_absent(net, index))) {
+            model_names_release(names, allocator);
+            return error_set(LRNN_ERR_FORMAT, "%s: " KEY_NAMES ": name %zu is empty or has a NUL",
+                             json->what, index);
+        }
+        index++;
+        used += length + 1;
+    }
+    names->length = used;
+    return LRNN_OK;
+}
+
+lrnn_status model_names_read(model_names *names, const network *net, const safetensors *file,
+                             const lrnn_allocator *allocator)
+{
+    size_t length;
+    const char *text = safetensors_metadata(file, KEY_NAMES, &length);
+    *names = (model_names){0};
+    if (text == NULL) {
+        return LRNN_OK;
+    }
+    json_document json;
+    lrnn_status status = json_parse(&json, allocator, text, length, safetensors_name(file));
+    if (status == LRNN_OK) {
+        status = read_array(names, net, &json, allocator);
+        json_release(&json);
+    }
+    if (status == LRNN_OK) {
+        const char *tied = safetensors_metadata(file, KEY_TIED, NULL);
+        const network_tensor *embedding = network_find(net, "embedding.weight");
+        const network_tensor *head = network_find(net, "head.weight");
+        names->tied = tied != NULL && strcmp(tied, "1") == 0 && embedding != NULL && head != NULL &&
+                      embedding->count == head->count;
+    }
+    return status;
+}
