@@ -230,8 +230,8 @@ typedef struct lrnn_import_options {
     size_t size;                     /* set by lrnn_import_options_init */
     const lrnn_allocator *allocator; /* NULL (default): malloc and free */
     /* The architecture, which the file must then have; its allocator and seed are not read, and
-     * cell, head, feature_size and one_hot below must keep their defaults. NULL (default): it is
-     * worked out from names and shapes. */
+     * feature_size, cell, head_kind, one_hot and padding_token must keep their defaults. NULL
+     * (default): it is worked out from names and shapes. */
     const lrnn_model_options *model;
     /* Vocabularies for the model to carry; NULL (default): those of `model`, or none. The sizes
      * must be those of the file. A file without embedding and an input_vocab: one-hot input. */
@@ -255,6 +255,8 @@ typedef struct lrnn_import_options {
     int32_t head_kind;
     int32_t one_hot; /* 1: without embedding, the input is tokens, one-hot; default 0 */
     int32_t partial; /* 1: tensors that belong to no module of the model are left; default 0 */
+    int32_t padding_token; /* the model's; the file does not tell. Default -1: none */
+    int32_t reserved;      /* 0 */
 } lrnn_import_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_import_options).
@@ -265,7 +267,7 @@ LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size
  * save_model). Modules may have any name: the recurrent one is known by its weight_ih_l0 (also
  * weight_ih of nn.RNNCell, LSTMCell and GRUCell), its cell by rows and columns; the embedding is a
  * weight [V,E] without bias where E is what layer 0 reads, or E + feature_size; the head is a
- * weight [O,D*H], with bias or without, which gives a bias of zero. Where a weight without bias
+ * weight [O,D*R], with bias or without, which gives a bias of zero. Where a weight without bias
  * could be either, the one with "emb" in its name is the embedding. Everything is read strictly:
  * each tensor is used, or an error names it. Tensors of float16, bfloat16 and float64 are
  * converted. The model remembers what its tensors were called: see lrnn_model_export.

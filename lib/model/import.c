@@ -17,6 +17,7 @@ static const lrnn_import_options default_options = {
     .size = sizeof(lrnn_import_options),
     .cell = -1,
     .head_kind = -1,
+    .padding_token = -1,
 };
 
 lrnn_status lrnn_import_options_init(lrnn_import_options *options, size_t struct_size)
@@ -56,11 +57,13 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
     CHECK(o->head_kind == -1 ? LRNN_OK : check_choice("head_kind", o->head_kind, LRNN_HEAD_FINAL));
     CHECK(check_choice("one_hot", o->one_hot, 1));
     CHECK(check_choice("partial", o->partial, 1));
+    CHECK(check_reserved(o->reserved));
     CHECK(lrnn_model_options_init(&in->model, sizeof in->model));
     if (o->model != NULL) {
         CHECK(check_alone("cell", o->cell == -1));
         CHECK(check_alone("head_kind", o->head_kind == -1));
         CHECK(check_alone("one_hot", o->one_hot == 0));
+        CHECK(check_alone("padding_token", o->padding_token == -1));
         CHECK(check_alone("feature_size", o->feature_size == 0));
         lrnn_model_options defaults = in->model;
         CHECK(options_read(&in->model, o->model, &defaults, sizeof defaults,
@@ -145,6 +148,8 @@ static lrnn_status work_out(importing *in)
         return status;
     }
     o->hidden_size = sizes.hidden_size;
+    o->projection_size = sizes.projection_size;
+    o->padding_token = in->options.padding_token;
     o->layers = sizes.layers;
     o->bidirectional = sizes.bidirectional;
     o->bias = sizes.bias;

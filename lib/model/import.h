@@ -80,10 +80,11 @@ lrnn_status import_find_parts(import_parts *parts, const import_index *index,
 
 /* What the recurrent module's names and shapes say. */
 typedef struct import_sizes {
-    size_t input_size;  /* what layer 0 reads */
-    size_t hidden_size; /* H */
-    size_t top_size;    /* what a head reads */
-    size_t gates;       /* G */
+    size_t input_size;      /* what layer 0 reads */
+    size_t hidden_size;     /* H */
+    size_t projection_size; /* 0: none */
+    size_t top_size;        /* what a head reads */
+    size_t gates;           /* G */
     size_t layers;
     bool bidirectional, bias;
 } import_sizes;

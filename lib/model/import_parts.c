@@ -125,20 +125,15 @@ static lrnn_status check_matrix(const import_index *index, const import_module *
     return LRNN_OK;
 }
 
-lrnn_status import_measure(import_sizes *sizes, const import_index *index,
-                           const import_module *recurrent)
+/* Layers, directions and biases from the names alone. Returns whether the module is a cell. */
+static bool count_layers(import_sizes *sizes, const import_index *index,
+                         const import_module *recurrent)
 {
-    *sizes = (import_sizes){0};
     bool cell = false;
     for (size_t i = 0; i < recurrent->count; i++) {
         const import_tensor *tensor = &index->tensors[recurrent->first + i];
         if (tensor->kind < IMPORT_WEIGHT_IH || tensor->kind > IMPORT_WEIGHT_HR) {
             continue;
-        }
-        if (tensor->kind == IMPORT_WEIGHT_HR) {
-            return error_set(LRNN_ERR_UNSUPPORTED,
-                             "%s: tensor '%.100s': an LSTM with projections (proj_size)",
-                             tensor_file_name(index->file), tensor->view->name);
         }
         cell = cell || tensor->cell;
         sizes->layers = tensor->layer >= sizes->layers ? tensor->layer + 1 : sizes->layers;
@@ -146,29 +141,45 @@ lrnn_status import_measure(import_sizes *sizes, const import_index *index,
         sizes->bias =
             sizes->bias || tensor->kind == IMPORT_BIAS_IH || tensor->kind == IMPORT_BIAS_HH;
     }
+    return cell;
+}
+
+lrnn_status import_measure(import_sizes *sizes, const import_index *index,
+                           const import_module *recurrent)
+{
+    *sizes = (import_sizes){0};
+    bool cell = count_layers(sizes, index, recurrent);
     const char *ih_name = cell ? "weight_ih" : "weight_ih_l0";
     const char *hh_name = cell ? "weight_hh" : "weight_hh_l0";
     const import_tensor *ih = import_find(index, recurrent, ih_name);
     const import_tensor *hh = import_find(index, recurrent, hh_name);
+    const import_tensor *hr = import_find(index, recurrent, "weight_hr_l0");
     lrnn_status status = check_matrix(index, recurrent, ih, ih_name);
     if (status == LRNN_OK) {
         status = check_matrix(index, recurrent, hh, hh_name);
     }
+    if (status == LRNN_OK && hr != NULL) {
+        status = check_matrix(index, recurrent, hr, hr->leaf);
+    }
     if (status != LRNN_OK) {
         return status;
     }
-    size_t rows = hh->view->shape[0], columns = hh->view->shape[1];
-    size_t gates = columns > 0 && rows % columns == 0 ? rows / columns : 0;
-    if (gates != 1 && gates != 3 && gates != 4) {
-        return error_set(LRNN_ERR_FORMAT,
-                         "%s: tensor '%.100s': expected as many rows as columns (RNN), 3 times "
-                         "(GRU) or 4 times as many (LSTM), found [%zu,%zu]",
-                         tensor_file_name(index->file), hh->view->name, rows, columns);
-    }
-    sizes->gates = gates;
-    sizes->hidden_size = columns;
+    size_t rows = hh->view->shape[0];
+    size_t h_size = hr != NULL ? hr->view->shape[0] : hh->view->shape[1];
+    sizes->hidden_size = hr != NULL ? hr->view->shape[1] : h_size;
+    sizes->projection_size = hr != NULL ? h_size : 0;
+    sizes->gates =
+        sizes->hidden_size > 0 && rows % sizes->hidden_size == 0 ? rows / sizes->hidden_size : 0;
     sizes->input_size = ih->view->shape[1];
-    sizes->top_size = sizes->bidirectional ? 2 * columns : columns;
+    sizes->top_size = sizes->bidirectional ? 2 * h_size : h_size;
+    if (sizes->gates != 4 && (hr != NULL || (sizes->gates != 1 && sizes->gates != 3))) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: tensor '%.100s' [%zu,%zu]: expected %s the hidden size of %zu",
+                         tensor_file_name(index->file), hh->view->name, rows, hh->view->shape[1],
+                         hr != NULL ? "as many rows as 4 times (LSTM)"
+                                    : "as many rows as once (RNN), 3 times (GRU) or 4 times (LSTM)",
+                         sizes->hidden_size);
+    }
     return LRNN_OK;
 }
 

@@ -187,13 +187,28 @@ static void the_architecture_is_worked_out(void **unused)
     lrnn_model_destroy(model);
 }
 
-static void projections_are_refused_by_name(void **unused)
+static void projections_are_told_by_their_tensors(void **unused)
 {
     (void)unused;
+    const plan wrong[] = {{"weight_ih_l0", 12, 3}, {"weight_hh_l0", 12, 2}, {"weight_hr_l0", 2, 4}};
+    lrnn_model *model = import(GOLDEN_FOLDER "lstm_projected.safetensors", NULL);
+    assert_int_equal(architecture(model).projection_size, 2);
+    assert_int_equal(architecture(model).hidden_size, 4);
+    lrnn_model_destroy(model);
+    each_suffix("lstm_projected", NULL);
+    FAILS(LRNN_ERR_FORMAT, wrong, NULL, "'weight_hh_l0' [12,2]", "4 times (LSTM)", "of 4");
+}
+
+static void a_padding_token_is_said_by_an_option(void **unused)
+{
+    (void)unused;
+    lrnn_import_options options = import_options();
     lrnn_model *model;
-    assert_int_equal(lrnn_model_import(&model, GOLDEN_FOLDER "lstm_projected.safetensors", NULL),
-                     LRNN_ERR_UNSUPPORTED);
-    assert_non_null(strstr(lrnn_last_error(), "'rnn.weight_hr_l0'"));
+    options.padding_token = 6;
+    each_suffix("rnn_tanh", &options);
+    model = import(GOLDEN_FOLDER "rnn_tanh.safetensors", &options);
+    assert_int_equal(architecture(model).padding_token, 6);
+    lrnn_model_destroy(model);
 }
 
 /* ---- which module is what ---- */
@@ -467,7 +482,8 @@ int main(void)
         cmocka_unit_test(relu_is_said_by_an_option),
         cmocka_unit_test(features_beside_tokens_are_said_by_an_option),
         cmocka_unit_test(the_architecture_is_worked_out),
-        cmocka_unit_test(projections_are_refused_by_name),
+        cmocka_unit_test(projections_are_told_by_their_tensors),
+        cmocka_unit_test(a_padding_token_is_said_by_an_option),
         cmocka_unit_test(modules_without_bias_are_told_by_their_columns),
         cmocka_unit_test(a_name_decides_where_columns_do_not),
         cmocka_unit_test(several_recurrent_modules_need_a_name),
