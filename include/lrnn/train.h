@@ -225,6 +225,13 @@ typedef struct lrnn_trainer_options {
      * stops at the border); 0: each starts at zero, or at what was imported for it. */
     int32_t carry_state;
     int32_t reserved; /* 0 */
+    /* 0 (default): the activations of the whole window are kept for the backward pass. K: the
+     * window is worked off in segments of K steps; only h and c at their borders are kept, and
+     * each segment but the last is run forward a second time before its backward. For T steps that
+     * takes the memory of K of them and of T / K states, least with K near sqrt(T), and at
+     * most a third more time; losses and gradients are the same up to rounding. Not for
+     * bidirectional models (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). */
+    size_t recompute_steps;
 } lrnn_trainer_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_trainer_options).
@@ -330,7 +337,7 @@ LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
  * nothing to copy; LRNN_ERR_NOT_FOUND: the cell has nothing of that name; LRNN_ERR_INVALID: no such
  * layer or direction; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_activation(float *values, size_t capacity,
-                                                  const lrnn_trainer *trainer, const char *name,
+                                                  lrnn_trainer *trainer, const char *name,
                                                   size_t layer, size_t direction);
 
 /* Gradients that go into a backward pass and come out of it. All pointers are optional. */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fpmode.h"
 #include "trainer.h"
 
 typedef struct activation {
@@ -46,7 +47,19 @@ static const real *row_of(const lrnn_trainer *trainer, const activation *what, s
     return what->gate == OF_CELL ? run->c + (slot * B + b) * H : run->h + (slot * B + b) * R;
 }
 
-lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, const lrnn_trainer *trainer,
+/* Of this segment. */
+static void copy_rows(real *values, const lrnn_trainer *trainer, const activation *what,
+                      size_t index, size_t width)
+{
+    for (size_t b = 0; b < trainer->sequences.batch; b++) {
+        for (size_t t = 0; t < trainer->segment.steps && row_active(trainer, b, t); t++) {
+            memcpy(values + row_item(trainer, b, t) * width, row_of(trainer, what, index, t, b),
+                   width * sizeof(real));
+        }
+    }
+}
+
+lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, lrnn_trainer *trainer,
                                          const char *name, size_t layer, size_t direction)
 {
     if (values == NULL || trainer == NULL || name == NULL) {
@@ -71,12 +84,11 @@ lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, const lr
         return error_set(LRNN_ERR_TOO_SMALL, "values: %zu values, room for %zu", count, capacity);
     }
     memset(values, 0, count * sizeof(real));
-    for (size_t b = 0; b < s->batch; b++) {
-        for (size_t t = 0; t < sequence_length(s, b); t++) {
-            memcpy(values + (b * s->steps + t) * width,
-                   row_of(trainer, what, layer * net->directions + direction, t, b),
-                   width * sizeof(real));
-        }
+    fpmode mode = fpmode_enter();
+    for (size_t i = 0; i < segment_count(trainer); i++) {
+        segment_enter(trainer, i);
+        copy_rows(values, trainer, what, layer * net->directions + direction, width);
     }
+    fpmode_leave(mode);
     return LRNN_OK;
 }

@@ -31,7 +31,7 @@ lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer, cons
     *weight = 0;
     for (size_t b = 0; b < s->batch; b++) {
         for (size_t t = 0; t < steps; t++) {
-            if (every_step && !row_active(s, b, t)) {
+            if (every_step && t >= sequence_length(s, b)) {
                 continue;
             }
             size_t item = b * steps + t;
@@ -61,48 +61,55 @@ static const real *final_h(const lrnn_trainer *trainer, size_t direction, size_t
     const network *net = trainer->net;
     size_t B = trainer->sequences.batch, R = net->h_size;
     const layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + direction];
-    return run->h + (direction == 1 ? 0 : trainer->sequences.steps * B * R) + b * R;
+    return run->h + (direction == 1 ? 0 : trainer->segment.steps * B * R) + b * R;
 }
 
-static const real *head_rows(lrnn_trainer *trainer)
+/* Is the last step of row b in this segment? Then *t is its place there. */
+static bool ends_here(const lrnn_trainer *trainer, size_t b, size_t *t)
+{
+    *t = sequence_length(&trainer->sequences, b) - 1 - trainer->segment.first;
+    return *t < trainer->segment.steps;
+}
+
+void head_collect(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t top = net->top_size, R = net->h_size;
-    if (network_answers_every_step(net)) {
-        return top_outputs(trainer);
-    }
-    for (size_t b = 0; b < s->batch; b++) {
+    size_t top = net->top_size, R = net->h_size, B = trainer->sequences.batch, t;
+    for (size_t b = 0; !network_answers_every_step(net) && b < B; b++) {
         real *row = trainer->top + b * top;
-        if (net->options.head == LRNN_HEAD_LAST) {
-            size_t t = sequence_length(s, b) - 1;
-            memcpy(row, top_outputs(trainer) + (t * s->batch + b) * top, top * sizeof(real));
-        } else {
+        if (net->options.head == LRNN_HEAD_FINAL) {
             for (size_t d = 0; d < net->directions; d++) {
                 memcpy(row + d * R, final_h(trainer, d, b), R * sizeof(real));
             }
+        } else if (ends_here(trainer, b, &t)) {
+            memcpy(row, top_outputs(trainer) + (t * B + b) * top, top * sizeof(real));
         }
     }
-    return trainer->top;
 }
 
-/* Spreads the gradient of a once-a-sequence head over the steps. */
-static void spread_gradient(lrnn_trainer *trainer)
+void head_spread(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t top = net->top_size, R = net->h_size;
-    memset(trainer->dy[0], 0, s->batch * s->steps * top * sizeof(real));
-    for (size_t b = 0; b < s->batch; b++) {
-        const real *row = trainer->dtop + b * top;
-        if (net->options.head == LRNN_HEAD_LAST) {
-            size_t t = sequence_length(s, b) - 1;
-            memcpy(trainer->dy[0] + (t * s->batch + b) * top, row, top * sizeof(real));
-        } else {
-            for (size_t d = 0; d < net->directions; d++) {
-                layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + d];
-                kernels()->add(run->dh + b * R, row + d * R, R);
-            }
+    size_t top = net->top_size, B = trainer->sequences.batch, t;
+    if (network_answers_every_step(net)) {
+        return;
+    }
+    memset(trainer->dy[0], 0, B * trainer->segment.steps * top * sizeof(real));
+    for (size_t b = 0; net->options.head == LRNN_HEAD_LAST && b < B; b++) {
+        if (ends_here(trainer, b, &t)) {
+            memcpy(trainer->dy[0] + (t * B + b) * top, trainer->dtop + b * top, top * sizeof(real));
+        }
+    }
+}
+
+static void add_to_final_states(lrnn_trainer *trainer)
+{
+    const network *net = trainer->net;
+    size_t R = net->h_size;
+    for (size_t b = 0; b < trainer->sequences.batch; b++) {
+        for (size_t d = 0; d < net->directions; d++) {
+            layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + d];
+            kernels()->add(run->dh + b * R, trainer->dtop + b * net->top_size + d * R, R);
         }
     }
 }
@@ -131,12 +138,11 @@ static void run_without_head(lrnn_trainer *trainer, const head_job *job)
 void head_run(lrnn_trainer *trainer, head_job *job)
 {
     const network *net = trainer->net;
-    job->loss = 0;
     if (net->options.head == LRNN_HEAD_NONE) {
         run_without_head(trainer, job);
         return;
     }
-    const real *y = head_rows(trainer);
+    const real *y = network_answers_every_step(net) ? top_outputs(trainer) : trainer->top;
     size_t rows = head_row_count(trainer), top = net->top_size;
     real *dy = network_answers_every_step(net) ? trainer->dy[0] : trainer->dtop;
     size_t blocks = (rows + trainer->head.rows - 1) / trainer->head.rows;
@@ -147,7 +153,7 @@ void head_run(lrnn_trainer *trainer, head_job *job)
     for (size_t i = 0; i < rows; i++) {
         job->loss += trainer->head.loss[i];
     }
-    if (job->want_gradient && !network_answers_every_step(net)) {
-        spread_gradient(trainer);
+    if (job->want_gradient && net->options.head == LRNN_HEAD_FINAL) {
+        add_to_final_states(trainer);
     }
 }

@@ -7,7 +7,7 @@
 static inline size_t head_row_count(const lrnn_trainer *trainer)
 {
     const lrnn_sequences *s = &trainer->sequences;
-    return network_answers_every_step(trainer->net) ? s->batch * s->steps : s->batch;
+    return network_answers_every_step(trainer->net) ? s->batch * trainer->segment.steps : s->batch;
 }
 
 /* The caller's index of row i (time-major inside): [B,T] or [B]. */
@@ -17,13 +17,14 @@ static inline size_t head_row_item(const lrnn_trainer *trainer, size_t i)
     if (!network_answers_every_step(trainer->net)) {
         return i;
     }
-    return i % s->batch * s->steps + i / s->batch;
+    return row_item(trainer, i % s->batch, i / s->batch);
 }
 
 static inline bool head_row_exists(const lrnn_trainer *trainer, size_t i)
 {
     const lrnn_sequences *s = &trainer->sequences;
-    return !network_answers_every_step(trainer->net) || row_active(s, i % s->batch, i / s->batch);
+    return !network_answers_every_step(trainer->net) ||
+           row_active(trainer, i % s->batch, i / s->batch);
 }
 
 /* Weight of a row in the loss; 0 where it does not count. */

@@ -36,7 +36,7 @@ void head_lay_out(lrnn_trainer *trainer, arena *from)
     const network *net = trainer->net;
     head_run_space *head = &trainer->head;
     size_t O = net->output_size, B = trainer->options.batch, most = BLOCK_VALUES / O;
-    size_t rows = network_answers_every_step(net) ? B * trainer->options.steps : B;
+    size_t rows = network_answers_every_step(net) ? B * trainer->segment_steps : B;
     most = most < BLOCK_ROWS ? BLOCK_ROWS : most;
     size_t blocks = (rows + most - 1) / most;
     head->rows = (rows + blocks - 1) / blocks;

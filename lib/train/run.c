@@ -59,11 +59,11 @@ static void gather_inputs(lrnn_trainer *trainer)
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
     size_t E = net->token_size, F = net->options.feature_size;
-    for (size_t t = 0; t < s->steps; t++) {
+    for (size_t t = 0; t < trainer->segment.steps; t++) {
         for (size_t b = 0; b < s->batch; b++) {
             real *x = trainer->x + (t * s->batch + b) * net->input_size;
-            size_t item = b * s->steps + t;
-            if (!row_active(s, b, t)) {
+            size_t item = row_item(trainer, b, t);
+            if (!row_active(trainer, b, t)) {
                 memset(x, 0, net->input_size * sizeof(real));
                 continue;
             }
@@ -81,10 +81,10 @@ static void gather_inputs(lrnn_trainer *trainer)
     }
 }
 
-static size_t active_run(const lrnn_sequences *s, size_t t, size_t b, size_t end)
+static size_t active_run(const lrnn_trainer *trainer, size_t t, size_t b, size_t end)
 {
     size_t stop = b;
-    while (stop < end && row_active(s, stop, t)) {
+    while (stop < end && row_active(trainer, stop, t)) {
         stop++;
     }
     return stop - b;
@@ -172,15 +172,15 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
     layer_job *job = argument;
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t B = s->batch, T = s->steps, R = net->h_size, width = net->directions * R;
+    size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
+           width = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = job->index % net->directions == 1;
     for (size_t i = 0; i < T; i++) {
         size_t t = reverse ? T - 1 - i : i;
         for (size_t b = first; b < end;) {
             real *y = job->y + (t * B + b) * width;
-            size_t rows = active_run(s, t, b, end);
+            size_t rows = active_run(trainer, t, b, end);
             if (rows == 0) {
                 idle_forward(trainer, job->index, t, b, y);
                 b++;
@@ -203,7 +203,7 @@ static void start_layer(lrnn_trainer *trainer, size_t index, const carried *init
     layer_run *run = &trainer->runs[index];
     size_t B = trainer->sequences.batch;
     size_t h_row = B * net->h_size, c_row = B * net->options.hidden_size;
-    size_t slot = index % net->directions == 1 ? trainer->sequences.steps : 0;
+    size_t slot = index % net->directions == 1 ? trainer->segment.steps : 0;
     if (initial->batch == 0) {
         memset(run->h + slot * h_row, 0, h_row * sizeof(real));
         if (run->c != NULL) {
@@ -217,17 +217,17 @@ static void start_layer(lrnn_trainer *trainer, size_t index, const carried *init
     }
 }
 
-/* The final states, for the next window. */
-static void keep_final(lrnn_trainer *trainer, size_t index)
+/* The state behind the segment. */
+static void keep_final(lrnn_trainer *trainer, size_t index, carried *final)
 {
     const network *net = trainer->net;
     const layer_run *run = &trainer->runs[index];
     size_t B = trainer->sequences.batch;
     size_t h_row = B * net->h_size, c_row = B * net->options.hidden_size;
-    size_t slot = index % net->directions == 1 ? 0 : trainer->sequences.steps;
-    memcpy(trainer->pending.h + index * h_row, run->h + slot * h_row, h_row * sizeof(real));
+    size_t slot = index % net->directions == 1 ? 0 : trainer->segment.steps;
+    memcpy(final->h + index * h_row, run->h + slot * h_row, h_row * sizeof(real));
     if (run->c != NULL) {
-        memcpy(trainer->pending.c + index * c_row, run->c + slot * c_row, c_row * sizeof(real));
+        memcpy(final->c + index * c_row, run->c + slot * c_row, c_row * sizeof(real));
     }
 }
 
@@ -257,28 +257,30 @@ static void input_rows(void *argument, size_t piece, size_t worker)
                                columns);
 }
 
-/* Mask element k of a layer is drawn from (seed, window, layer, k) alone. */
+/* Mask element k of a layer, counted over the whole window, is drawn from (seed, window, layer, k)
+ * alone. */
 static void drop_out(lrnn_trainer *trainer, size_t layer, size_t values)
 {
     const lrnn_model_options *o = &trainer->net->options;
     real *mask = trainer->masks[layer], *y = trainer->outputs[layer];
     real kept = (real)(1.0 / (1.0 - o->dropout));
     uint64_t stream = RANDOM_STREAM_DROPOUT + layer;
-    for (size_t k = 0; k < values; k += 4) {
-        uint32_t words[4];
-        random_block(words, trainer->options.seed, stream, (trainer->windows << 32) + k / 4);
-        for (size_t i = 0; i < 4 && k + i < values; i++) {
-            mask[k + i] = random_word_to_unit(words[i]) < o->dropout ? 0 : kept;
-            y[k + i] *= mask[k + i];
+    size_t before = values / trainer->segment.steps * trainer->segment.first;
+    uint32_t words[4];
+    for (size_t k = 0; k < values; k++) {
+        if (k == 0 || (before + k) % 4 == 0) {
+            random_block(words, trainer->options.seed, stream,
+                         (trainer->window << 32) + (before + k) / 4);
         }
+        mask[k] = random_word_to_unit(words[(before + k) % 4]) < o->dropout ? 0 : kept;
+        y[k] *= mask[k];
     }
 }
 
-void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode)
+void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
 {
     const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t rows = s->batch * s->steps, R = net->h_size;
+    size_t B = trainer->sequences.batch, rows = B * trainer->segment.steps, R = net->h_size;
     size_t threads = pool_threads(trainer->pool);
     gather_inputs(trainer);
     const real *x = trainer->x;
@@ -288,17 +290,22 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode)
             start_layer(trainer, index, initial);
             input_job input = {trainer, index, x, rows};
             pool_run(trainer->pool, input_rows, &input, (rows + INPUT_ROWS - 1) / INPUT_ROWS);
-            layer_job job = {trainer, index, threads < s->batch ? threads : s->batch,
+            layer_job job = {trainer, index, threads < B ? threads : B,
                              trainer->outputs[layer] + d * R};
             pool_run(trainer->pool, forward_rows, &job, job.pieces);
-            keep_final(trainer, index);
+            if (final != NULL) {
+                keep_final(trainer, index, final);
+            }
         }
-        if (mode == PASS_TRAIN && layer + 1 < net->options.layers && net->options.dropout > 0) {
+        if (trainer->mode == PASS_TRAIN && layer + 1 < net->options.layers &&
+            net->options.dropout > 0) {
             drop_out(trainer, layer, rows * net->directions * R);
         }
         x = trainer->outputs[layer];
     }
-    trainer->pending.batch = s->batch;
+    if (final != NULL) {
+        final->batch = B;
+    }
 }
 
 /* ---- backward ---- */
@@ -357,15 +364,15 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
     layer_job *job = argument;
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t B = s->batch, T = s->steps, R = net->h_size, width = net->directions * R;
+    size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
+           width = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = job->index % net->directions == 1;
     real *dh = trainer->runs[job->index].dh;
     for (size_t i = 0; i < T; i++) {
         size_t t = reverse ? i : T - 1 - i;
         for (size_t b = first; b < end;) {
-            size_t rows = active_run(s, t, b, end);
+            size_t rows = active_run(trainer, t, b, end);
             if (rows == 0) {
                 idle_backward(trainer, job->index, t, b);
                 b++;
@@ -394,7 +401,7 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
     const network *net = trainer->net;
     const network_layer *from = &net->layers[index];
     const layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch, rows = trainer->sequences.steps * B;
+    size_t B = trainer->sequences.batch, rows = trainer->segment.steps * B;
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t I = from->input_size;
     const real *dhidden = run->hidden != NULL ? run->hidden : run->gates;
@@ -429,14 +436,14 @@ static void input_gradients(lrnn_trainer *trainer, const real *dx, real *feature
     const network *net = trainer->net;
     const lrnn_sequences *s = &trainer->sequences;
     size_t E = net->token_size, F = net->options.feature_size;
-    for (size_t t = 0; t < s->steps; t++) {
+    for (size_t t = 0; t < trainer->segment.steps; t++) {
         for (size_t b = 0; b < s->batch; b++) {
             const real *row = dx + (t * s->batch + b) * net->input_size;
-            size_t item = b * s->steps + t;
+            size_t item = row_item(trainer, b, t);
             if (feature_gradient != NULL) {
                 memcpy(feature_gradient + item * F, row + E, F * sizeof(real));
             }
-            if (net->embedding != NETWORK_NONE && row_active(s, b, t) &&
+            if (net->embedding != NETWORK_NONE && row_active(trainer, b, t) &&
                 s->tokens[item] != net->options.padding_token) {
                 kernels()->add(trainer->gradients + net->embedding + (size_t)s->tokens[item] * E,
                                row, E);
@@ -448,15 +455,14 @@ static void input_gradients(lrnn_trainer *trainer, const real *dx, real *feature
 void run_backward(lrnn_trainer *trainer, real *feature_gradient)
 {
     const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t rows = s->batch * s->steps, R = net->h_size, D = net->directions;
+    size_t B = trainer->sequences.batch, rows = B * trainer->segment.steps, R = net->h_size,
+           D = net->directions;
     size_t threads = pool_threads(trainer->pool);
     real *dy = trainer->dy[0], *dx = trainer->dy[1];
     for (size_t layer = net->options.layers; layer-- > 0;) {
         const real *x = layer == 0 ? trainer->x : trainer->outputs[layer - 1];
         for (size_t d = 0; d < D; d++) {
-            layer_job job = {trainer, layer * D + d, threads < s->batch ? threads : s->batch,
-                             dy + d * R};
+            layer_job job = {trainer, layer * D + d, threads < B ? threads : B, dy + d * R};
             pool_run(trainer->pool, backward_rows, &job, job.pieces);
             layer_gradients(trainer, job.index, x, dx, d > 0);
         }

@@ -221,19 +221,15 @@ static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *al
 {
     gradient_zero(trainer);
     run_pack(trainer);
-    run_forward(trainer, &trainer->carry, PASS_TRAIN);
+    segments_forward(trainer, &trainer->carry, PASS_TRAIN, NULL);
     start_backward(trainer, &default_backward);
     head_job job = {
         .want_loss = true,
         .scale = reduction_scale(trainer, all->loss_weight),
         .want_gradient = true,
     };
-    head_run(trainer, &job);
-    lrnn_status status = check_loss(job.loss);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    run_backward(trainer, NULL);
+    segments_backward(trainer, &job, NULL);
+    CHECK(check_loss(job.loss));
     gradient_zero_frozen(trainer);
     all->loss_sum = job.loss;
     double square_sum = gradient_square_sum(trainer);
@@ -278,12 +274,9 @@ static lrnn_status look(lrnn_trainer *trainer, carried *state, pass_mode mode, b
 {
     fpmode caller = fpmode_enter();
     run_pack(trainer);
-    run_forward(trainer, state, mode);
-    if (loss) {
-        head_job job = {.want_loss = true};
-        head_run(trainer, &job);
-        all->loss_sum = job.loss;
-    }
+    head_job job = {.want_loss = true};
+    segments_forward(trainer, state, mode, loss ? &job : NULL);
+    all->loss_sum = job.loss;
     fpmode_leave(caller);
     CHECK(check_loss(all->loss_sum));
     commit(trainer, state, trainer->options.carry_state);
@@ -339,8 +332,7 @@ lrnn_status lrnn_trainer_copy_outputs(real *outputs, size_t capacity, lrnn_train
                          items * trainer->net->output_size, capacity);
     }
     fpmode mode = fpmode_enter();
-    head_job job = {.copy = outputs};
-    head_run(trainer, &job);
+    segments_copy_outputs(trainer, outputs);
     fpmode_leave(mode);
     return LRNN_OK;
 }
@@ -413,8 +405,7 @@ lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *ba
         .given = b.outputs,
         .want_gradient = true,
     };
-    head_run(trainer, &job);
-    run_backward(trainer, b.features);
+    segments_backward(trainer, &job, b.features);
     finish_backward(trainer, &b);
     gradient_zero_frozen(trainer);
     fpmode_leave(mode);

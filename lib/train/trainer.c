@@ -37,6 +37,13 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     CHECK(check_choice("reduction", o->reduction, LRNN_REDUCTION_SUM));
     CHECK(check_choice("carry_state", o->carry_state, 1));
     CHECK(check_reserved(o->reserved));
+    CHECK(check_size("recompute_steps", o->recompute_steps, 0, INT32_MAX));
+    if (o->recompute_steps > 0 && net->directions == 2) {
+        return error_set(LRNN_ERR_INVALID,
+                         "recompute_steps: a bidirectional model reads a "
+                         "sequence whole; expected 0, found %zu",
+                         o->recompute_steps);
+    }
     if (o->loss != LRNN_LOSS_NONE && net->options.head == LRNN_HEAD_NONE) {
         return error_set(LRNN_ERR_INVALID, "loss: the model has no head; LRNN_LOSS_NONE is the "
                                            "only choice");
@@ -51,7 +58,7 @@ static void lay_out_run(lrnn_trainer *trainer, layer_run *run, size_t index, are
     const network *net = trainer->net;
     const kernel_table *table = kernels();
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
-    size_t B = trainer->options.batch, rows = B * trainer->options.steps;
+    size_t B = trainer->options.batch, rows = B * trainer->segment_steps;
     size_t I = net->layers[index].input_size;
     run->packed_input = arena_take(from, kernel_packed_size(table, I, columns), sizeof(real));
     run->packed_hidden = arena_take(from, kernel_packed_size(table, R, columns), sizeof(real));
@@ -77,7 +84,7 @@ static void lay_out_run(lrnn_trainer *trainer, layer_run *run, size_t index, are
     }
 }
 
-static void lay_out_carried(const lrnn_trainer *trainer, carried *state, arena *from)
+void carried_lay_out(const lrnn_trainer *trainer, carried *state, arena *from)
 {
     const network *net = trainer->net;
     size_t layers = net->options.layers * net->directions;
@@ -92,7 +99,7 @@ static void lay_out_layers(lrnn_trainer *trainer, arena *from)
 {
     const network *net = trainer->net;
     size_t layers = net->options.layers, count = layers * net->directions;
-    size_t rows = trainer->options.batch * trainer->options.steps;
+    size_t rows = trainer->options.batch * trainer->segment_steps;
     size_t bytes = net->directions * net->h_size * sizeof(real);
     trainer->runs = arena_take(from, count, sizeof *trainer->runs);
     trainer->outputs = arena_take(from, layers, sizeof *trainer->outputs);
@@ -120,7 +127,8 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     const network *net = trainer->net;
     size_t B = trainer->options.batch, rows;
     size_t wide = net->top_size > net->input_size ? net->top_size : net->input_size;
-    if (!size_multiply(&rows, B, trainer->options.steps) || rows > SIZE_MAX / 2) {
+    if (!size_multiply(&rows, B, trainer->options.steps) || rows > SIZE_MAX / 2 ||
+        !size_multiply(&rows, B, trainer->segment_steps)) {
         from->overflow = true;
         return;
     }
@@ -134,9 +142,10 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     trainer->dy[0] = arena_take(from, rows, wide * sizeof(real));
     trainer->dy[1] = arena_take(from, rows, wide * sizeof(real));
     lay_out_layers(trainer, from);
-    lay_out_carried(trainer, &trainer->carry, from);
-    lay_out_carried(trainer, &trainer->evaluation, from);
-    lay_out_carried(trainer, &trainer->pending, from);
+    carried_lay_out(trainer, &trainer->carry, from);
+    carried_lay_out(trainer, &trainer->evaluation, from);
+    carried_lay_out(trainer, &trainer->pending, from);
+    segments_lay_out(trainer, from);
     if (net->options.head != LRNN_HEAD_NONE) {
         head_lay_out(trainer, from);
     }
@@ -194,6 +203,8 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     made->allocator = allocator;
     made->options = o;
     made->options.allocator = NULL;
+    made->segment_steps =
+        o.recompute_steps > 0 && o.recompute_steps < o.steps ? o.recompute_steps : o.steps;
     made->model = lrnn_model_share(model);
     made->net = &made->model->net;
     status = fill_trainer(made);

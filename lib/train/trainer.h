@@ -8,7 +8,9 @@
 #include "lrnn/train.h"
 #include "model/model.h"
 
-/* What one layer in one direction keeps of a window. Rows are time-major, t * B + b. Slot t of h
+typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
+
+/* What one layer in one direction keeps of a segment. Rows are time-major, t * B + b. Slot t of h
  * and c is the state before step t forwards; a backward net runs from slot T down to slot 0. */
 typedef struct layer_run {
     real *packed_input;  /* W_ih^T [I,G*H], packed */
@@ -53,6 +55,12 @@ typedef struct carried {
     size_t batch; /* 0: at the start of a stream */
 } carried;
 
+/* Consecutive steps of a window whose activations are there together; all of them unless the
+ * trainer recomputes. Inside, step t of a segment is step first + t of the window. */
+typedef struct segment {
+    size_t index, first, steps;
+} segment;
+
 struct lrnn_trainer {
     lrnn_allocator allocator;
     lrnn_trainer_options options;
@@ -73,13 +81,21 @@ struct lrnn_trainer {
     real *dtop;            /*   their gradient */
     head_run_space head;
     carried carry, evaluation, pending;
-    uint64_t windows; /* that drew dropout */
+    size_t segment_steps; /* most that a segment has */
+    carried *borders;     /* recomputing: the state before each segment; else NULL */
+    uint64_t windows;     /* that drew dropout */
 
     lrnn_sequences sequences; /* of the last forward */
+    segment segment;          /* whose activations are there */
+    pass_mode mode;           /* of the last forward */
+    uint64_t window;          /* its number, from which its dropout is drawn */
     bool ready;               /* a forward waits for its backward */
     bool answered;            /* a forward has been: outputs can be copied */
     double loss_weight;       /* of the last forward */
 };
+
+/* trainer.c. With the arena still empty, *state stays empty too. */
+void carried_lay_out(const lrnn_trainer *trainer, carried *state, arena *from);
 
 /* Reals of h of all layers and directions for so many rows, and of c. */
 static inline size_t carried_h_count(const lrnn_trainer *trainer, size_t batch)
@@ -94,13 +110,12 @@ static inline size_t carried_c_count(const lrnn_trainer *trainer, size_t batch)
     return net->options.layers * net->directions * batch * net->options.hidden_size;
 }
 
-typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
-
 /* run.c: the recurrent layers. */
 void run_pack(lrnn_trainer *trainer);
-void run_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode);
-/* Takes the gradient of the top layer's outputs in dy[0] and of final states in runs[].dh and dc.
- */
+/* One segment. final: where the state behind it goes, or NULL. */
+void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final);
+/* Takes the gradient of the top layer's outputs in dy[0] and of the states behind the segment in
+ * runs[].dh and dc, and leaves that of the states before it there. */
 void run_backward(lrnn_trainer *trainer, real *feature_gradient);
 
 /* head.c: the linear head and the losses. */
@@ -109,15 +124,20 @@ typedef struct head_job {
     double scale;      /* of the gradient of the loss sum; 0: no gradient of it */
     const real *given; /* gradient of the outputs, from the caller; or NULL */
     bool want_gradient;
-    real *copy; /* outputs go here; or NULL */
-    double loss;
+    real *copy;  /* outputs go here; or NULL */
+    double loss; /* what is found is added */
 } head_job;
 
 /* Where the head's part of a trainer lies; see arena. */
 void head_lay_out(lrnn_trainer *trainer, arena *from);
 /* Once an update. */
 void head_pack(lrnn_trainer *trainer);
+/* Keeps what a once-a-sequence head reads of this segment. */
+void head_collect(lrnn_trainer *trainer);
+/* The rows of this segment, or those of a once-a-sequence head. */
 void head_run(lrnn_trainer *trainer, head_job *job);
+/* A once-a-sequence head's gradient to the rows of this segment. */
+void head_spread(lrnn_trainer *trainer);
 
 /* Sum of the weights of the items that count; checks targets and weights. */
 lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer,
@@ -139,6 +159,18 @@ static inline size_t parameter_piece(const lrnn_trainer *trainer, size_t first)
     return left < PARAMETER_PIECE ? left : PARAMETER_PIECE;
 }
 
+/* segments.c: the passes over a whole window. */
+void segments_lay_out(lrnn_trainer *trainer, arena *from);
+size_t segment_count(const lrnn_trainer *trainer);
+/* The final state goes to trainer->pending. job: what the head does on the way, or NULL. */
+void segments_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode, head_job *job);
+/* Head and layers; the gradient of the final state is in runs[].dh and dc. */
+void segments_backward(lrnn_trainer *trainer, head_job *job, real *feature_gradient);
+/* The outputs of the whole window once more. */
+void segments_copy_outputs(lrnn_trainer *trainer, real *outputs);
+/* Makes the activations of a segment be there. */
+void segment_enter(lrnn_trainer *trainer, size_t index);
+
 /* clip.c */
 void gradient_zero(lrnn_trainer *trainer);
 double gradient_square_sum(lrnn_trainer *trainer);
@@ -146,10 +178,16 @@ void gradient_clip_value(lrnn_trainer *trainer, double limit);
 void gradient_zero_frozen(lrnn_trainer *trainer);
 double clip_factor(double norm, double max_norm);
 
-/* Row b of the window at step t. */
-static inline bool row_active(const lrnn_sequences *s, size_t b, size_t t)
+/* Is there a step t of the segment in row b? */
+static inline bool row_active(const lrnn_trainer *trainer, size_t b, size_t t)
 {
-    return t < sequence_length(s, b);
+    return trainer->segment.first + t < sequence_length(&trainer->sequences, b);
+}
+
+/* The caller's index of it, [B,T]. */
+static inline size_t row_item(const lrnn_trainer *trainer, size_t b, size_t t)
+{
+    return b * trainer->sequences.steps + trainer->segment.first + t;
 }
 
 #endif

@@ -49,7 +49,7 @@ static lrnn_trainer *look(int32_t cell, int32_t bidirectional)
     return trainer;
 }
 
-static void copy(float *values, const lrnn_trainer *trainer, const char *name, size_t layer,
+static void copy(float *values, lrnn_trainer *trainer, const char *name, size_t layer,
                  size_t direction)
 {
     assert_int_equal(lrnn_trainer_copy_activation(values, VALUES, trainer, name, layer, direction),

@@ -24,6 +24,7 @@ typedef struct setting {
     int32_t reduction;
     double smoothing;
     int use_lengths, use_weights;
+    size_t recompute;
 } setting;
 
 static double number(unsigned *seed)
@@ -64,6 +65,7 @@ static void set_up(bench *b, const setting *s)
     o.reduction = s->reduction;
     o.label_smoothing = s->smoothing;
     o.threads = 2;
+    o.recompute_steps = s->recompute;
     assert_int_equal(lrnn_trainer_create(&b->trainer, b->model, &o), LRNN_OK);
     fill(b->features, B * T * F, 1);
     fill(b->values, B * T * O, 2);
@@ -293,6 +295,25 @@ static void a_model_without_recurrence_has_the_right_gradient(void **state)
     }
 }
 
+static void recomputed_gradients_are_central_differences(void **state)
+{
+    (void)state;
+    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
+        for (int32_t head = LRNN_HEAD_NONE; head <= LRNN_HEAD_FINAL; head++) {
+            for (size_t recompute = 1; recompute <= 3; recompute++) {
+                setting s = plain(cell);
+                s.model.layers = 2;
+                s.model.head = head;
+                s.model.projection_size = cell == LRNN_CELL_LSTM && recompute == 3 ? 2 : 0;
+                s.loss = head == LRNN_HEAD_NONE ? LRNN_LOSS_NONE : LRNN_LOSS_CROSS_ENTROPY;
+                s.use_lengths = 1;
+                s.recompute = recompute;
+                check(&s);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +324,7 @@ int main(void)
         cmocka_unit_test(gru_gradients_are_central_differences),
         cmocka_unit_test(every_option_of_the_loss_has_the_right_gradient),
         cmocka_unit_test(every_kind_of_input_has_the_right_gradient),
+        cmocka_unit_test(recomputed_gradients_are_central_differences),
         cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
