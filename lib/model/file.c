@@ -247,6 +247,10 @@ lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *fi
         status = get_size(sizes[i].value, file, sizes[i].key);
     }
     o->seed = seed;
+    if (status == LRNN_OK && (o->vocab_size == LRNN_AUTO || o->output_size == LRNN_AUTO)) {
+        status = error_set(LRNN_ERR_FORMAT, "%s: %s is no size", safetensors_name(file),
+                           o->vocab_size == LRNN_AUTO ? "lrnn.vocab_size" : "lrnn.output_size");
+    }
     if (status == LRNN_OK) {
         status = get_optional_size(&o->projection_size, file, "lrnn.projection_size");
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fpmode.h"
 #include "base/options.h"
 #include "text/vocab.h"
 
@@ -118,7 +119,9 @@ lrnn_status lrnn_model_create(lrnn_model **model, const lrnn_model_options *opti
     lrnn_model *made = NULL;
     lrnn_status status = create_from_options(&made, options);
     if (status == LRNN_OK) {
+        fpmode mode = fpmode_enter();
         network_initialize(&made->net, made->parameters, options->seed);
+        fpmode_leave(mode);
     }
     return deliver(model, made, status);
 }

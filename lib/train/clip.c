@@ -73,8 +73,25 @@ lrnn_status lrnn_trainer_clip_value(lrnn_trainer *trainer, double limit)
     if (!(limit > 0)) {
         return error_set(LRNN_ERR_INVALID, "limit: expected above 0, found %g", limit);
     }
+    fpmode mode = fpmode_enter();
     gradient_clip_value(trainer, limit);
+    fpmode_leave(mode);
     return LRNN_OK;
+}
+
+/* Returns the norm before; one that is not finite clips nothing. Not inline: see fpmode.h. */
+__attribute__((noinline)) static double clip_together(lrnn_trainer *const *trainers, size_t count,
+                                                      double max_norm)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += gradient_square_sum(trainers[i]);
+    }
+    double norm = sqrt(sum), factor = isfinite(norm) ? clip_factor(norm, max_norm) : 1;
+    for (size_t i = 0; factor < 1 && i < count; i++) {
+        kernels()->scale(trainers[i]->gradients, (real)factor, trainers[i]->net->parameter_count);
+    }
+    return norm;
 }
 
 lrnn_status lrnn_trainers_clip_norm(lrnn_trainer *const *trainers, size_t count, double max_norm,
@@ -89,24 +106,19 @@ lrnn_status lrnn_trainers_clip_norm(lrnn_trainer *const *trainers, size_t count,
                          "found %g",
                          max_norm);
     }
-    double sum = 0;
     for (size_t i = 0; i < count; i++) {
         if (trainers[i] == NULL) {
             return error_set(LRNN_ERR_INVALID, "trainers[%zu] is NULL", i);
         }
-        fpmode mode = fpmode_enter();
-        sum += gradient_square_sum(trainers[i]);
-        fpmode_leave(mode);
     }
-    if (!isfinite(sum)) {
+    fpmode mode = fpmode_enter();
+    double found = clip_together(trainers, count, max_norm);
+    fpmode_leave(mode);
+    if (!isfinite(found)) {
         return error_set(LRNN_ERR_NUMERIC, "the gradient norm is not finite");
     }
-    double factor = clip_factor(sqrt(sum), max_norm);
-    for (size_t i = 0; factor < 1 && i < count; i++) {
-        kernels()->scale(trainers[i]->gradients, (real)factor, trainers[i]->net->parameter_count);
-    }
     if (norm != NULL) {
-        *norm = sqrt(sum);
+        *norm = found;
     }
     return LRNN_OK;
 }

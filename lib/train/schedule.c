@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fpmode.h"
 #include "base/options.h"
 
 static const lrnn_schedule_options default_options = {
@@ -94,16 +95,25 @@ static double rule_rate(const lrnn_schedule *schedule, uint64_t n)
     }
 }
 
-double lrnn_schedule_learning_rate(const lrnn_schedule *schedule)
+/* Not inline, as the next one: see fpmode.h. */
+__attribute__((noinline)) static double due_rate(const lrnn_schedule *schedule)
 {
-    if (schedule == NULL) {
-        return (double)NAN;
-    }
     uint64_t warmup = schedule->options.warmup, n = schedule->advances;
     if (n < warmup) {
         return rule_rate(schedule, 0) * ((double)n + 1) / ((double)warmup + 1);
     }
     return rule_rate(schedule, n - warmup);
+}
+
+double lrnn_schedule_learning_rate(const lrnn_schedule *schedule)
+{
+    if (schedule == NULL) {
+        return (double)NAN;
+    }
+    fpmode mode = fpmode_enter();
+    double rate = due_rate(schedule);
+    fpmode_leave(mode);
+    return rate;
 }
 
 lrnn_status lrnn_schedule_advance(lrnn_schedule *schedule)
@@ -117,18 +127,9 @@ lrnn_status lrnn_schedule_advance(lrnn_schedule *schedule)
 
 /* torch.optim.lr_scheduler.ReduceLROnPlateau, mode min, threshold_mode rel, cooldown 0; like there,
  * a change of less than 1e-8 is not made. */
-lrnn_status lrnn_schedule_report(lrnn_schedule *schedule, double metric)
+__attribute__((noinline)) static void take_report(lrnn_schedule *schedule, double metric)
 {
-    if (schedule == NULL) {
-        return error_null("schedule");
-    }
-    if (isnan(metric)) {
-        return error_set(LRNN_ERR_NUMERIC, "metric is NaN");
-    }
     const lrnn_schedule_options *o = &schedule->options;
-    if (o->kind != LRNN_SCHEDULE_PLATEAU) {
-        return LRNN_OK;
-    }
     if (metric < schedule->best * (1 - o->threshold)) {
         schedule->best = metric;
         schedule->bad_reports = 0;
@@ -142,6 +143,21 @@ lrnn_status lrnn_schedule_report(lrnn_schedule *schedule, double metric)
             schedule->rate = lower;
         }
         schedule->bad_reports = 0;
+    }
+}
+
+lrnn_status lrnn_schedule_report(lrnn_schedule *schedule, double metric)
+{
+    if (schedule == NULL) {
+        return error_null("schedule");
+    }
+    if (isnan(metric)) {
+        return error_set(LRNN_ERR_NUMERIC, "metric is NaN");
+    }
+    if (schedule->options.kind == LRNN_SCHEDULE_PLATEAU) {
+        fpmode mode = fpmode_enter();
+        take_report(schedule, metric);
+        fpmode_leave(mode);
     }
     return LRNN_OK;
 }

@@ -80,7 +80,9 @@ static lrnn_status need_targets(double *weight, const lrnn_trainer *trainer,
                          trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY ? "targets"
                                                                           : "target_values");
     }
+    fpmode mode = fpmode_enter();
     lrnn_status status = head_check_targets(weight, trainer, s);
+    fpmode_leave(mode);
     if (status == LRNN_OK && !(*weight > 0)) {
         status = error_set(LRNN_ERR_NUMERIC, "the weights of all items are zero: there is no loss");
     }

@@ -1,58 +1,18 @@
-/* A trap on malloc: after create, decoding and scoring allocate nothing, not even behind the back
- * of the caller's allocator. Sanitizers bring their own malloc, and other C libraries lack the
- * entry that the trap needs; there the test of the allocator's calls in decode_run_test.c has to
- * do. */
+/* After create, decoding and scoring allocate nothing, not even behind the back of the caller's
+ * allocator. Where the trap does not work, the test of the allocator's calls in decode_run_test.c
+ * has to do. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "lrnn/decode.h"
 #include "lrnn/model.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&       \
-    !defined(SANITIZED)
-#define TRAPPED 1
-#else
-#define TRAPPED 0
-#endif
-
-static volatile bool armed;
-static volatile size_t caught;
-
-#if TRAPPED
-extern void *__libc_malloc(size_t bytes);
-extern void *__libc_calloc(size_t count, size_t bytes);
-extern void *__libc_realloc(void *old, size_t bytes);
-
-void *malloc(size_t bytes)
-{
-    caught += armed;
-    return __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes)
-{
-    caught += armed;
-    return __libc_calloc(count, bytes);
-}
-
-void *realloc(void *old, size_t bytes)
-{
-    caught += armed;
-    return __libc_realloc(old, bytes);
-}
-#endif
+#include "support/malloc_trap.h"
 
 enum { V = 40, REQUESTS = 5 };
 
@@ -141,11 +101,10 @@ static void run_trapped(const lrnn_model *model, const lrnn_decoder_options *opt
         requests[i].seed = i;
     }
     double total;
-    caught = 0;
-    armed = true;
+    malloc_trap_arm();
     lrnn_status ran = lrnn_decoder_run(decoder, requests, REQUESTS);
     lrnn_status scored = lrnn_decoder_score(&total, NULL, decoder, &requests[4], 1);
-    armed = false;
+    size_t caught = malloc_trap_disarm();
     assert_int_equal(ran, LRNN_OK);
     assert_int_equal(scored, LRNN_OK);
     assert_int_equal(caught, 0);
@@ -174,13 +133,12 @@ static void decoding_and_scoring_never_call_malloc(void **state)
 static void the_trap_catches_malloc(void **state)
 {
     (void)state;
-    if (!TRAPPED) {
+    if (!MALLOC_TRAPPED) {
         skip();
     }
-    caught = 0;
-    armed = true;
+    malloc_trap_arm();
     void *volatile block = malloc(10);
-    armed = false;
+    size_t caught = malloc_trap_disarm();
     free(block);
     assert_int_equal(caught, 1);
 }
