@@ -15,8 +15,9 @@ extern "C" {
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
-/* Cuts one long stream of tokens into windows of B rows and T steps, with the next token of the
- * stream as target; holds a cursor that a checkpoint saves. */
+/* Windows of B rows and T steps for the trainer, cut from one long stream of tokens with the next
+ * token of the stream as target, or put together from a list of examples. Holds a cursor that a
+ * checkpoint saves. */
 typedef struct lrnn_batches lrnn_batches;
 
 enum {
@@ -32,21 +33,68 @@ typedef struct lrnn_batches_options {
     size_t size;                     /* set by lrnn_batches_options_init */
     const lrnn_allocator *allocator; /* NULL (default): malloc and free */
     size_t batch;                    /* B; default 16, at least 1 */
-    size_t steps;                    /* T; default 32, at least 1 */
-    int32_t order;                   /* LRNN_BATCHES_*; default LRNN_BATCHES_STREAMS */
+    size_t steps;                    /* T; default 32, at least 1; not read for examples */
+    int32_t order;                   /* LRNN_BATCHES_*; default LRNN_BATCHES_STREAMS; ditto */
     int32_t reserved;                /* 0 */
+    /* ---- examples only ---- */
+    uint64_t seed;   /* of shuffling; default 1 */
+    int32_t shuffle; /* 1: another order in each pass; 0 (default): that of the list */
+    /* 1: examples that do not fill a window at the end of a pass are left out of it; 0 (default):
+     * they make a smaller one. */
+    int32_t drop_last;
+    /* Examples of similar length go together, so that less is padded: each run of so many windows'
+     * worth of examples is sorted by length before it is cut into windows, and with shuffle the
+     * windows are then shuffled. 0 (default): not done. */
+    size_t bucket;
 } lrnn_batches_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_batches_options).
  * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_options_init(lrnn_batches_options *options, size_t struct_size);
 
-/* Copies `count` tokens. Whole windows only: count / (B*T) of them, the rest of the stream is left
- * out; the target of the last token that is used is the first token of the stream.
- * options: NULL means the defaults. LRNN_ERR_INVALID: a field out of range, or fewer than B*T
- * tokens; LRNN_ERR_MEMORY. Since 0.1. */
+/* Windows of a stream: copies `count` tokens. Whole windows only: count / (B*T) of them, the rest
+ * of the stream is left out; the target of the last token that is used is the first token of the
+ * stream. options: NULL means the defaults. LRNN_ERR_INVALID: a field out of range, or fewer than
+ * B*T tokens; LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens,
                                          size_t count, const lrnn_batches_options *options);
+
+/* A list of examples: sequences of unequal length, each with its targets. An array of steps has
+ * those of the first example, then those of the second, and so on: S = sum of all lengths. */
+typedef struct lrnn_examples {
+    size_t size;                /* set by lrnn_examples_init */
+    size_t count;               /* N, at least 1 */
+    const int32_t *lengths;     /* [N] steps of each example, at least 1 */
+    const int32_t *tokens;      /* [S]; NULL (default): none */
+    const float *features;      /* [S,feature_size]; NULL (default): none */
+    size_t feature_size;        /* needed with features */
+    const int32_t *targets;     /* [S], or [N] with per_example; NULL (default): none */
+    const float *target_values; /* [S,target_size], or [N,target_size]; NULL (default): none */
+    size_t target_size;         /* needed with target_values: the model's output size */
+    const float *weights;       /* [S], or [N] with per_example; NULL (default): all 1 */
+    /* 1: an example has one target and weight, for LRNN_HEAD_LAST and LRNN_HEAD_FINAL; 0 (default):
+     * it has one for each step. */
+    int32_t per_example;
+    int32_t reserved; /* 0 */
+} lrnn_examples;
+
+/* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_examples).
+ * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+LRNN_API lrnn_status lrnn_examples_init(lrnn_examples *examples, size_t struct_size);
+
+/* Copies the examples. A window holds options->batch of them, each its own row, and has as many
+ * steps as its longest; behind an example's length stand token 0, zeros and target -1. Each row is
+ * a sequence of its own: the trainer's carry_state should be 0.
+ * options: NULL means the defaults. LRNN_ERR_INVALID: a field out of range, an example without
+ * steps, neither tokens nor features, fewer examples than a window with drop_last; the message says
+ * which. LRNN_ERR_MEMORY. Since 0.1. */
+LRNN_API lrnn_status lrnn_batches_create_from_examples(lrnn_batches **batches,
+                                                       const lrnn_examples *examples,
+                                                       const lrnn_batches_options *options);
+
+/* Most steps that a window has: what the trainer's `steps` must be at least. 0 for NULL.
+ * Since 0.1. */
+LRNN_API size_t lrnn_batches_steps(const lrnn_batches *batches);
 
 /* Takes NULL. Since 0.1. */
 LRNN_API void lrnn_batches_destroy(lrnn_batches *batches);
@@ -55,12 +103,12 @@ LRNN_API void lrnn_batches_destroy(lrnn_batches *batches);
 LRNN_API size_t lrnn_batches_count(const lrnn_batches *batches);
 LRNN_API size_t lrnn_batches_position(const lrnn_batches *batches);
 
-/* Fills in batch, steps, tokens and targets of the next window, lent until the next call.
- * LRNN_END: the pass is over; the next call starts a new one (reset the trainer's state then).
- * LRNN_ERR_INVALID: NULL argument. Since 0.1. */
+/* Fills in the next window, lent until the next call: batch, steps, tokens and targets; from
+ * examples every field but size. LRNN_END: the pass is over; the next call starts a new one (reset
+ * the trainer's state then). LRNN_ERR_INVALID: NULL argument. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences);
 
-/* Goes to window `position`, 0..count; count means that the pass is over.
+/* Goes to window `position` of this pass, 0..count; count means that the pass is over.
  * LRNN_ERR_INVALID: out of range. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_seek(lrnn_batches *batches, size_t position);
 

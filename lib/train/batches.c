@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 
@@ -10,6 +11,7 @@ static const lrnn_batches_options default_options = {
     .batch = 16,
     .steps = 32,
     .order = LRNN_BATCHES_STREAMS,
+    .seed = 1,
 };
 
 lrnn_status lrnn_batches_options_init(lrnn_batches_options *options, size_t struct_size)
@@ -18,19 +20,32 @@ lrnn_status lrnn_batches_options_init(lrnn_batches_options *options, size_t stru
                         sizeof(lrnn_batches_options), "lrnn_batches_options");
 }
 
-static lrnn_status check_options(const lrnn_batches_options *o, size_t count)
+static lrnn_status read_options(lrnn_batches_options *o, lrnn_allocator *allocator,
+                                const lrnn_batches_options *given)
+{
+    *o = default_options;
+    if (given != NULL) {
+        CHECK(options_read(o, given, &default_options, sizeof default_options,
+                           sizeof(lrnn_batches_options), "lrnn_batches_options"));
+    }
+    CHECK(check_size("batch", o->batch, 1, INT32_MAX));
+    CHECK(check_size("steps", o->steps, 1, INT32_MAX));
+    CHECK(check_choice("order", o->order, LRNN_BATCHES_ROWS));
+    CHECK(check_choice("shuffle", o->shuffle, 1));
+    CHECK(check_choice("drop_last", o->drop_last, 1));
+    CHECK(check_size("bucket", o->bucket, 0, INT32_MAX));
+    CHECK(check_reserved(o->reserved));
+    return allocator_read(allocator, o->allocator);
+}
+
+/* ---- streams ---- */
+
+static lrnn_status check_stream(const lrnn_batches_options *o, size_t count)
 {
     size_t window;
-    if (o->batch == 0 || o->steps == 0) {
-        return error_set(LRNN_ERR_INVALID, "batch is %zu and steps is %zu; both must be at least 1",
-                         o->batch, o->steps);
-    }
-    if (o->order < 0 || o->order > LRNN_BATCHES_ROWS) {
-        return error_set(LRNN_ERR_INVALID, "order: expected 0..%d, found %d", LRNN_BATCHES_ROWS,
-                         (int)o->order);
-    }
-    if (o->reserved != 0) {
-        return error_set(LRNN_ERR_INVALID, "reserved: expected 0, found %d", (int)o->reserved);
+    if (o->shuffle || o->drop_last || o->bucket > 0) {
+        return error_set(LRNN_ERR_INVALID,
+                         "shuffle, drop_last and bucket are for examples, not for a stream");
     }
     if (!size_multiply(&window, o->batch, o->steps) || count < window) {
         return error_set(LRNN_ERR_INVALID, "count: a window takes %zu tokens, found %zu", window,
@@ -46,22 +61,13 @@ lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens, s
         return error_null("batches");
     }
     *batches = NULL;
-    lrnn_batches_options o = default_options;
+    if (tokens == NULL) {
+        return error_null("tokens");
+    }
+    lrnn_batches_options o;
     lrnn_allocator allocator;
-    lrnn_status status = tokens == NULL ? error_null("tokens") : LRNN_OK;
-    if (status == LRNN_OK && options != NULL) {
-        status = options_read(&o, options, &default_options, sizeof default_options,
-                              sizeof(lrnn_batches_options), "lrnn_batches_options");
-    }
-    if (status == LRNN_OK) {
-        status = check_options(&o, count);
-    }
-    if (status == LRNN_OK) {
-        status = allocator_read(&allocator, o.allocator);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(read_options(&o, &allocator, options));
+    CHECK(check_stream(&o, count));
     size_t windows = count / (o.batch * o.steps), used = windows * o.batch * o.steps;
     lrnn_batches *made = memory_allocate(&allocator, 1, sizeof *made, "batches");
     int32_t *storage = memory_allocate(&allocator, used + 2 * o.batch * o.steps, sizeof *storage,
@@ -85,11 +91,55 @@ lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens, s
     return LRNN_OK;
 }
 
+/* ---- examples ---- */
+
+lrnn_status lrnn_batches_create_from_examples(lrnn_batches **batches, const lrnn_examples *examples,
+                                              const lrnn_batches_options *options)
+{
+    if (batches == NULL) {
+        return error_null("batches");
+    }
+    *batches = NULL;
+    if (examples == NULL) {
+        return error_null("examples");
+    }
+    lrnn_batches_options o;
+    lrnn_allocator allocator;
+    CHECK(read_options(&o, &allocator, options));
+    example_list list;
+    CHECK(example_list_create(&list, examples, &o, &allocator));
+    lrnn_batches *made = memory_allocate(&allocator, 1, sizeof *made, "batches");
+    if (made == NULL) {
+        memory_release(&allocator, list.storage);
+        return LRNN_ERR_MEMORY;
+    }
+    *made = (lrnn_batches){
+        .allocator = allocator,
+        .options = o,
+        .used = list.steps,
+        .windows = list.windows,
+        .examples = list,
+    };
+    *batches = made;
+    return LRNN_OK;
+}
+
+/* ---- both ---- */
+
+size_t lrnn_batches_steps(const lrnn_batches *batches)
+{
+    if (batches == NULL) {
+        return 0;
+    }
+    return batches->examples.count > 0 ? batches->examples.longest : batches->options.steps;
+}
+
 void lrnn_batches_destroy(lrnn_batches *batches)
 {
     if (batches != NULL) {
         lrnn_allocator allocator = batches->allocator;
         memory_release(&allocator, batches->tokens);
+        memory_release(&allocator, batches->examples.storage);
         memory_release(&allocator, batches);
     }
 }
@@ -119,7 +169,14 @@ lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
     }
     if (batches->position == batches->windows) {
         batches->position = 0;
+        batches->pass++;
+        batches->examples.ordered = false;
         return LRNN_END;
+    }
+    if (batches->examples.count > 0) {
+        example_list_window(&batches->examples, &batches->options, batches->pass,
+                            batches->position++, sequences);
+        return LRNN_OK;
     }
     size_t B = batches->options.batch, T = batches->options.steps;
     for (size_t b = 0; b < B; b++) {

@@ -28,6 +28,10 @@ enum {
     COUNTER_ORDER,
     COUNTER_USED,
     COUNTER_POSITION,
+    COUNTER_EXAMPLES,
+    COUNTER_PASS,
+    COUNTER_MIXING,
+    COUNTER_BATCHES_SEED,
     COUNTERS
 };
 
@@ -89,6 +93,10 @@ static void gather_numbers(const lrnn_checkpoint *all, int64_t *counters, double
         counters[COUNTER_ORDER] = all->batches->options.order;
         counters[COUNTER_USED] = (int64_t)all->batches->used;
         counters[COUNTER_POSITION] = (int64_t)all->batches->position;
+        counters[COUNTER_EXAMPLES] = (int64_t)all->batches->examples.count;
+        counters[COUNTER_PASS] = (int64_t)all->batches->pass;
+        counters[COUNTER_MIXING] = batches_mixing(all->batches);
+        counters[COUNTER_BATCHES_SEED] = (int64_t)all->batches->options.seed;
     }
 }
 
@@ -248,8 +256,11 @@ static lrnn_status check_fit(const lrnn_checkpoint *all, const loaded *in, const
     const lrnn_batches *b = all->batches;
     if (n[COUNTER_BATCH] != (int64_t)b->options.batch ||
         n[COUNTER_STEPS] != (int64_t)b->options.steps || n[COUNTER_ORDER] != b->options.order ||
-        n[COUNTER_USED] != (int64_t)b->used) {
-        return mismatch(file, "batches: other batch, steps, order or number of tokens");
+        n[COUNTER_USED] != (int64_t)b->used || n[COUNTER_EXAMPLES] != (int64_t)b->examples.count) {
+        return mismatch(file, "batches: other batch, steps, order, examples or number of tokens");
+    }
+    if (n[COUNTER_MIXING] != batches_mixing(b)) {
+        return mismatch(file, "batches: other shuffle, drop_last or bucket");
     }
     if (n[COUNTER_POSITION] < 0 || (size_t)n[COUNTER_POSITION] > b->windows) {
         return error_set(LRNN_ERR_FORMAT, "%s: the batch cursor is out of range",
@@ -337,6 +348,9 @@ static void put_back(const lrnn_checkpoint *all, const loaded *in)
     }
     if (all->batches != NULL) {
         all->batches->position = (size_t)n[COUNTER_POSITION];
+        all->batches->pass = (uint64_t)n[COUNTER_PASS];
+        all->batches->options.seed = (uint64_t)n[COUNTER_BATCHES_SEED];
+        all->batches->examples.ordered = false;
     }
 }
 
