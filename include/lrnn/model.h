@@ -264,20 +264,22 @@ typedef struct lrnn_import_options {
 LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size_t struct_size);
 
 /* Makes a model from a state_dict of PyTorch that was saved with safetensors.torch.save_file (or
- * save_model). Modules may have any name: the recurrent one is known by its weight_ih_l0 (also
- * weight_ih of nn.RNNCell, LSTMCell and GRUCell), its cell by rows and columns; the embedding is a
- * weight [V,E] without bias where E is what layer 0 reads, or E + feature_size; the head is a
- * weight [O,D*R], with bias or without, which gives a bias of zero. Where a weight without bias
- * could be either, the one with "emb" in its name is the embedding. Everything is read strictly:
- * each tensor is used, or an error names it. Tensors of float16, bfloat16 and float64 are
- * converted. The model remembers what its tensors were called: see lrnn_model_export.
- * options: NULL means the defaults.
- * LRNN_ERR_IO: the file cannot be read. LRNN_ERR_FORMAT: it is damaged, or its tensors are no
- * model; the message names file and tensor and has both shapes, or says which modules could be
- * meant. LRNN_ERR_INVALID: an option out of range, or one that does not fit the file.
- * LRNN_ERR_NOT_FOUND: there is no module or entry of the name that an option gives.
- * LRNN_ERR_UNSUPPORTED: it is a model file of this library already, for lrnn_model_load.
- * LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for float. LRNN_ERR_MEMORY. Since 0.1. */
+ * save_model), or with torch.save (the format since PyTorch 1.6), alone or as an entry of a
+ * dictionary; nothing in such a file is executed. Modules may have any name: the recurrent one is
+ * known by its weight_ih_l0 (also weight_ih of nn.RNNCell, LSTMCell and GRUCell), its cell by rows
+ * and columns; the embedding is a weight [V,E] without bias where E is what layer 0 reads, or E +
+ * feature_size; the head is a weight [O,D*R], with bias or without, which gives a bias of zero.
+ * Where a weight without bias could be either, the one with "emb" in its name is the embedding.
+ * Everything is read strictly: each tensor is used, or an error names it. Tensors of float16,
+ * bfloat16 and float64 are converted. The model remembers what its tensors were called: see
+ * lrnn_model_export. options: NULL means the defaults. LRNN_ERR_IO: the file cannot be read.
+ * LRNN_ERR_FORMAT: it is damaged, or its tensors are no model; the message names file and tensor
+ * and has both shapes, or says which modules could be meant. LRNN_ERR_INVALID: an option out of
+ * range, or one that does not fit the file. LRNN_ERR_NOT_FOUND: there is no module or entry of the
+ * name that an option gives. LRNN_ERR_UNSUPPORTED: it has Python objects other than tensors, text
+ * and numbers, or is of an older format; or it is a model file of this library already, for
+ * lrnn_model_load. LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for float.
+ * LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
                                        const lrnn_import_options *options);
 

@@ -2,24 +2,39 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "header.h"
+#include "input_file.h"
+#include "torch_file.h"
 
 struct tensor_file {
     lrnn_allocator allocator;
-    safetensors *source;
+    const char *name;
+    safetensors *safetensors; /* one of the two, the other NULL */
+    torch_file *torch;
     tensor_view *views;
     size_t count;
 };
 
-static lrnn_status take_views(tensor_file *file)
+static lrnn_status allocate_views(tensor_file *file, size_t room)
 {
-    const safetensors *source = file->source;
-    size_t room;
-    size_add(&room, source->count, source->metadata_count);
     file->views = memory_allocate(&file->allocator, room, sizeof *file->views, "list of tensors");
-    if (file->views == NULL) {
-        return LRNN_ERR_MEMORY;
+    return file->views != NULL ? LRNN_OK : LRNN_ERR_MEMORY;
+}
+
+static lrnn_status load_safetensors(tensor_file *file)
+{
+    size_t room;
+    lrnn_status status = safetensors_load(&file->safetensors, &file->allocator, file->name);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    const safetensors *source = file->safetensors;
+    size_add(&room, source->count, source->metadata_count);
+    status = allocate_views(file, room);
+    if (status != LRNN_OK) {
+        return status;
     }
     for (size_t i = 0; i < source->count; i++) {
         file->views[file->count++] = source->tensors[i].view;
@@ -37,7 +52,58 @@ static lrnn_status take_views(tensor_file *file)
     return LRNN_OK;
 }
 
-lrnn_status tensor_file_load(tensor_file **file, const lrnn_allocator *allocator, const char *path)
+static lrnn_status load_torch(tensor_file *file, const char *entry)
+{
+    lrnn_status status = torch_file_load(&file->torch, &file->allocator, file->name, entry);
+    if (status == LRNN_OK) {
+        status = allocate_views(file, torch_file_count(file->torch));
+    }
+    if (status == LRNN_OK) {
+        while (file->count < torch_file_count(file->torch)) {
+            file->views[file->count] = *torch_file_tensor(file->torch, file->count);
+            file->count++;
+        }
+    }
+    return status;
+}
+
+/* Whether the file begins like one of torch.save's. */
+static lrnn_status is_torch_file(bool *found, const char *path)
+{
+    input_file input;
+    unsigned char first[4];
+    lrnn_status status = input_file_open(&input, path);
+    *found = false;
+    if (status == LRNN_OK) {
+        if (input.length >= sizeof first) {
+            status = input_file_read(&input, first, sizeof first);
+            *found = status == LRNN_OK && torch_file_recognizes(first, sizeof first);
+        }
+        input_file_close(&input);
+    }
+    return status;
+}
+
+static lrnn_status load(tensor_file *file, const char *entry)
+{
+    bool torch;
+    lrnn_status status = is_torch_file(&torch, file->name);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    if (torch) {
+        return load_torch(file, entry);
+    }
+    if (entry != NULL) {
+        return error_set(LRNN_ERR_INVALID,
+                         "%s: entry '%.100s': only files of torch.save have entries", file->name,
+                         entry);
+    }
+    return load_safetensors(file);
+}
+
+lrnn_status tensor_file_load(tensor_file **file, const lrnn_allocator *allocator, const char *path,
+                             const char *entry)
 {
     *file = NULL;
     tensor_file *made = memory_allocate(allocator, 1, sizeof *made, "file of tensors");
@@ -45,10 +111,8 @@ lrnn_status tensor_file_load(tensor_file **file, const lrnn_allocator *allocator
         return LRNN_ERR_MEMORY;
     }
     made->allocator = *allocator;
-    lrnn_status status = safetensors_load(&made->source, allocator, path);
-    if (status == LRNN_OK) {
-        status = take_views(made);
-    }
+    made->name = path;
+    lrnn_status status = load(made, entry);
     if (status != LRNN_OK) {
         tensor_file_destroy(made);
         return status;
@@ -61,7 +125,8 @@ void tensor_file_destroy(tensor_file *file)
 {
     if (file != NULL) {
         lrnn_allocator allocator = file->allocator;
-        safetensors_destroy(file->source);
+        safetensors_destroy(file->safetensors);
+        torch_file_destroy(file->torch);
         memory_release(&allocator, file->views);
         memory_release(&allocator, file);
     }
@@ -69,7 +134,7 @@ void tensor_file_destroy(tensor_file *file)
 
 const char *tensor_file_name(const tensor_file *file)
 {
-    return safetensors_name(file->source);
+    return file->name;
 }
 
 size_t tensor_file_count(const tensor_file *file)
@@ -84,5 +149,6 @@ const tensor_view *tensor_file_tensor(const tensor_file *file, size_t index)
 
 bool tensor_file_is_ours(const tensor_file *file)
 {
-    return safetensors_metadata(file->source, "lrnn.format", NULL) != NULL;
+    return file->safetensors != NULL &&
+           safetensors_metadata(file->safetensors, "lrnn.format", NULL) != NULL;
 }

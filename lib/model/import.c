@@ -371,7 +371,7 @@ lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
     *model = NULL;
     lrnn_status status = read_options(&in, options);
     if (status == LRNN_OK) {
-        status = tensor_file_load(&in.file, &in.allocator, path);
+        status = tensor_file_load(&in.file, &in.allocator, path, in.options.entry);
     }
     if (status != LRNN_OK) {
         return status;

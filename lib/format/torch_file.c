@@ -1,0 +1,434 @@
+/* The zip, the dictionary in it that is the state_dict, and its tensors by name. */
+#include "torch_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "input_file.h"
+#include "torch_reader.h"
+
+/* Tensors may share storages, but not so that a small file makes a large model: all of them
+ * together are at most so many times as large as the file. */
+#define MOST_SHARING 16
+
+struct torch_file {
+    lrnn_allocator allocator;
+    void *bytes;        /* of the file; NULL where they are borrowed */
+    tensor_view *views; /* by name */
+    size_t count;
+    char *names;
+    unsigned char *copies; /* of the tensors that were not dense */
+};
+
+/* At the beginning of a safetensors file they would mean a header of 67 MB, or of more than the
+ * format allows. */
+static const unsigned char zip_beginning[] = {'P', 'K', 3, 4};
+static const unsigned char old_beginning[] = {0x80, 2, 0x8a, 10}; /* PROTO 2, LONG1: the magic */
+
+bool torch_file_recognizes(const unsigned char *first, size_t length)
+{
+    return length >= 4 &&
+           (memcmp(first, zip_beginning, 4) == 0 || memcmp(first, old_beginning, 4) == 0);
+}
+
+/* ---- the zip ---- */
+
+static bool ends_with(const zip_entry *entry, const char *end)
+{
+    size_t length = strlen(end);
+    return entry->name_length >= length &&
+           memcmp(entry->name + entry->name_length - length, end, length) == 0;
+}
+
+/* Sets the folder: that of data.pkl, which is in one of its own. */
+static zip_entry *find_pickle(torch_reader *r)
+{
+    zip_entry *found = NULL;
+    for (size_t i = 0; i < r->zip.count; i++) {
+        zip_entry *entry = &r->zip.entries[i];
+        size_t folder = entry->name_length - (ends_with(entry, "/data.pkl") ? 8 : 0);
+        if (folder == entry->name_length || folder > TORCH_FOLDER_BYTES ||
+            memchr(entry->name, '/', folder - 1) != NULL) {
+            continue;
+        }
+        if (found != NULL) {
+            return NULL;
+        }
+        found = entry;
+        memcpy(r->path, entry->name, folder);
+        r->folder_length = folder;
+    }
+    return found;
+}
+
+static lrnn_status check_byte_order(torch_reader *r)
+{
+    zip_entry *entry = torch_find_entry(r, "byteorder", "", 0);
+    if (entry != NULL && (entry->length != 6 || memcmp(entry->data, "little", 6) != 0)) {
+        return error_set(LRNN_ERR_UNSUPPORTED, "%s: its numbers are not little-endian", r->name);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status read_pickle(torch_reader *r)
+{
+    zip_entry *entry = find_pickle(r);
+    if (entry == NULL) {
+        return error_set(LRNN_ERR_FORMAT, "%s: a zip file, but not of torch.save: no data.pkl",
+                         r->name);
+    }
+    lrnn_status status = zip_check(&r->zip, entry);
+    if (status == LRNN_OK) {
+        status = check_byte_order(r);
+    }
+    if (status == LRNN_OK) {
+        status = pickle_parse(&r->pickle, &r->zip.allocator, r->name, entry->data, entry->length,
+                              torch_globals, torch_global_count);
+    }
+    if (status == LRNN_ERR_UNSUPPORTED) {
+        status = error_set(status,
+                           "%s; save nothing but the state_dict: torch.save(model."
+                           "state_dict(), path)",
+                           lrnn_last_error());
+    }
+    return status;
+}
+
+/* ---- which dictionary ---- */
+
+/* A walk over the pairs of a dict. */
+typedef struct pair {
+    size_t cell; /* of the key; PICKLE_NOTHING: no more */
+    pickle_value key, value;
+} pair;
+
+static void read_pair(pair *at, const pickle_document *p)
+{
+    if (at->cell != PICKLE_NOTHING) {
+        at->key = p->cells[at->cell].value;
+        at->value = p->cells[p->cells[at->cell].next].value;
+    }
+}
+
+static pair first_pair(const pickle_document *p, pickle_value dict)
+{
+    pair at = {.cell = pickle_get(p, dict)->first};
+    read_pair(&at, p);
+    return at;
+}
+
+static void next_pair(pair *at, const pickle_document *p)
+{
+    at->cell = p->cells[p->cells[at->cell].next].next;
+    read_pair(at, p);
+}
+
+/* The pairs of a dict that are tensors. Dicts that are counted may be the same one over and over:
+ * `budget` is what may still be walked, and 0 when it was not enough. */
+static size_t count_tensors(size_t *budget, const torch_reader *r, pickle_value dict)
+{
+    size_t count = 0;
+    for (pair at = first_pair(&r->pickle, dict); at.cell != PICKLE_NOTHING && *budget > 0;
+         next_pair(&at, &r->pickle)) {
+        count += torch_tensor_call(r, at.value) != NULL;
+        --*budget;
+    }
+    return count;
+}
+
+static lrnn_status find_named_dict(torch_reader *r, const char *entry)
+{
+    const pickle_document *p = &r->pickle;
+    for (pair at = first_pair(p, p->root); at.cell != PICKLE_NOTHING; next_pair(&at, p)) {
+        const pickle_node *key = pickle_get(p, at.key);
+        if (key->type == PICKLE_STRING && key->length == strlen(entry) &&
+            memcmp(key->text, entry, key->length) == 0) {
+            r->dict = at.value;
+            return pickle_get(p, at.value)->type == PICKLE_DICT
+                       ? LRNN_OK
+                       : error_set(LRNN_ERR_NOT_FOUND, "%s: entry '%.100s' is no dictionary",
+                                   r->name, entry);
+        }
+    }
+    return error_set(LRNN_ERR_NOT_FOUND, "%s: there is no entry '%.100s'", r->name, entry);
+}
+
+/* The only entry of the root that is a dictionary with tensors; r->dict stays without one. */
+static lrnn_status find_only_dict(torch_reader *r, size_t budget)
+{
+    const pickle_document *p = &r->pickle;
+    const pickle_node *found = NULL;
+    for (pair at = first_pair(p, p->root); at.cell != PICKLE_NOTHING; next_pair(&at, p)) {
+        const pickle_node *key = pickle_get(p, at.key);
+        if (key->type != PICKLE_STRING || pickle_get(p, at.value)->type != PICKLE_DICT ||
+            at.value == p->root || count_tensors(&budget, r, at.value) == 0) {
+            continue;
+        }
+        if (found != NULL) {
+            return error_set(LRNN_ERR_FORMAT,
+                             "%s: entries '%.*s' and '%.*s' both have tensors; say which", r->name,
+                             torch_shown(found), found->text, torch_shown(key), key->text);
+        }
+        found = key;
+        r->dict = at.value;
+    }
+    return budget > 0
+               ? LRNN_OK
+               : error_set(LRNN_ERR_FORMAT, "%s: the same dictionaries again and again", r->name);
+}
+
+/* Sets r->dict by the rule of torch_file_load. */
+static lrnn_status find_dict(torch_reader *r, const char *entry)
+{
+    const pickle_document *p = &r->pickle;
+    const pickle_node *root = pickle_get(p, p->root);
+    if (root->type != PICKLE_DICT) {
+        return error_set(LRNN_ERR_FORMAT, "%s: expected a dictionary of tensors, a state_dict",
+                         r->name);
+    }
+    if (entry != NULL) {
+        return find_named_dict(r, entry);
+    }
+    size_t budget = 2 * p->cell_count + 1;
+    size_t tensors = count_tensors(&budget, r, p->root);
+    r->dict = p->root;
+    if (tensors > 0 && tensors == root->length / 2) {
+        return LRNN_OK;
+    }
+    lrnn_status status = find_only_dict(r, budget);
+    if (status == LRNN_OK && r->dict == p->root && tensors == 0) {
+        status = error_set(LRNN_ERR_FORMAT, "%s: there is no tensor in it", r->name);
+    }
+    return status;
+}
+
+/* ---- the state_dict ---- */
+
+/* Sizes of what is taken out of the file. */
+typedef struct totals {
+    size_t names, copies, bytes;
+} totals;
+
+/* The key of a pair and the tensor that is its value. */
+static lrnn_status read_pair_tensor(torch_tensor *tensor, const pickle_node **key, torch_reader *r,
+                                    const pair *at)
+{
+    const pickle_node *call = torch_tensor_call(r, at->value);
+    *key = pickle_get(&r->pickle, at->key);
+    if ((*key)->type != PICKLE_STRING || memchr((*key)->text, '\0', (*key)->length) != NULL) {
+        return error_set(LRNN_ERR_FORMAT, "%s: a key of the state_dict is no text", r->name);
+    }
+    if (call == NULL) {
+        return error_set(LRNN_ERR_FORMAT, "%s: '%.*s' of the state_dict is no tensor", r->name,
+                         torch_shown(*key), (*key)->text);
+    }
+    return torch_read_tensor(tensor, r, *key, call);
+}
+
+/* Checks every tensor and adds sizes up. */
+static lrnn_status measure(totals *all, size_t *count, torch_reader *r, size_t file_length)
+{
+    size_t limit;
+    size_multiply(&limit, MOST_SHARING, file_length);
+    *all = (totals){0};
+    *count = 0;
+    for (pair at = first_pair(&r->pickle, r->dict); at.cell != PICKLE_NOTHING;
+         next_pair(&at, &r->pickle)) {
+        torch_tensor tensor;
+        const pickle_node *key;
+        lrnn_status status = read_pair_tensor(&tensor, &key, r, &at);
+        if (status != LRNN_OK) {
+            return status;
+        }
+        size_t bytes;
+        size_multiply(&bytes, tensor.view.count, tensor_dtype_size(tensor.view.dtype));
+        if (bytes > limit - all->bytes) {
+            return error_set(LRNN_ERR_FORMAT,
+                             "%s: tensor '%.*s': the tensors are much larger than the file",
+                             r->name, torch_shown(key), key->text);
+        }
+        all->bytes += bytes;
+        all->copies += tensor.dense ? 0 : bytes;
+        all->names += key->length + 1;
+        ++*count;
+    }
+    return LRNN_OK;
+}
+
+/* The same once more, into memory that measure said is enough. */
+static lrnn_status take(torch_file *file, torch_reader *r)
+{
+    char *name = file->names;
+    unsigned char *copy = file->copies;
+    file->count = 0;
+    for (pair at = first_pair(&r->pickle, r->dict); at.cell != PICKLE_NOTHING;
+         next_pair(&at, &r->pickle)) {
+        torch_tensor tensor;
+        const pickle_node *key;
+        lrnn_status status = read_pair_tensor(&tensor, &key, r, &at);
+        if (status != LRNN_OK) {
+            return status;
+        }
+        if (!tensor.dense) {
+            torch_copy_dense(copy, &tensor);
+            tensor.view.data = copy;
+            copy += tensor.view.count * tensor_dtype_size(tensor.view.dtype);
+        }
+        memcpy(name, key->text, key->length);
+        name[key->length] = '\0';
+        tensor.view.name = name;
+        name += key->length + 1;
+        file->views[file->count++] = tensor.view;
+    }
+    return LRNN_OK;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    const tensor_view *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+static lrnn_status sort(torch_file *file, const torch_reader *r)
+{
+    if (file->count > 0) {
+        qsort(file->views, file->count, sizeof *file->views, compare_names);
+    }
+    for (size_t i = 1; i < file->count; i++) {
+        if (compare_names(&file->views[i - 1], &file->views[i]) == 0) {
+            return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.100s' is there twice", r->name,
+                             file->views[i].name);
+        }
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status take_tensors(torch_file *file, torch_reader *r, size_t file_length)
+{
+    totals all;
+    size_t count;
+    lrnn_status status = measure(&all, &count, r, file_length);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    const lrnn_allocator *allocator = &file->allocator;
+    file->views = memory_allocate(allocator, count, sizeof *file->views, "list of tensors");
+    file->names = memory_allocate(allocator, all.names, 1, "names of tensors");
+    file->copies = memory_allocate(allocator, all.copies, 1, "tensors");
+    if (file->views == NULL || file->names == NULL || file->copies == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    status = take(file, r);
+    return status == LRNN_OK ? sort(file, r) : status;
+}
+
+/* ---- all together ---- */
+
+static lrnn_status read_file(torch_file *file, const char *name, const void *bytes, size_t length,
+                             const char *entry)
+{
+    torch_reader r = {.name = name};
+    if (length >= 4 && memcmp(bytes, old_beginning, 4) == 0) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "%s: in the format of torch.save before PyTorch 1.6; torch.load it there "
+                         "and torch.save it again",
+                         name);
+    }
+    lrnn_status status = zip_open(&r.zip, &file->allocator, name, bytes, length);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    status = read_pickle(&r);
+    if (status == LRNN_OK) {
+        status = find_dict(&r, entry);
+        if (status == LRNN_OK) {
+            status = take_tensors(file, &r, length);
+        }
+        pickle_release(&r.pickle);
+    }
+    zip_close(&r.zip);
+    return status;
+}
+
+static lrnn_status create(torch_file **file, const lrnn_allocator *allocator)
+{
+    lrnn_allocator memory;
+    *file = NULL;
+    lrnn_status status = allocator_read(&memory, allocator);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    torch_file *made = memory_allocate(&memory, 1, sizeof *made, "file of torch.save");
+    if (made == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    made->allocator = memory;
+    *file = made;
+    return LRNN_OK;
+}
+
+/* Gives the file up if it could not be read. */
+static lrnn_status finish(torch_file **file, lrnn_status status)
+{
+    if (status != LRNN_OK) {
+        torch_file_destroy(*file);
+        *file = NULL;
+    }
+    return status;
+}
+
+lrnn_status torch_file_parse(torch_file **file, const lrnn_allocator *allocator, const char *name,
+                             const void *bytes, size_t length, const char *entry)
+{
+    lrnn_status status = create(file, allocator);
+    if (status == LRNN_OK) {
+        status = read_file(*file, name, bytes, length, entry);
+    }
+    return finish(file, status);
+}
+
+lrnn_status torch_file_load(torch_file **file, const lrnn_allocator *allocator, const char *path,
+                            const char *entry)
+{
+    input_file input;
+    lrnn_status status = create(file, allocator);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    status = input_file_open(&input, path);
+    if (status == LRNN_OK) {
+        torch_file *made = *file;
+        made->bytes = memory_allocate(&made->allocator, input.length, 1, "file of torch.save");
+        status = made->bytes == NULL ? LRNN_ERR_MEMORY
+                                     : input_file_read(&input, made->bytes, input.length);
+        input_file_close(&input);
+        if (status == LRNN_OK) {
+            status = read_file(made, path, made->bytes, input.length, entry);
+        }
+    }
+    return finish(file, status);
+}
+
+void torch_file_destroy(torch_file *file)
+{
+    if (file != NULL) {
+        lrnn_allocator allocator = file->allocator;
+        memory_release(&allocator, file->bytes);
+        memory_release(&allocator, file->views);
+        memory_release(&allocator, file->names);
+        memory_release(&allocator, file->copies);
+        memory_release(&allocator, file);
+    }
+}
+
+size_t torch_file_count(const torch_file *file)
+{
+    return file->count;
+}
+
+const tensor_view *torch_file_tensor(const torch_file *file, size_t index)
+{
+    return &file->views[index];
+}

@@ -1,0 +1,33 @@
+/* Files that torch.save writes since PyTorch 1.6: a zip with a pickle, data.pkl, that describes
+ * tensors whose numbers are the entries data/0, data/1, ... (torch/serialization.py,
+ * torch/_utils.py: _rebuild_tensor_v2). Nothing in them is executed. */
+#ifndef FORMAT_TORCH_FILE_H
+#define FORMAT_TORCH_FILE_H
+
+#include <stdbool.h>
+
+#include "safetensors.h"
+
+typedef struct torch_file torch_file;
+
+/* Whether a file that begins so is one of torch.save's, of this format or an older one. */
+bool torch_file_recognizes(const unsigned char *first, size_t length);
+
+/* Reads the state_dict: of the dictionary in the file the entry `entry`; with NULL the dictionary
+ * itself if it has nothing but tensors, otherwise its only entry that is a dictionary with a tensor
+ * in it. Each of its values must be a tensor, of a real dtype; those that are not dense
+ * (transposed, strided) are copied into order. LRNN_ERR_IO; LRNN_ERR_FORMAT: it is damaged or not
+ * of that kind; LRNN_ERR_UNSUPPORTED: it has other Python objects, or is of an older format;
+ * LRNN_ERR_NOT_FOUND: there is no such entry. LRNN_ERR_MEMORY. */
+lrnn_status torch_file_load(torch_file **file, const lrnn_allocator *allocator, const char *path,
+                            const char *entry);
+
+/* The same from memory, which is borrowed. `name` stands for the path in messages. */
+lrnn_status torch_file_parse(torch_file **file, const lrnn_allocator *allocator, const char *name,
+                             const void *bytes, size_t length, const char *entry);
+void torch_file_destroy(torch_file *file);
+
+size_t torch_file_count(const torch_file *file);
+const tensor_view *torch_file_tensor(const torch_file *file, size_t index); /* by name */
+
+#endif
