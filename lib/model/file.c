@@ -136,6 +136,12 @@ lrnn_status lrnn_model_save(const lrnn_model *model, const char *path)
 
 /* ---- reading ---- */
 
+/* Puts the file in front of what the last error says. */
+static lrnn_status name_file(lrnn_status status, const safetensors *file)
+{
+    return error_set(status, "%s: %s", safetensors_name(file), lrnn_last_error());
+}
+
 static lrnn_status get_text(const char **value, const safetensors *file, const char *key)
 {
     size_t length;
@@ -177,7 +183,7 @@ static lrnn_status get_name(int32_t *value, const safetensors *file, const char 
 
 static lrnn_status get_flag(int32_t *value, const safetensors *file, const char *key)
 {
-    size_t number;
+    size_t number = 0;
     lrnn_status status = get_size(&number, file, key);
     if (status == LRNN_OK && number > 1) {
         status = error_set(LRNN_ERR_FORMAT, "%s: %s: expected 0 or 1, found %zu",
@@ -292,7 +298,10 @@ static lrnn_status get_vocab(lrnn_vocab **vocab, const safetensors *file, const 
         *vocab = vocab_share(same);
         return LRNN_OK;
     }
-    return vocab_read(vocab, allocator, text, length);
+    lrnn_status status = vocab_read(vocab, allocator, text, length);
+    return status == LRNN_OK
+               ? status
+               : error_set(status, "%s: %s: %s", safetensors_name(file), key, lrnn_last_error());
 }
 
 static lrnn_status check_tensor(const network_tensor *expected, const tensor_view *found,
@@ -346,12 +355,18 @@ static lrnn_status check_tensors(const network *net, const safetensors *file)
 lrnn_status parameters_from_file(real *parameters, const network *net, const safetensors *file)
 {
     lrnn_status status = check_tensors(net, file);
+    if (status != LRNN_OK) {
+        return status;
+    }
     for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
         status = tensor_read(parameters + tensor->offset, safetensors_find(file, tensor->name), 0,
                              tensor->count);
     }
-    return status == LRNN_OK ? network_check_finite(net, parameters) : status;
+    if (status == LRNN_OK) {
+        status = network_check_finite(net, parameters);
+    }
+    return status == LRNN_OK ? status : name_file(status, file);
 }
 
 lrnn_status model_from_file(lrnn_model **model, const safetensors *file,
@@ -373,7 +388,7 @@ lrnn_status model_from_file(lrnn_model **model, const safetensors *file,
         options.output_vocab = output;
         status = network_create(&net, &options, allocator);
         if (status == LRNN_ERR_INVALID) {
-            status = LRNN_ERR_FORMAT;
+            status = name_file(LRNN_ERR_FORMAT, file);
         }
     }
     if (status == LRNN_OK) {
