@@ -19,6 +19,8 @@ static const struct {
     {"eval", "perplexity and bits per character of a text", command_eval},
     {"score", "log-probability of each token of a text", command_score},
     {"inspect", "what is in a model file", command_inspect},
+    {"import", "make a model of a net trained with PyTorch", command_import},
+    {"export", "write a model's parameters for PyTorch", command_export},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
@@ -56,8 +58,10 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     }
-    fprintf(stderr,
-            "lrnn: '%s' is not a command: expected train, generate, eval, score or inspect\n",
-            argv[1]);
+    fprintf(
+        stderr,
+        "lrnn: '%s' is not a command: expected train, generate, eval, score, inspect, import or "
+        "export\n",
+        argv[1]);
     return EXIT_USAGE;
 }

@@ -1,5 +1,8 @@
 #include "model_file.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "output.h"
 
 int language_model_load(lrnn_model **model, const char *path)
@@ -45,4 +48,37 @@ void write_token(const lrnn_vocab *vocab, int32_t id, FILE *stream)
             }
         }
     }
+}
+
+int module_names_parse(module_names *names, const char *text)
+{
+    *names = (module_names){0};
+    if (text == NULL) {
+        return 0;
+    }
+    names->text = format_text("%s", text);
+    if (names->text == NULL) {
+        return 1;
+    }
+    const char **parts[] = {&names->embedding, &names->recurrent, &names->head};
+    char *part = names->text;
+    for (size_t i = 0; i < 3; i++) {
+        char *comma = strchr(part, ',');
+        if ((comma == NULL) != (i == 2)) {
+            module_names_free(names);
+            return 1;
+        }
+        if (comma != NULL) {
+            *comma = '\0';
+        }
+        *parts[i] = *part == '\0' ? NULL : strcmp(part, ".") == 0 ? "" : part;
+        part = comma != NULL ? comma + 1 : part;
+    }
+    return 0;
+}
+
+void module_names_free(module_names *names)
+{
+    free(names->text);
+    *names = (module_names){0};
 }

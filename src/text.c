@@ -59,6 +59,15 @@ int text_add_file(text *all, const char *path)
     return failed;
 }
 
+int text_terminate(text *all)
+{
+    if (reserve(all, all->length + 1) != 0) {
+        return 1;
+    }
+    all->bytes[all->length] = '\0';
+    return 0;
+}
+
 void text_free(text *all)
 {
     free(all->bytes);

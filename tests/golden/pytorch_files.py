@@ -72,7 +72,7 @@ def keep(name, net, vocab=0, features=0, dtype=torch.float32, rename=lambda key:
         save_file(state, folder / f"{name}.safetensors")
     else:
         save_model(net, str(folder / f"{name}.safetensors"))
-    torch.save(state if rename("x") != "x" else net.state_dict(), folder / f"{name}.pt")
+    torch.save(net.state_dict() if list(state) == list(net.state_dict()) else state, folder / f"{name}.pt")
     look(name, net, vocab, features)
     return state
 

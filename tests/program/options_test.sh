@@ -1,6 +1,6 @@
 . "$(dirname "$0")/common.sh"
 
-for command in train generate eval score inspect; do
+for command in train generate eval score inspect import export; do
     "$LRNN" $command --help > help.$command
     holds "$command --help succeeds" test $? -eq 0
     holds "$command --help begins with its usage" grep -q "^usage: lrnn $command" help.$command
@@ -16,7 +16,7 @@ fails "a command is needed" 2 "usage: lrnn COMMAND" "$LRNN"
 fails "an unknown command is named" 2 "'trian' is not a command" "$LRNN" trian
 
 # Every option of issue and help is documented in the man page.
-for command in train generate eval score inspect; do
+for command in train generate eval score inspect import export; do
     for option in $(grep -o '^ *\(-., \)\?--[a-z-]*' help.$command | grep -o -e '--[a-z-]*'); do
         holds "the man page has $option" grep -q -e "$(echo "$option" | sed 's/-/\\\\-/g')" "$root/docs/lrnn.1"
     done
@@ -57,3 +57,10 @@ fails "a probability of 0" 2 "--top-p: expected a number above 0, at most 1" $g 
 fails "eval needs a model" 2 "-m MODEL is needed" "$LRNN" eval text
 fails "score needs a text" 2 "TEXT" "$LRNN" score -m m
 fails "inspect takes one file" 2 "unexpected argument 'b'" "$LRNN" inspect a b
+fails "import needs an output" 2 "-o MODEL is needed" "$LRNN" import x
+fails "import needs three names" 2 "--names: expected EMBEDDING,RNN,HEAD, found 'a,b'" "$LRNN" import x -o m --names a,b
+fails "not four either" 2 "--names: expected" "$LRNN" import x -o m --names a,b,c,d
+fails "a level needs a vocabulary" 2 "--level: needs --vocab" "$LRNN" import x -o m --level char
+fails "a padding token is whole" 2 "--padding-token: expected a whole number" "$LRNN" import x -o m --padding-token 1.5
+fails "export needs an output" 2 "-o FILE is needed" "$LRNN" export m
+fails "export takes one file" 2 "unexpected argument 'n'" "$LRNN" export m n -o o
