@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "support/fault_allocator.h"
 #include "support/pytorch_golden.h"
 #include "support/scratch.h"
 
@@ -240,6 +241,37 @@ static void names_of_a_model_file_are_checked(void **unused)
     scratch_destroy(&folder);
 }
 
+static void no_memory_while_names_are_carried_changes_nothing(void **unused)
+{
+    (void)unused;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "out"), *saved = scratch_path(&folder, "saved");
+    fault_allocator fault;
+    lrnn_import_options options;
+    lrnn_model *model, *again;
+    bool more = true;
+    fault_allocator_start(&fault, 0);
+    assert_int_equal(lrnn_import_options_init(&options, sizeof options), LRNN_OK);
+    options.allocator = &fault.allocator;
+    assert_int_equal(lrnn_model_import(&model, GOLDEN_FOLDER "gru_tied.pt", &options), LRNN_OK);
+    size_t live = fault_allocator_live(&fault);
+    for (size_t n = 1; more; n++) {
+        fault_allocator_fail_next(&fault, n);
+        lrnn_status status = lrnn_model_export(model, path, NULL);
+        status = status == LRNN_OK ? lrnn_model_save(model, saved) : status;
+        again = NULL;
+        status = status == LRNN_OK ? lrnn_model_load(&again, saved, &fault.allocator) : status;
+        more = fault_allocator_failed(&fault);
+        assert_int_equal(status, more ? LRNN_ERR_MEMORY : LRNN_OK);
+        lrnn_model_destroy(again);
+        assert_int_equal(fault_allocator_live(&fault), live);
+    }
+    fault_allocator_fail_next(&fault, 0);
+    lrnn_model_destroy(model);
+    assert_int_equal(fault_allocator_live(&fault), 0);
+    scratch_destroy(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_bias_that_was_absent_is_written_once_it_is_something),
         cmocka_unit_test(what_was_tied_and_is_no_longer_equal_is_refused),
         cmocka_unit_test(names_of_a_model_file_are_checked),
+        cmocka_unit_test(no_memory_while_names_are_carried_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
