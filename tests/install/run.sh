@@ -20,11 +20,13 @@ else
     bad "make install"
 fi
 
-# The README's programs are the blocks between ```c and ```. They run in order, in one folder: the second
+# The programs of README.md and docs/from-pytorch.md are the blocks between ```c and ```. They run in order, in one folder: the second
 # reads what the first wrote.
 mkdir "$scratch/programs"
 awk -v to="$scratch/programs/readme-" '/^```c$/ { n++; file = to n ".c"; next } /^```$/ { file = ""; next }
     file { print > file }' README.md
+awk -v file="$scratch/programs/from-pytorch.c" '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on { print > file }' docs/from-pytorch.md
+cp tests/golden/pytorch/rnn_tanh.pt "$scratch/net.pt"
 for example in examples/*.c; do
     [ -e "$example" ] && cp "$example" "$scratch/programs/"
 done
