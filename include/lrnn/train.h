@@ -108,6 +108,19 @@ LRNN_API size_t lrnn_batches_position(const lrnn_batches *batches);
  * the trainer's state then). LRNN_ERR_INVALID: NULL argument. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences);
 
+/* Lends the places in the list, 0..N-1, of the examples in the rows of the window that was filled
+ * in last; [batch] of that window. For what belongs to an example besides: the other half of a
+ * pair, a picture, a name. LRNN_ERR_STATE: no window yet, or batches of a stream; LRNN_ERR_INVALID:
+ * NULL argument. *rows is NULL on failure. Since 0.1. */
+LRNN_API lrnn_status lrnn_batches_get_rows(const int32_t **rows, const lrnn_batches *batches);
+
+/* Fills in a window of the examples rows[0..count-1], in this order; the cursor stays. With the
+ * rows of other batches, the other half of pairs: sources and their targets.
+ * LRNN_ERR_INVALID: count is not 1..options.batch (of N, if that is less), a row is not in the
+ * list, NULL argument; LRNN_ERR_UNSUPPORTED: batches of a stream. Since 0.1. */
+LRNN_API lrnn_status lrnn_batches_select(lrnn_batches *batches, const int32_t *rows, size_t count,
+                                         lrnn_sequences *sequences);
+
 /* Goes to window `position` of this pass, 0..count; count means that the pass is over.
  * LRNN_ERR_INVALID: out of range. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_seek(lrnn_batches *batches, size_t position);

@@ -193,6 +193,45 @@ lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
     return LRNN_OK;
 }
 
+lrnn_status lrnn_batches_get_rows(const int32_t **rows, const lrnn_batches *batches)
+{
+    if (rows == NULL) {
+        return error_null("rows");
+    }
+    *rows = NULL;
+    if (batches == NULL) {
+        return error_null("batches");
+    }
+    if (batches->examples.window_count == 0) {
+        return error_set(LRNN_ERR_STATE, batches->examples.count > 0
+                                             ? "no window yet whose rows could be lent"
+                                             : "the windows of a stream hold no examples");
+    }
+    *rows = batches->examples.window_rows;
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_batches_select(lrnn_batches *batches, const int32_t *rows, size_t count,
+                                lrnn_sequences *sequences)
+{
+    if (batches == NULL || rows == NULL || sequences == NULL) {
+        return error_null(batches == NULL ? "batches" : rows == NULL ? "rows" : "sequences");
+    }
+    example_list *list = &batches->examples;
+    if (list->count == 0) {
+        return error_set(LRNN_ERR_UNSUPPORTED, "the windows of a stream hold no examples");
+    }
+    CHECK(check_size("count", count, 1, example_list_rows(list, &batches->options)));
+    for (size_t b = 0; b < count; b++) {
+        if (rows[b] < 0 || (size_t)rows[b] >= list->count) {
+            return error_set(LRNN_ERR_INVALID, "rows[%zu]: expected 0..%zu, found %d", b,
+                             list->count - 1, (int)rows[b]);
+        }
+    }
+    example_list_select(list, rows, count, sequences);
+    return LRNN_OK;
+}
+
 lrnn_status lrnn_batches_seek(lrnn_batches *batches, size_t position)
 {
     if (batches == NULL) {

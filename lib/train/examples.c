@@ -80,10 +80,15 @@ static void lay_out_part(const example_list *list, example_part *part, arena *fr
     part->window = arena_take(from, window, bytes);
 }
 
+size_t example_list_rows(const example_list *list, const lrnn_batches_options *o)
+{
+    return o->batch < list->count ? o->batch : list->count;
+}
+
 static void lay_out(example_list *list, const lrnn_examples *e, const lrnn_batches_options *o,
                     arena *from)
 {
-    size_t rows = o->batch < list->count ? o->batch : list->count;
+    size_t rows = example_list_rows(list, o);
     bool once = e->per_example == 1;
     list->lengths = arena_take(from, list->count, sizeof(int32_t));
     list->starts = arena_take(from, list->count, sizeof(size_t));
@@ -92,6 +97,7 @@ static void lay_out(example_list *list, const lrnn_examples *e, const lrnn_batch
     list->scratch = arena_take(from, list->count, sizeof(size_t));
     list->tally = arena_take(from, list->longest + 1, sizeof(size_t));
     list->window_lengths = arena_take(from, rows, sizeof(int32_t));
+    list->window_rows = arena_take(from, rows, sizeof(int32_t));
     list->tokens.width = e->tokens != NULL;
     list->features.width = e->features != NULL ? e->feature_size : 0;
     list->targets = (example_part){.width = e->targets != NULL, .once = once};
@@ -197,15 +203,15 @@ static void set_order(example_list *list, const lrnn_batches_options *o, uint64_
 /* ---- a window ---- */
 
 /* Rows of a part: each example's numbers, then `padding`. */
-static const void *gather(const example_list *list, const example_part *part, const size_t *chosen,
-                          size_t rows, size_t steps, int32_t padding)
+static const void *gather(const example_list *list, const example_part *part, size_t steps,
+                          int padding)
 {
     if (part->width == 0) {
         return NULL;
     }
     size_t bytes = part->width * number_size(list, part), row = (part->once ? 1 : steps) * bytes;
-    for (size_t b = 0; b < rows; b++) {
-        size_t i = chosen[b], length = part->once ? 1 : (size_t)list->lengths[i];
+    for (size_t b = 0; b < list->window_count; b++) {
+        size_t i = (size_t)list->window_rows[b], length = part->once ? 1 : (size_t)list->lengths[i];
         unsigned char *to = (unsigned char *)part->window + b * row;
         const unsigned char *from = part->values;
         memcpy(to, from + (part->once ? i : list->starts[i]) * bytes, length * bytes);
@@ -215,26 +221,43 @@ static const void *gather(const example_list *list, const example_part *part, co
     return part->window;
 }
 
+/* Of the rows in list->window_rows. */
+static void fill_window(example_list *list, lrnn_sequences *sequences)
+{
+    size_t steps = 0;
+    for (size_t b = 0; b < list->window_count; b++) {
+        list->window_lengths[b] = list->lengths[list->window_rows[b]];
+        size_t length = (size_t)list->window_lengths[b];
+        steps = length > steps ? length : steps;
+    }
+    sequences->batch = list->window_count;
+    sequences->steps = steps;
+    sequences->lengths = list->window_lengths;
+    sequences->tokens = gather(list, &list->tokens, steps, 0);
+    sequences->features = gather(list, &list->features, steps, 0);
+    sequences->targets = gather(list, &list->targets, steps, -1);
+    sequences->target_values = gather(list, &list->target_values, steps, 0);
+    sequences->weights = gather(list, &list->weights, steps, 0);
+}
+
+void example_list_select(example_list *list, const int32_t *rows, size_t count,
+                         lrnn_sequences *sequences)
+{
+    memmove(list->window_rows, rows, count * sizeof *rows);
+    list->window_count = count;
+    fill_window(list, sequences);
+}
+
 void example_list_window(example_list *list, const lrnn_batches_options *o, uint64_t pass,
                          size_t position, lrnn_sequences *sequences)
 {
     if (!list->ordered) {
         set_order(list, o, pass);
     }
-    size_t first = list->turns[position] * o->batch, rows = list->count - first, steps = 0;
-    const size_t *chosen = list->order + first;
-    rows = rows < o->batch ? rows : o->batch;
-    for (size_t b = 0; b < rows; b++) {
-        list->window_lengths[b] = list->lengths[chosen[b]];
-        size_t length = (size_t)list->window_lengths[b];
-        steps = length > steps ? length : steps;
+    size_t first = list->turns[position] * o->batch, rows = list->count - first;
+    list->window_count = rows < o->batch ? rows : o->batch;
+    for (size_t b = 0; b < list->window_count; b++) {
+        list->window_rows[b] = (int32_t)list->order[first + b];
     }
-    sequences->batch = rows;
-    sequences->steps = steps;
-    sequences->lengths = list->window_lengths;
-    sequences->tokens = gather(list, &list->tokens, chosen, rows, steps, 0);
-    sequences->features = gather(list, &list->features, chosen, rows, steps, 0);
-    sequences->targets = gather(list, &list->targets, chosen, rows, steps, -1);
-    sequences->target_values = gather(list, &list->target_values, chosen, rows, steps, 0);
-    sequences->weights = gather(list, &list->weights, chosen, rows, steps, 0);
+    fill_window(list, sequences);
 }

@@ -28,12 +28,21 @@ typedef struct example_list {
     size_t *scratch;         /* [N] */
     size_t *tally;           /* [longest+1] */
     int32_t *window_lengths; /* [B] */
+    int32_t *window_rows;    /* [B] of the window that is lent, 0 rows before the first */
+    size_t window_count;
     example_part tokens, features, targets, target_values, weights;
 } example_list;
 
 /* Checks and copies. list->storage is the list's only memory. */
 lrnn_status example_list_create(example_list *list, const lrnn_examples *given,
                                 const lrnn_batches_options *o, const lrnn_allocator *allocator);
+
+/* Most rows that a window has. */
+size_t example_list_rows(const example_list *list, const lrnn_batches_options *o);
+
+/* The window of `count` given examples. */
+void example_list_select(example_list *list, const int32_t *rows, size_t count,
+                         lrnn_sequences *sequences);
 
 /* Window `position` of a pass. */
 void example_list_window(example_list *list, const lrnn_batches_options *o, uint64_t pass,

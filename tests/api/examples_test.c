@@ -343,6 +343,50 @@ static void a_checkpoint_finds_back_into_a_shuffled_pass(void **state)
     scratch_destroy(&folder);
 }
 
+static void rows_say_which_examples_a_window_holds(void **state)
+{
+    (void)state;
+    lrnn_examples e = plain();
+    lrnn_batches_options o = of(3);
+    o.shuffle = 1;
+    lrnn_batches *batches = create(&e, &o), *others;
+    const int32_t *rows = lengths;
+    assert_int_equal(lrnn_batches_get_rows(&rows, batches), LRNN_ERR_STATE);
+    assert_null(rows);
+    o.seed = 5;
+    others = create(&e, &o);
+    for (int window = 0; window < 3; window++) {
+        lrnn_sequences a = next(batches), b;
+        lrnn_sequences_init(&b, sizeof b);
+        assert_int_equal(lrnn_batches_get_rows(&rows, batches), LRNN_OK);
+        for (size_t i = 0; i < a.batch; i++) {
+            assert_int_equal(a.tokens[i * a.steps], 10 * rows[i]);
+        }
+        assert_int_equal(lrnn_batches_select(others, rows, a.batch, &b), LRNN_OK);
+        assert_int_equal(b.batch, a.batch);
+        assert_int_equal(b.steps, a.steps);
+        assert_memory_equal(b.tokens, a.tokens, a.batch * a.steps * sizeof *a.tokens);
+        assert_memory_equal(b.lengths, a.lengths, a.batch * sizeof *a.lengths);
+        assert_int_equal(lrnn_batches_position(others), 0);
+    }
+    lrnn_sequences s;
+    lrnn_sequences_init(&s, sizeof s);
+    const int32_t wrong[4] = {0, 7, 1, 2};
+    assert_int_equal(lrnn_batches_select(others, wrong, 2, &s), LRNN_ERR_INVALID);
+    assert_non_null(strstr(lrnn_last_error(), "rows[1]"));
+    assert_int_equal(lrnn_batches_select(others, wrong, 4, &s), LRNN_ERR_INVALID);
+    assert_int_equal(lrnn_batches_select(others, wrong, 0, &s), LRNN_ERR_INVALID);
+    assert_int_equal(lrnn_batches_select(others, NULL, 1, &s), LRNN_ERR_INVALID);
+    lrnn_batches_destroy(batches);
+    lrnn_batches_destroy(others);
+    lrnn_batches_options of_stream = of(1);
+    of_stream.steps = 4;
+    assert_int_equal(lrnn_batches_create(&batches, tokens, S, &of_stream), LRNN_OK);
+    assert_int_equal(lrnn_batches_select(batches, wrong, 1, &s), LRNN_ERR_UNSUPPORTED);
+    assert_int_equal(lrnn_batches_get_rows(&rows, batches), LRNN_ERR_STATE);
+    lrnn_batches_destroy(batches);
+}
+
 static void expect_refused(const lrnn_examples *e, const lrnn_batches_options *o, const char *word)
 {
     lrnn_batches *batches = (lrnn_batches *)1;
@@ -417,6 +461,7 @@ int main(void)
         cmocka_unit_test(drop_last_leaves_out_what_fills_no_window),
         cmocka_unit_test(seeking_finds_the_same_window),
         cmocka_unit_test(a_checkpoint_finds_back_into_a_shuffled_pass),
+        cmocka_unit_test(rows_say_which_examples_a_window_holds),
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

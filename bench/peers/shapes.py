@@ -1,0 +1,201 @@
+"""The examples' nets in PyTorch: same data, split, order of the data and settings; only the initial
+weights differ, drawn by PyTorch from the same distributions. Prints mean and standard deviation
+over the seeds 1 to 5.
+
+    shapes.py names FILE.txt... | vectors ae.train ae.test | tags TRAINING.conllu TEST.conllu
+"""
+import pathlib
+import statistics
+import sys
+
+import numpy as np
+import torch
+
+torch.set_num_threads(1)
+SEEDS = range(1, 6)
+
+
+def uniform(seed, stream, count):
+    """Numbers 0.. of a stream of the library: Philox4x32-10, 53 bits."""
+    index = np.arange(count, dtype=np.uint64)
+    low = np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+    c = [index & low, index >> half, np.full(count, stream & 0xFFFFFFFF, np.uint64),
+         np.full(count, stream >> 32, np.uint64)]
+    k = [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):
+        p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
+        c = [(p1 >> half) ^ c[1] ^ np.uint64(k[0]), p1 & low, (p0 >> half) ^ c[3] ^ np.uint64(k[1]),
+             p0 & low]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return ((c[0] << half | c[1]) >> np.uint64(11)).astype(np.float64) / 2**53
+
+
+def shuffle(values, draws):
+    for i in range(len(values) - 1, 0, -1):
+        j = int(draws[i] * (i + 1))
+        values[i], values[j] = values[j], values[i]
+
+
+def windows(lengths, batch, seed, epoch, bucket, shuffled=True):
+    """The windows of a pass of lrnn_batches_create_from_examples, as lists of examples."""
+    order = list(range(len(lengths)))
+    draws = uniform(seed, (4 << 32) + epoch, 2 * len(lengths)) if shuffled else None
+    if shuffled:
+        shuffle(order, draws)
+    if bucket:
+        run = bucket * batch
+        order = [i for at in range(0, len(order), run)
+                 for i in sorted(order[at:at + run], key=lambda i: lengths[i])]
+    cut = [order[at:at + batch] for at in range(0, len(order), batch)]
+    if shuffled and bucket:
+        full = len(lengths) // batch
+        turns = list(range(full))
+        shuffle(turns, draws[len(lengths):])
+        cut = [cut[i] for i in turns] + cut[full:]
+    return cut
+
+
+class Net(torch.nn.Module):
+    def __init__(self, read, size, hidden, outputs, bidirectional=False, head="last"):
+        super().__init__()
+        self.read, self.head = read, head
+        self.rnn = torch.nn.LSTM(size, hidden, batch_first=True, bidirectional=bidirectional)
+        self.fc = torch.nn.Linear(hidden * (2 if bidirectional else 1), outputs)
+
+    def forward(self, x, lengths):
+        packed = torch.nn.utils.rnn.pack_padded_sequence(self.read(x), lengths, batch_first=True,
+                                                         enforce_sorted=False)
+        y, (h, _) = self.rnn(packed)
+        if self.head == "steps":
+            y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)
+        elif self.head == "last":
+            y = h[-1]
+        else:
+            y = torch.cat([h[-2], h[-1]], 1)
+        return self.fc(y)
+
+
+def train_and_test(make, training, testing, batch, bucket, epochs, rate, seed):
+    """Each example is (x, y), y a number or a tensor of one a step; returns the accuracy."""
+    torch.manual_seed(seed)
+    net = make()
+    optimizer = torch.optim.Adam(net.parameters(), rate)
+    lengths = [len(x) for x, _ in training]
+
+    def gather(data, chosen):
+        x = torch.nn.utils.rnn.pad_sequence([data[i][0] for i in chosen], batch_first=True)
+        if isinstance(data[chosen[0]][1], int):
+            y = torch.tensor([data[i][1] for i in chosen])
+        else:
+            y = torch.nn.utils.rnn.pad_sequence([data[i][1] for i in chosen], batch_first=True,
+                                                padding_value=-1)
+        return x, torch.tensor([len(data[i][0]) for i in chosen]), y
+
+    for epoch in range(epochs):
+        for chosen in windows(lengths, batch, seed, epoch, bucket):
+            x, n, y = gather(training, chosen)
+            optimizer.zero_grad()
+            logits = net(x, n)
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), y.flatten(), ignore_index=-1)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
+            optimizer.step()
+    right = count = 0
+    with torch.no_grad():
+        for at in range(0, len(testing), 64):
+            chosen = range(at, min(at + 64, len(testing)))
+            x, n, y = gather(testing, list(chosen))
+            right += ((net(x, n).argmax(-1) == y) & (y >= 0)).sum().item()
+            count += sum(len(testing[i][1]) if torch.is_tensor(testing[i][1]) else 1 for i in chosen)
+    return right / count
+
+
+def report(what, run):
+    results = []
+    for seed in SEEDS:
+        results.append(run(seed))
+        print(f"seed {seed}: {results[-1]:.4f}", file=sys.stderr, flush=True)
+    print(f"{what}: {statistics.mean(results):.4f} +- {statistics.stdev(results):.4f}")
+
+
+def names(*paths):
+    data = []
+    for language, path in enumerate(paths):
+        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+        data += [(name, language) for name in dict.fromkeys(lines) if name]
+    letters = {c: i for i, c in enumerate(sorted({c for name, _ in data for c in name}))}
+
+    def held_out(name):
+        value = 2166136261
+        for byte in name.encode():
+            value = (value ^ byte) * 16777619 & 0xFFFFFFFF
+        return value % 10 == 0
+
+    def encode(held):
+        return [(torch.tensor([letters[c] for c in name]), language) for name, language in data
+                if held_out(name) == held]
+
+    training, testing = encode(False), encode(True)
+    report("names, held-out accuracy", lambda seed: train_and_test(
+        lambda: Net(torch.nn.Embedding(len(letters), 32), 32, 128, len(paths)), training, testing, 32, 16,
+        10, 0.003, seed))
+
+
+def vectors(train_path, test_path):
+    def read(path):
+        found, frames = [], []
+        for line in pathlib.Path(path).read_text().splitlines() + [""]:
+            frame = [float(v) for v in line.split()]
+            if len(frame) == 12 and frame != [1.0] * 12:
+                frames.append(frame)
+            elif frames:
+                found.append(torch.tensor(frames))
+                frames = []
+        return found
+
+    first, second = read(train_path), read(test_path)
+    every = torch.cat(first).double()
+    mean, deviation = every.mean(0), every.std(0, unbiased=False)
+
+    def label(data, counts):
+        speakers = [s for s, n in enumerate(counts) for _ in range(n)]
+        return [(((x.double() - mean) / deviation).float(), s) for x, s in zip(data, speakers)]
+
+    training, testing = label(first, [30] * 9), label(second, [31, 35, 88, 44, 29, 24, 40, 50, 29])
+    report("vectors, test accuracy", lambda seed: train_and_test(
+        lambda: Net(torch.nn.Identity(), 12, 32, 9, True, "final"), training, testing, 16, 0, 40, 0.005,
+        seed))
+
+
+def tags(train_path, test_path):
+    def read(path):
+        found, sentence = [], []
+        for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines() + [""]:
+            fields = line.split("\t")
+            if not line and sentence:
+                found.append(sentence)
+                sentence = []
+            elif fields[0].isdigit():
+                sentence.append(("".join(fields[1].split()).lower(), fields[3]))
+        return found
+
+    first, second = read(train_path), read(test_path)
+    counts = {}
+    for sentence in first:
+        for word, _ in sentence:
+            counts[word] = counts.get(word, 0) + 1
+    words = {w: i for i, w in enumerate(w for w, n in counts.items() if n >= 2)}
+    kinds = {t: i for i, t in enumerate(dict.fromkeys(t for s in first for _, t in s))}
+
+    def encode(data):
+        return [(torch.tensor([words.get(w, len(words)) for w, _ in s]),
+                 torch.tensor([kinds.get(t, -1) for _, t in s])) for s in data]
+
+    training, testing = encode(first), encode(second)
+    report("tags, test accuracy", lambda seed: train_and_test(
+        lambda: Net(torch.nn.Embedding(len(words) + 1, 64), 64, 64, len(kinds), True, "steps"), training,
+        testing, 16, 8, 8, 0.005, seed))
+
+
+{"names": names, "vectors": vectors, "tags": tags}[sys.argv[1]](*sys.argv[2:])
