@@ -188,7 +188,13 @@ int main(int argc, char **argv)
     must(lrnn_model_create(&model, &shape));
     must(lrnn_trainer_create(&trainer, model, &options));
     must(lrnn_optimizer_create(&optimizer, lrnn_model_parameter_count(model), NULL));
-    must(lrnn_optimizer_set_learning_rate(optimizer, own ? 0.02 : 0.003));
+    lrnn_schedule_options falling;
+    lrnn_schedule *schedule;
+    must(lrnn_schedule_options_init(&falling, sizeof falling));
+    falling.kind = LRNN_SCHEDULE_COSINE;
+    falling.learning_rate = own ? 0.02 : 0.004;
+    falling.period = (own ? 60 : PASSES) * lrnn_batches_count(training);
+    must(lrnn_schedule_create(&schedule, &falling));
 
     printf("%zu names of %zu languages\n", name_count, language_count);
     double right = 0;
@@ -199,7 +205,10 @@ int main(int argc, char **argv)
         must(lrnn_sequences_init(&window, sizeof window));
         must(lrnn_train_result_init(&result, sizeof result));
         while (lrnn_batches_next(training, &window) == LRNN_OK) {
+            must(
+                lrnn_optimizer_set_learning_rate(optimizer, lrnn_schedule_learning_rate(schedule)));
             must(lrnn_trainer_step(trainer, optimizer, &window, &result));
+            must(lrnn_schedule_advance(schedule));
             sum += result.loss_sum;
             weight += result.loss_weight;
         }
@@ -211,6 +220,7 @@ int main(int argc, char **argv)
     }
     lrnn_batches_destroy(training);
     lrnn_batches_destroy(testing);
+    lrnn_schedule_destroy(schedule);
     lrnn_optimizer_destroy(optimizer);
     lrnn_trainer_destroy(trainer);
     lrnn_model_destroy(model);

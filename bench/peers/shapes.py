@@ -3,6 +3,7 @@ weights differ, drawn by PyTorch from the same distributions. Prints mean and st
 over the seeds 1 to 5.
 
     shapes.py names FILE.txt... | vectors ae.train ae.test | tags TRAINING.conllu TEST.conllu
+    shapes.py inventions FILE.txt...
 """
 import pathlib
 import statistics
@@ -76,12 +77,14 @@ class Net(torch.nn.Module):
         return self.fc(y)
 
 
-def train_and_test(make, training, testing, batch, bucket, epochs, rate, seed):
+def train_and_test(make, training, testing, batch, bucket, epochs, rate, seed, falling=False):
     """Each example is (x, y), y a number or a tensor of one a step; returns the accuracy."""
     torch.manual_seed(seed)
     net = make()
     optimizer = torch.optim.Adam(net.parameters(), rate)
     lengths = [len(x) for x, _ in training]
+    updates = epochs * -(-len(training) // batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates) if falling else None
 
     def gather(data, chosen):
         x = torch.nn.utils.rnn.pad_sequence([data[i][0] for i in chosen], batch_first=True)
@@ -101,6 +104,8 @@ def train_and_test(make, training, testing, batch, bucket, epochs, rate, seed):
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
             optimizer.step()
+            if schedule:
+                schedule.step()
     right = count = 0
     with torch.no_grad():
         for at in range(0, len(testing), 64):
@@ -119,18 +124,24 @@ def report(what, run):
     print(f"{what}: {statistics.mean(results):.4f} +- {statistics.stdev(results):.4f}")
 
 
-def names(*paths):
+def read_names(paths):
     data = []
     for language, path in enumerate(paths):
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
         data += [(name, language) for name in dict.fromkeys(lines) if name]
-    letters = {c: i for i, c in enumerate(sorted({c for name, _ in data for c in name}))}
+    letters = {c: i for i, c in enumerate(sorted({c for name, _ in data for c in name} | {"\n"}))}
+    return data, letters
 
-    def held_out(name):
-        value = 2166136261
-        for byte in name.encode():
-            value = (value ^ byte) * 16777619 & 0xFFFFFFFF
-        return value % 10 == 0
+
+def held_out(name):
+    value = 2166136261
+    for byte in name.encode():
+        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
+    return value % 10 == 0
+
+
+def names(*paths):
+    data, letters = read_names(paths)
 
     def encode(held):
         return [(torch.tensor([letters[c] for c in name]), language) for name, language in data
@@ -139,7 +150,7 @@ def names(*paths):
     training, testing = encode(False), encode(True)
     report("names, held-out accuracy", lambda seed: train_and_test(
         lambda: Net(torch.nn.Embedding(len(letters), 32), 32, 128, len(paths)), training, testing, 32, 16,
-        10, 0.003, seed))
+        10, 0.004, seed, True))
 
 
 def vectors(train_path, test_path):
@@ -198,4 +209,57 @@ def tags(train_path, test_path):
         testing, 16, 8, 8, 0.005, seed))
 
 
-{"names": names, "vectors": vectors, "tags": tags}[sys.argv[1]](*sys.argv[2:])
+class Writer(torch.nn.Module):
+    """A language becomes the h and c in which an LSTM begins."""
+
+    def __init__(self, languages, letters):
+        super().__init__()
+        self.languages = languages
+        self.start = torch.nn.Linear(languages, 256)
+        self.embedding = torch.nn.Embedding(letters, 32)
+        self.rnn = torch.nn.LSTM(32, 128, batch_first=True)
+        self.fc = torch.nn.Linear(128, letters)
+
+    def forward(self, language, x):
+        start = self.start(torch.nn.functional.one_hot(language, self.languages).float())
+        h, c = start.split(128, 1)
+        y, _ = self.rnn(self.embedding(x), (h[None].contiguous(), c[None].contiguous()))
+        return self.fc(y)
+
+
+def inventions(*paths):
+    data, letters = read_names(paths)
+
+    def encode(held):
+        return [(torch.tensor([letters[c] for c in "\n" + name + "\n"]), language)
+                for name, language in data if held_out(name) == held]
+
+    training, testing = encode(False), encode(True)
+    lengths = [len(x) - 1 for x, _ in training]
+
+    def loss_of(net, data, chosen):
+        x = torch.nn.utils.rnn.pad_sequence([data[i][0] for i in chosen], batch_first=True, padding_value=-1)
+        logits = net(torch.tensor([data[i][1] for i in chosen]), x[:, :-1].clamp(min=0))
+        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), x[:, 1:].flatten(), ignore_index=-1,
+                                                 reduction="sum"), (x[:, 1:] >= 0).sum()
+
+    def run(seed):
+        torch.manual_seed(seed)
+        net = Writer(len(paths), len(letters))
+        optimizer = torch.optim.Adam(net.parameters(), 0.003)
+        for epoch in range(8):
+            for chosen in windows(lengths, 32, seed, epoch, 16):
+                optimizer.zero_grad()
+                total, count = loss_of(net, training, chosen)
+                (total / count).backward()
+                torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
+                optimizer.step()
+        with torch.no_grad():
+            parts = [loss_of(net, testing, range(at, min(at + 64, len(testing))))
+                     for at in range(0, len(testing), 64)]
+        return float(sum(t for t, _ in parts) / sum(n for _, n in parts))
+
+    report("inventions, held-out nats per character", run)
+
+
+{"names": names, "inventions": inventions, "vectors": vectors, "tags": tags}[sys.argv[1]](*sys.argv[2:])
