@@ -1,0 +1,672 @@
+/* Many to many: an encoder reads a sequence, a decoder that begins in its final state writes
+ * another one (Sutskever, Vinyals & Le 2014), with -a while looking back at every state of the
+ * encoder by dot-product attention (Luong, Pham & Manning 2015). Three models trained as one:
+ * encoder, decoder and, behind attention, the linear layer over the output vocabulary, which is a
+ * model of 0 layers.
+ *
+ *     translate [-a] [-w] [-s SEED] [-p PASSES] [-k K] [-t TESTS] [FILE]
+ *
+ * A line of FILE is source TAB target, or source SPACE target with the "(2)" of second
+ * pronunciations taken off (cmudict.dict). The source is read by characters, with -w by words; the
+ * target is written by words (phonemes are). -k: take one source in K. A tenth of the sources is
+ * held out, and the first TESTS of it are decoded by beam search. Without FILE: words are to be
+ * reversed. */
+#include <ctype.h>
+#include <lrnn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAIRS = 160000, TEXT = 1 << 23, E = 64, H = 128, BATCH = 64, BEAM = 5, LONGEST = 60 };
+
+typedef struct pair {
+    const char *source, *target; /* NUL-terminated, in `text` */
+    int held_out;
+} pair;
+
+static char text[TEXT];
+static pair pairs[PAIRS];
+static size_t pair_count, text_length;
+static int with_attention, by_words, passes = 8, one_in = 1, tests = PAIRS;
+static uint64_t seed = 1;
+
+static lrnn_vocab *source_vocab, *target_vocab;
+static int32_t end_token; /* stands for the beginning of a target too */
+
+static void must(lrnn_status status)
+{
+    if (status != LRNN_OK) {
+        fprintf(stderr, "%s\n", lrnn_last_error());
+        exit(1);
+    }
+}
+
+static void *take(size_t count)
+{
+    void *memory = calloc(count, sizeof(float));
+    if (memory == NULL) {
+        fprintf(stderr, "out of memory\n");
+        exit(1);
+    }
+    return memory;
+}
+
+/* ---- data ---- */
+
+static unsigned hash_of(const char *source)
+{
+    unsigned hash = 2166136261u; /* FNV-1a */
+    for (; *source != '\0'; source++) {
+        hash = (hash ^ (unsigned char)*source) * 16777619u;
+    }
+    return hash;
+}
+
+/* Copies into `text`: lower case, punctuation as words of its own, single spaces. */
+static const char *keep(const char *from, size_t length)
+{
+    char *to = text + text_length, *at = to;
+    if (text_length + 3 * length + 2 > TEXT) {
+        fprintf(stderr, "the file is too large\n");
+        exit(1);
+    }
+    for (size_t i = 0; i < length; i++) {
+        int apart = by_words && strchr(".,!?;:\"", from[i]) != NULL;
+        if (apart || isspace((unsigned char)from[i])) {
+            at += at > to && at[-1] != ' ' ? (*at = ' ', 1) : 0;
+        }
+        if (!isspace((unsigned char)from[i])) {
+            *at++ = (char)(by_words ? tolower((unsigned char)from[i]) : from[i]);
+        }
+        if (apart) {
+            *at++ = ' ';
+        }
+    }
+    at -= at > to && at[-1] == ' ';
+    *at++ = '\0';
+    text_length = (size_t)(at - text);
+    return to;
+}
+
+static void add_pair(const char *source, size_t source_length, const char *target)
+{
+    pair *made = &pairs[pair_count];
+    if (pair_count == PAIRS || source_length == 0 || strcspn(target, "#\r\n") == 0) {
+        return;
+    }
+    made->source = keep(source, source_length);
+    made->target = keep(target, strcspn(target, "#\r\n"));
+    unsigned hash = hash_of(made->source);
+    made->held_out = hash % 10 == 0;
+    pair_count += hash / 16 % (unsigned)one_in == 0 && strlen(made->source) < LONGEST &&
+                  made->target[0] != '\0';
+}
+
+static void read_pairs(const char *path)
+{
+    char line[1024];
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        fprintf(stderr, "cannot read %s\n", path);
+        exit(1);
+    }
+    while (fgets(line, sizeof line, file) != NULL) {
+        int tab = strchr(line, '\t') != NULL;
+        size_t length = strcspn(line, tab ? "\t" : " \n");
+        size_t bare = tab ? length : strcspn(line, "( \n");
+        add_pair(line, bare > 0 ? bare : length, line + length + (line[length] != '\0'));
+    }
+    fclose(file);
+}
+
+static void reverse_words(void)
+{
+    for (unsigned i = 0; i < 3000; i++) {
+        char source[8] = "", target[16] = "";
+        unsigned number = i * 2654435761u;
+        int length = 2 + (int)(i % 5);
+        for (int k = 0; k < length; k++, number = number / 6 + 40503u * i) {
+            source[k] = (char)('a' + number % 6);
+            target[2 * (length - 1 - k)] = source[k];
+            target[2 * (length - 1 - k) + 1] = ' ';
+        }
+        add_pair(source, (size_t)length, target);
+    }
+}
+
+/* Of all pairs that are not held out: sources joined by spaces, each target ended by </s>. */
+static void make_vocabularies(void)
+{
+    char *all = take(TEXT / sizeof(float));
+    lrnn_vocab_options options;
+    must(lrnn_vocab_options_init(&options, sizeof options));
+    options.unknown = 1;
+    for (int target = 0; target < 2; target++) {
+        size_t length = 0;
+        for (size_t i = 0; i < pair_count; i++) {
+            const char *from = target ? pairs[i].target : pairs[i].source;
+            if (!pairs[i].held_out && length + strlen(from) + 8 < TEXT) {
+                length += (size_t)sprintf(all + length, target ? "%s </s> " : "%s ", from);
+            }
+        }
+        options.level = target || by_words ? LRNN_LEVEL_WORD : LRNN_LEVEL_CHAR;
+        options.min_count = by_words ? 2 : 1;
+        must(lrnn_vocab_create_from_text(target ? &target_vocab : &source_vocab, all, length,
+                                         &options));
+    }
+    must(lrnn_vocab_find(&end_token, target_vocab, "</s>", 4));
+    free(all);
+}
+
+static size_t encode(int32_t *ids, const lrnn_vocab *vocab, const char *from)
+{
+    size_t count;
+    must(lrnn_vocab_encode(ids, LONGEST, &count, vocab, from, strlen(from)));
+    return count;
+}
+
+/* The sources, or the targets as the decoder reads and writes them, of what is trained on. */
+static lrnn_batches *make_batches(int target)
+{
+    int32_t *ids = take(pair_count * LONGEST), *next = take(pair_count * LONGEST);
+    int32_t *lengths = take(pair_count);
+    size_t steps = 0;
+    lrnn_examples examples;
+    lrnn_batches_options options;
+    lrnn_batches *batches;
+    must(lrnn_examples_init(&examples, sizeof examples));
+    must(lrnn_batches_options_init(&options, sizeof options));
+    for (size_t i = 0; i < pair_count; i++) {
+        if (pairs[i].held_out) {
+            continue;
+        }
+        size_t length = target ? encode(next + steps, target_vocab, pairs[i].target)
+                               : encode(ids + steps, source_vocab, pairs[i].source);
+        if (target) { /* reads </s> a b c, writes a b c </s> */
+            ids[steps] = next[steps + length] = end_token;
+            memcpy(ids + steps + 1, next + steps, length++ * sizeof *ids);
+        }
+        lengths[examples.count++] = (int32_t)length;
+        steps += length;
+    }
+    examples.lengths = lengths;
+    examples.tokens = ids;
+    examples.targets = target ? next : NULL;
+    options.batch = BATCH;
+    options.shuffle = 1;
+    options.bucket = 32;
+    options.seed = seed;
+    must(lrnn_batches_create_from_examples(&batches, &examples, &options));
+    free(ids);
+    free(next);
+    free(lengths);
+    return batches;
+}
+
+/* ---- attention ---- */
+
+/* x [2H] = the decoder's h, then the encoder's states e [S,H] weighted by a = softmax(e h). */
+static void attend(float *x, float *a, const float *h, const float *e, size_t S)
+{
+    float sum = 0, greatest = -INFINITY;
+    memcpy(x, h, H * sizeof *x);
+    memset(x + H, 0, H * sizeof *x);
+    for (size_t s = 0; s < S; s++) {
+        a[s] = 0;
+        for (size_t k = 0; k < H; k++) {
+            a[s] += e[s * H + k] * h[k];
+        }
+        greatest = a[s] > greatest ? a[s] : greatest;
+    }
+    for (size_t s = 0; s < S; s++) {
+        sum += a[s] = expf(a[s] - greatest);
+    }
+    for (size_t s = 0; s < S; s++) {
+        a[s] /= sum;
+        for (size_t k = 0; k < H; k++) {
+            x[H + k] += a[s] * e[s * H + k];
+        }
+    }
+}
+
+/* Backwards: with dc the gradient of the weighted sum, da = e dc, and through the softmax
+ * dscore = a (da - sum of a da); h and e get their part as inputs of both products. */
+static void attend_backward(float *dh, float *de, const float *dx, const float *a, const float *h,
+                            const float *e, size_t S)
+{
+    float da[LONGEST], mean = 0;
+    memcpy(dh, dx, H * sizeof *dh);
+    for (size_t s = 0; s < S; s++) {
+        da[s] = 0;
+        for (size_t k = 0; k < H; k++) {
+            da[s] += e[s * H + k] * dx[H + k];
+        }
+        mean += a[s] * da[s];
+    }
+    for (size_t s = 0; s < S; s++) {
+        float dscore = a[s] * (da[s] - mean);
+        for (size_t k = 0; k < H; k++) {
+            dh[k] += dscore * e[s * H + k];
+            de[s * H + k] += dscore * h[k] + a[s] * dx[H + k];
+        }
+    }
+}
+
+/* ---- training ---- */
+
+static struct {
+    lrnn_trainer *encoder, *decoder, *head;
+    lrnn_optimizer *optimizers[3];
+    float *e, *de, *h, *dh, *x, *dx, *a; /* states of encoder and decoder, what the head reads */
+    float first_h[BATCH * H], first_c[BATCH * H];
+} net;
+
+static size_t width(void) /* of what the head reads */
+{
+    return with_attention ? 2 * H : H;
+}
+
+static lrnn_trainer *make_trainer(lrnn_model_options *shape, size_t steps, int32_t loss,
+                                  lrnn_optimizer **optimizer)
+{
+    lrnn_model *model;
+    lrnn_trainer *trainer;
+    lrnn_trainer_options options;
+    must(lrnn_trainer_options_init(&options, sizeof options));
+    options.batch = BATCH;
+    options.steps = steps;
+    options.loss = loss;
+    shape->seed = seed;
+    must(lrnn_model_create(&model, shape));
+    must(lrnn_trainer_create(&trainer, model, &options));
+    must(lrnn_optimizer_create(optimizer, lrnn_model_parameter_count(model), NULL));
+    must(lrnn_optimizer_set_learning_rate(*optimizer, 0.002));
+    lrnn_model_destroy(model);
+    return trainer;
+}
+
+static void make_net(size_t S, size_t T)
+{
+    lrnn_model_options shape;
+    for (int target = 0; target < 2; target++) {
+        must(lrnn_model_options_init(&shape, sizeof shape));
+        shape.input_vocab = target ? target_vocab : source_vocab;
+        shape.embedding_size = E;
+        shape.hidden_size = H;
+        shape.head = LRNN_HEAD_NONE;
+        *(target ? &net.decoder : &net.encoder) =
+            make_trainer(&shape, target ? T : S, LRNN_LOSS_NONE, &net.optimizers[target]);
+    }
+    must(lrnn_model_options_init(&shape, sizeof shape));
+    shape.layers = 0;
+    shape.feature_size = width();
+    shape.output_vocab = target_vocab;
+    net.head = make_trainer(&shape, T, LRNN_LOSS_CROSS_ENTROPY, &net.optimizers[2]);
+    net.e = take(BATCH * S * H), net.de = take(BATCH * S * H);
+    net.h = take(BATCH * T * H), net.dh = take(BATCH * T * H);
+    net.x = take(BATCH * T * 2 * H), net.dx = take(BATCH * T * 2 * H);
+    net.a = take(BATCH * T * S);
+}
+
+static void forward(const lrnn_sequences *source, const lrnn_sequences *target,
+                    lrnn_train_result *result)
+{
+    size_t S = source->steps, T = target->steps;
+    lrnn_sequences read = *target; /* the decoder has no loss of its own */
+    read.targets = NULL;
+    must(lrnn_trainer_reset_state(net.encoder));
+    must(lrnn_trainer_forward(net.encoder, source, NULL));
+    must(lrnn_trainer_copy_outputs(net.e, BATCH * S * H, net.encoder));
+    must(lrnn_trainer_export_state(net.first_h, net.first_c, net.encoder));
+    must(lrnn_trainer_import_state(net.decoder, net.first_h, net.first_c, target->batch));
+    must(lrnn_trainer_forward(net.decoder, &read, NULL));
+    must(lrnn_trainer_copy_outputs(net.h, BATCH * T * H, net.decoder));
+    for (size_t i = 0; with_attention && i < target->batch * T; i++) {
+        size_t b = i / T;
+        attend(net.x + i * 2 * H, net.a + i * S, net.h + i * H, net.e + b * S * H,
+               (size_t)source->lengths[b]);
+    }
+    lrnn_sequences seen = *target;
+    seen.tokens = NULL;
+    seen.features = with_attention ? net.x : net.h;
+    must(lrnn_trainer_reset_state(net.head));
+    must(lrnn_trainer_forward(net.head, &seen, result));
+    lrnn_backward back; /* here, where what the head has read still is */
+    must(lrnn_backward_init(&back, sizeof back));
+    back.features = net.dx;
+    must(lrnn_trainer_zero_gradients(net.head));
+    must(lrnn_trainer_backward(net.head, &back));
+}
+
+static void backward(const lrnn_sequences *source, const lrnn_sequences *target)
+{
+    size_t S = source->steps, T = target->steps;
+    float *dh = with_attention ? net.dh : net.dx;
+    memset(net.de, 0, BATCH * S * H * sizeof *net.de);
+    for (size_t i = 0; with_attention && i < target->batch * T; i++) {
+        size_t b = i / T;
+        attend_backward(net.dh + i * H, net.de + b * S * H, net.dx + i * 2 * H, net.a + i * S,
+                        net.h + i * H, net.e + b * S * H, (size_t)source->lengths[b]);
+    }
+    lrnn_backward back;
+    must(lrnn_backward_init(&back, sizeof back));
+    back.loss_scale = 0;
+    back.outputs = dh;
+    back.initial_h = net.first_h;
+    back.initial_c = net.first_c;
+    must(lrnn_trainer_zero_gradients(net.decoder));
+    must(lrnn_trainer_backward(net.decoder, &back));
+    must(lrnn_backward_init(&back, sizeof back));
+    back.loss_scale = 0;
+    back.outputs = net.de;
+    back.final_h = net.first_h; /* the decoder's first state is the encoder's last */
+    back.final_c = net.first_c;
+    must(lrnn_trainer_zero_gradients(net.encoder));
+    must(lrnn_trainer_backward(net.encoder, &back));
+}
+
+/* Nats per token of the target. */
+static double train_pass(lrnn_batches *sources, lrnn_batches *targets)
+{
+    double sum = 0, weight = 0;
+    lrnn_sequences source, target;
+    lrnn_train_result result;
+    lrnn_trainer *all[3] = {net.encoder, net.decoder, net.head};
+    must(lrnn_sequences_init(&source, sizeof source));
+    must(lrnn_sequences_init(&target, sizeof target));
+    must(lrnn_train_result_init(&result, sizeof result));
+    while (lrnn_batches_next(targets, &target) == LRNN_OK) {
+        const int32_t *rows;
+        must(lrnn_batches_get_rows(&rows, targets));
+        must(lrnn_batches_select(sources, rows, target.batch, &source));
+        forward(&source, &target, &result);
+        backward(&source, &target);
+        must(lrnn_trainers_clip_norm(all, 3, 5, NULL));
+        for (int i = 0; i < 3; i++) {
+            must(lrnn_trainer_update(all[i], net.optimizers[i]));
+        }
+        sum += result.loss_sum;
+        weight += result.loss_weight;
+    }
+    return sum / weight;
+}
+
+/* ---- decoding ---- */
+
+typedef struct translator {
+    lrnn_model *models[3];
+    lrnn_state *encoder, *decoder, *head;
+    float e[LONGEST * H], first_h[H], first_c[H];
+    size_t S;
+} translator;
+
+/* Scores of the next token for each hypothesis. */
+static int32_t score(void *user, const lrnn_rows *rows, float *logits)
+{
+    translator *t = user;
+    float h[BEAM * H], x[BEAM * 2 * H], a[LONGEST];
+    int32_t fresh[BEAM] = {-1, -1, -1, -1, -1};
+    must(lrnn_state_reorder(t->decoder, rows->parents, rows->count));
+    if (rows->parents[0] < 0) { /* the first step: one row, begun where the encoder ended */
+        must(lrnn_state_import(t->decoder, t->first_h, t->first_c));
+    }
+    must(lrnn_state_step(t->decoder, rows->tokens, NULL, h));
+    for (size_t row = 0; with_attention && row < rows->count; row++) {
+        attend(x + row * 2 * H, a, h + row * H, t->e, t->S);
+    }
+    must(lrnn_state_reorder(t->head, fresh, rows->count));
+    must(lrnn_state_step(t->head, NULL, with_attention ? x : h, logits));
+    return 0;
+}
+
+static void make_translator(translator *t)
+{
+    lrnn_trainer *trainers[3] = {net.encoder, net.decoder, net.head};
+    lrnn_state_options options;
+    must(lrnn_state_options_init(&options, sizeof options));
+    for (int i = 0; i < 3; i++) {
+        must(lrnn_trainer_snapshot(&t->models[i], trainers[i]));
+    }
+    must(lrnn_state_create(&t->encoder, t->models[0], &options));
+    options.batch = BEAM;
+    must(lrnn_state_create(&t->decoder, t->models[1], &options));
+    must(lrnn_state_create(&t->head, t->models[2], &options));
+}
+
+static void drop_translator(translator *t)
+{
+    lrnn_state_destroy(t->encoder);
+    lrnn_state_destroy(t->decoder);
+    lrnn_state_destroy(t->head);
+    for (int i = 0; i < 3; i++) {
+        lrnn_model_destroy(t->models[i]);
+    }
+}
+
+/* Writes the best target for the source, without </s>; returns how many tokens. */
+static size_t translate(int32_t *found, translator *t, lrnn_decoder *decoder, const char *from)
+{
+    int32_t source[LONGEST];
+    lrnn_sequences window;
+    lrnn_request request;
+    lrnn_result result;
+    must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_request_init(&request, sizeof request));
+    must(lrnn_result_init(&result, sizeof result));
+    window.batch = 1;
+    window.steps = t->S = encode(source, source_vocab, from);
+    window.tokens = source;
+    must(lrnn_state_reset(t->encoder));
+    must(lrnn_state_forward(t->encoder, &window, t->e));
+    must(lrnn_state_export(t->first_h, t->first_c, t->encoder));
+    request.tokens = &end_token;
+    request.count = 1;
+    must(lrnn_decoder_run(decoder, &request, 1));
+    must(lrnn_decoder_get_result(&result, decoder, 0, 0));
+    size_t count = result.count;
+    count -= count > 0 && result.tokens[count - 1] == end_token;
+    memcpy(found, result.tokens, count * sizeof *found);
+    return count;
+}
+
+/* ---- how well ---- */
+
+/* Levenshtein: insertions, deletions and replacements between two token lists. */
+static size_t distance(const int32_t *a, size_t n, const int32_t *b, size_t m)
+{
+    size_t row[LONGEST + 2];
+    for (size_t j = 0; j <= m; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        size_t corner = row[0]++;
+        for (size_t j = 1; j <= m; j++) {
+            size_t replaced = corner + (a[i - 1] != b[j - 1]), least = corner = row[j];
+            least = (row[j - 1] < least ? row[j - 1] : least) + 1;
+            row[j] = replaced < least ? replaced : least;
+        }
+    }
+    return row[m];
+}
+
+/* Counts for BLEU (Papineni et al. 2002). */
+static double matches[4], guesses[4], found_length, reference_length;
+
+static size_t occurrences(const int32_t *ids, size_t count, const int32_t *gram, size_t n)
+{
+    size_t times = 0;
+    for (size_t i = 0; i + n <= count; i++) {
+        times += memcmp(ids + i, gram, n * sizeof *ids) == 0;
+    }
+    return times;
+}
+
+static void count_grams(const int32_t *found, size_t count, const int32_t (*references)[LONGEST],
+                        const size_t *lengths, size_t reference_count)
+{
+    for (size_t n = 1; n <= 4; n++) {
+        for (size_t i = 0; i + n <= count; i++) {
+            size_t most = 0, before = occurrences(found, i + n - 1, found + i, n);
+            for (size_t r = 0; r < reference_count; r++) {
+                size_t there = occurrences(references[r], lengths[r], found + i, n);
+                most = there > most ? there : most;
+            }
+            matches[n - 1] += before < most; /* each occurrence in a reference counts once */
+            guesses[n - 1]++;
+        }
+    }
+    size_t closest = lengths[0];
+    for (size_t r = 1; r < reference_count; r++) {
+        double better = fabs((double)lengths[r] - (double)count);
+        double best = fabs((double)closest - (double)count);
+        if (better < best || (better == best && lengths[r] < closest)) {
+            closest = lengths[r];
+        }
+    }
+    found_length += (double)count;
+    reference_length += (double)closest;
+}
+
+static double bleu(void)
+{
+    double sum = 0;
+    for (int n = 0; n < 4; n++) {
+        sum += log(matches[n] / guesses[n]) / 4;
+    }
+    return 100 * exp(sum + fmin(0, 1 - reference_length / found_length));
+}
+
+/* Sources with several targets stand together in the file; any of them is right. Words that the
+ * target vocabulary does not know are <unk> in the references, which is never written. Returns the
+ * share of wrong ones. */
+static double test(translator *t, lrnn_decoder *decoder)
+{
+    static int32_t references[16][LONGEST];
+    size_t lengths[16], wrong = 0, tested = 0;
+    double errors = 0, tokens = 0;
+    for (size_t i = 0, next; i < pair_count && tested < (size_t)tests; i = next) {
+        size_t count = 0, least = LONGEST, length = 1;
+        int32_t found[LONGEST];
+        for (next = i; next < pair_count && strcmp(pairs[next].source, pairs[i].source) == 0;
+             next++) {
+            if (count < 16) {
+                lengths[count] = encode(references[count], target_vocab, pairs[next].target);
+                count++;
+            }
+        }
+        if (!pairs[i].held_out) {
+            continue;
+        }
+        size_t n = translate(found, t, decoder, pairs[i].source);
+        for (size_t r = 0; r < count; r++) {
+            size_t d = distance(found, n, references[r], lengths[r]);
+            if (d < least) {
+                least = d;
+                length = lengths[r];
+            }
+        }
+        count_grams(found, n, (const int32_t(*)[LONGEST])references, lengths, count);
+        wrong += least > 0;
+        errors += (double)least;
+        tokens += (double)length;
+        if (tested++ < 8) {
+            char line[512];
+            size_t size;
+            must(lrnn_vocab_decode(line, sizeof line, &size, target_vocab, found, n));
+            printf("  %s  ->  %s%s\n", pairs[i].source, line, least > 0 ? "  (wrong)" : "");
+        }
+    }
+    printf("%zu held-out sources: %.2f %% wrong, %.2f %% of the tokens; BLEU %.2f\n", tested,
+           100.0 * (double)wrong / (double)tested, 100 * errors / tokens, bleu());
+    return (double)wrong / (double)tested;
+}
+
+static const char *read_options(int argc, char **argv)
+{
+    const char *path = NULL;
+    for (int i = 1; i < argc; i++) {
+        int number = i + 1 < argc ? atoi(argv[i + 1]) : 0;
+        if (argv[i][0] != '-') {
+            path = argv[i];
+        } else if (argv[i][1] == 'a') {
+            with_attention = 1;
+        } else if (argv[i][1] == 'w') {
+            by_words = 1;
+        } else if (number < 1 || strchr("spkt", argv[i][1]) == NULL) {
+            fprintf(stderr, "usage: translate [-a] [-w] [-s SEED] [-p PASSES] [-k K] [-t TESTS] "
+                            "[FILE]\n");
+            exit(2);
+        } else {
+            seed = argv[i][1] == 's' ? (uint64_t)number : seed;
+            passes = argv[i][1] == 'p' ? number : passes;
+            one_in = argv[i][1] == 'k' ? number : one_in;
+            tests = argv[i][1] == 't' ? number : tests;
+            i++;
+        }
+    }
+    return path;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = read_options(argc, argv);
+    if (path == NULL) {
+        with_attention = 1;
+        reverse_words();
+    } else {
+        read_pairs(path);
+    }
+    make_vocabularies();
+    lrnn_batches *sources = make_batches(0), *targets = make_batches(1);
+    make_net(lrnn_batches_steps(sources), lrnn_batches_steps(targets));
+    printf("%zu pairs; %zu source and %zu target tokens\n", pair_count,
+           lrnn_vocab_size(source_vocab), lrnn_vocab_size(target_vocab));
+    for (int pass = 1; pass <= passes; pass++) {
+        printf("pass %d: %.4f nats per target token\n", pass, train_pass(sources, targets));
+        fflush(stdout);
+    }
+    translator *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        return 1;
+    }
+    make_translator(t);
+    lrnn_scorer scorer;
+    lrnn_decoder_options options;
+    lrnn_decoder *decoder;
+    int32_t unknown = lrnn_vocab_unknown(target_vocab);
+    must(lrnn_scorer_init(&scorer, sizeof scorer));
+    must(lrnn_decoder_options_init(&options, sizeof options));
+    scorer.user = t;
+    scorer.vocab_size = lrnn_vocab_size(target_vocab);
+    scorer.score = score;
+    options.method = LRNN_METHOD_BEAM;
+    options.beam_width = BEAM;
+    options.stopping = LRNN_STOP_HEURISTIC; /* the first to end is seldom the best */
+    options.max_length = 40;
+    options.end_tokens = &end_token;
+    options.end_count = 1;
+    options.banned_tokens = &unknown; /* which is never right */
+    options.banned_count = 1;
+    must(lrnn_decoder_create_with_scorer(&decoder, &scorer, &options));
+    double wrong = test(t, decoder);
+
+    lrnn_decoder_destroy(decoder);
+    drop_translator(t);
+    free(t);
+    lrnn_trainer_destroy(net.encoder);
+    lrnn_trainer_destroy(net.decoder);
+    lrnn_trainer_destroy(net.head);
+    for (int i = 0; i < 3; i++) {
+        lrnn_optimizer_destroy(net.optimizers[i]);
+    }
+    float *memory[] = {net.e, net.de, net.h, net.dh, net.x, net.dx, net.a};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) {
+        free(memory[i]);
+    }
+    lrnn_batches_destroy(sources);
+    lrnn_batches_destroy(targets);
+    lrnn_vocab_destroy(source_vocab);
+    lrnn_vocab_destroy(target_vocab);
+    return path == NULL && wrong > 0.1;
+}
