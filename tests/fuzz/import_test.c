@@ -72,17 +72,17 @@ int main(int argc, char **argv)
 {
     static const char *const headers[] = {
         "{\"emb.weight\":{\"dtype\":\"U8\",\"shape\":[2,1],\"data_offsets\":[0,2]}}",
-        "{\"__metadata__\":{\"fc.weight\":\"emb.weight\"},"
-        "\"emb.weight\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[0,4]},"
-        "\"rnn.weight_hh_l0\":{\"dtype\":\"F16\",\"shape\":[3,1],\"data_offsets\":[4,10]},"
-        "\"rnn.weight_ih_l0\":{\"dtype\":\"BF16\",\"shape\":[3,1],\"data_offsets\":[10,16]}}",
-        "{\"weight_hh_l0\":{\"dtype\":\"F16\",\"shape\":[1,1],\"data_offsets\":[0,2]},"
-        "\"weight_ih_l0\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[2,6]},"
-        "\"weight_hh_l0_reverse\":{\"dtype\":\"F16\",\"shape\":[1,1],\"data_offsets\":[6,8]},"
-        "\"weight_ih_l0_reverse\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[8,12]},"
-        "\"h.weight\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[12,16]}}",
-        "{\"c.weight_hh\":{\"dtype\":\"F16\",\"shape\":[4,1],\"data_offsets\":[0,8]},"
-        "\"c.weight_ih\":{\"dtype\":\"F16\",\"shape\":[4,1],\"data_offsets\":[8,16]}}"};
+        ("{\"__metadata__\":{\"fc.weight\":\"emb.weight\"},"
+         "\"emb.weight\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[0,4]},"
+         "\"rnn.weight_hh_l0\":{\"dtype\":\"F16\",\"shape\":[3,1],\"data_offsets\":[4,10]},"
+         "\"rnn.weight_ih_l0\":{\"dtype\":\"BF16\",\"shape\":[3,1],\"data_offsets\":[10,16]}}"),
+        ("{\"weight_hh_l0\":{\"dtype\":\"F16\",\"shape\":[1,1],\"data_offsets\":[0,2]},"
+         "\"weight_ih_l0\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[2,6]},"
+         "\"weight_hh_l0_reverse\":{\"dtype\":\"F16\",\"shape\":[1,1],\"data_offsets\":[6,8]},"
+         "\"weight_ih_l0_reverse\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[8,12]},"
+         "\"h.weight\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[12,16]}}"),
+        ("{\"c.weight_hh\":{\"dtype\":\"F16\",\"shape\":[4,1],\"data_offsets\":[0,8]},"
+         "\"c.weight_ih\":{\"dtype\":\"F16\",\"shape\":[4,1],\"data_offsets\":[8,16]}}")};
     static const char *const words[] = {
         "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "weight_hr_l0", "_l1",
         "_l1000",       "_l9999",       "_reverse",   ".weight",    ".bias",        ".",
