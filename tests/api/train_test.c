@@ -1,5 +1,4 @@
 /* Training through the public header: it learns, it is repeatable, it survives being stopped. */
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -171,55 +170,6 @@ static void a_resumed_run_ends_with_the_same_bits(void **state)
     remove(path);
 }
 
-static void many_steps_at_once_and_one_by_one_give_the_same_bits(void **state)
-{
-    (void)state;
-    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
-        lrnn_model_options m;
-        lrnn_model_options_init(&m, sizeof m);
-        m.vocab_size = V;
-        m.feature_size = 2;
-        m.hidden_size = 19;
-        m.layers = 2;
-        m.cell = cell;
-        lrnn_model *model;
-        assert_int_equal(lrnn_model_create(&model, &m), LRNN_OK);
-        lrnn_state_options o;
-        lrnn_state_options_init(&o, sizeof o);
-        o.batch = 3;
-        lrnn_state *all, *one;
-        assert_int_equal(lrnn_state_create(&all, model, &o), LRNN_OK);
-        o.batch = 1;
-        assert_int_equal(lrnn_state_create(&one, model, &o), LRNN_OK);
-        int32_t tokens[3 * 40];
-        float features[3 * 40 * 2], outputs[3 * 40 * V], single[V];
-        for (int i = 0; i < 3 * 40; i++) {
-            tokens[i] = (i * 5 + i / 7) % V;
-            features[2 * i] = (float)sin(i);
-            features[2 * i + 1] = (float)cos(3 * i);
-        }
-        lrnn_sequences s;
-        lrnn_sequences_init(&s, sizeof s);
-        s.batch = 3;
-        s.steps = 40;
-        s.tokens = tokens;
-        s.features = features;
-        assert_int_equal(lrnn_state_forward(all, &s, outputs), LRNN_OK);
-        for (int b = 0; b < 3; b++) {
-            lrnn_state_reset(one);
-            for (int t = 0; t < 40; t++) {
-                int item = b * 40 + t;
-                assert_int_equal(lrnn_state_step(one, &tokens[item], &features[2 * item], single),
-                                 LRNN_OK);
-                assert_memory_equal(single, &outputs[item * V], sizeof single);
-            }
-        }
-        lrnn_state_destroy(all);
-        lrnn_state_destroy(one);
-        lrnn_model_destroy(model);
-    }
-}
-
 static void a_loss_that_is_not_finite_changes_nothing(void **state)
 {
     (void)state;
@@ -269,7 +219,6 @@ int main(void)
         cmocka_unit_test(training_lowers_the_loss),
         cmocka_unit_test(two_threads_give_the_same_bits_as_one),
         cmocka_unit_test(a_resumed_run_ends_with_the_same_bits),
-        cmocka_unit_test(many_steps_at_once_and_one_by_one_give_the_same_bits),
         cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
