@@ -380,7 +380,8 @@ static lrnn_status do_protocol(machine *m)
         return wrong(m, "not at the beginning, or cut off");
     }
     if (protocol != 2) {
-        return error_set(LRNN_ERR_UNSUPPORTED, "%s: pickle protocol %d, expected 2", m->what,
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "%s: pickle protocol %d, expected torch.save's default, 2", m->what,
                          (int)protocol);
     }
     return LRNN_OK;
