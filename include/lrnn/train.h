@@ -348,15 +348,15 @@ LRNN_API lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer);
 
 /* Copies the carried state, h [L*D,B,R] and c [L*D,B,H] with the B of the last window (of
  * options.batch before the first), out and in; c as in lrnn_state_export. What is imported is the
- * initial state of the next window, of `batch` rows. LRNN_ERR_INVALID: batch is 0 or above
- * options.batch, or as lrnn_state_export. Since 0.1. */
+ * initial state of the next window, of `batch` rows; what is left out of it is zero.
+ * LRNN_ERR_INVALID: batch is 0 or above options.batch, or as lrnn_state_export. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_export_state(float *h, float *c, const lrnn_trainer *trainer);
 LRNN_API lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const float *h,
                                                const float *c, size_t batch);
 
 /* Publishes the parameters of this moment as an immutable model, with the architecture,
- * vocabularies and allocator of the one that the trainer was made from. LRNN_ERR_MEMORY.
- * Since 0.1. */
+ * vocabularies and allocator of the one that the trainer was made from. LRNN_ERR_NUMERIC: an update
+ * has made a parameter NaN or infinite; LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_snapshot(lrnn_model **model, const lrnn_trainer *trainer);
 
 /* Overwrites one parameter, or with name NULL all of them in the order of the flat array.
@@ -384,7 +384,7 @@ LRNN_API lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequ
 
 /* Copies the outputs of the last forward: [B,T,O] or [B,O] as the head says, without a head
  * [B,T,D*R]. Steps behind a sequence's length are zero. capacity: room in floats.
- * LRNN_ERR_STATE: no forward yet; LRNN_ERR_TOO_SMALL. Since 0.1. */
+ * LRNN_ERR_STATE: no forward yet, or its backward is done; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
                                                lrnn_trainer *trainer);
 

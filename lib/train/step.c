@@ -25,6 +25,15 @@ lrnn_status lrnn_backward_init(lrnn_backward *backward, size_t struct_size)
                         sizeof(lrnn_backward), "lrnn_backward");
 }
 
+/* Before anything is changed: a result that could not be given. */
+static lrnn_status check_result(const lrnn_train_result *result)
+{
+    lrnn_train_result ignored;
+    return result == NULL ? LRNN_OK
+                          : options_read(&ignored, result, &default_result, sizeof default_result,
+                                         sizeof(lrnn_train_result), "lrnn_train_result");
+}
+
 /* Gives the caller as much of the result as his struct holds. */
 static void give_result(lrnn_train_result *result, const lrnn_train_result *all)
 {
@@ -83,7 +92,7 @@ static lrnn_status need_targets(double *weight, const lrnn_trainer *trainer,
     fpmode mode = fpmode_enter();
     lrnn_status status = head_check_targets(weight, trainer, s);
     fpmode_leave(mode);
-    if (status == LRNN_OK && !(*weight > 0)) {
+    if (status == LRNN_OK && *weight == 0 && trainer->options.reduction == LRNN_REDUCTION_MEAN) {
         status = error_set(LRNN_ERR_NUMERIC, "the weights of all items are zero: there is no loss");
     }
     return status;
@@ -123,6 +132,7 @@ static void commit(lrnn_trainer *trainer, carried *state, bool keep)
     } else {
         state->batch = 0;
     }
+    state->rows = trainer->sequences.batch;
 }
 
 static double reduction_scale(const lrnn_trainer *trainer, double weight)
@@ -254,6 +264,7 @@ lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
         return error_null("trainer");
     }
     lrnn_train_result all = default_result;
+    CHECK(check_result(result));
     CHECK(check_optimizer(trainer, optimizer));
     CHECK(open_window(trainer, sequences, &trainer->carry, true, &all.loss_weight));
     fpmode mode = fpmode_enter();
@@ -294,6 +305,7 @@ lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *s
     }
     lrnn_train_result all = default_result;
     bool loss = trainer->options.loss != LRNN_LOSS_NONE;
+    CHECK(check_result(result));
     CHECK(open_window(trainer, sequences, &trainer->evaluation, loss, &all.loss_weight));
     CHECK(look(trainer, &trainer->evaluation, PASS_EVALUATE, loss, &all));
     give_result(result, &all);
@@ -309,6 +321,7 @@ lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequences *se
         return error_null("trainer");
     }
     lrnn_train_result all = default_result;
+    CHECK(check_result(result));
     CHECK(open_window(trainer, sequences, &trainer->carry, false, &all.loss_weight));
     CHECK(look(trainer, &trainer->carry, PASS_TRAIN, has_targets(trainer, &trainer->sequences),
                &all));
@@ -364,6 +377,9 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
                          "loss_scale is %g, but the last forward had no loss; set "
                          "it to 0",
                          b->loss_scale);
+    }
+    if ((b->final_h != NULL || b->initial_h != NULL) && !network_is_recurrent(net)) {
+        return error_set(LRNN_ERR_INVALID, "final_h, initial_h: the model has no layers");
     }
     if ((b->final_c != NULL || b->initial_c != NULL) && !network_has_cell_state(net)) {
         return error_set(LRNN_ERR_INVALID, "final_c, initial_c: only LSTM layers have a c");

@@ -365,7 +365,7 @@ lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trai
         return status;
     }
     bool fresh = trainer->carry.batch == 0;
-    size_t rows = fresh ? trainer->options.batch : trainer->carry.batch;
+    size_t rows = trainer->carry.rows > 0 ? trainer->carry.rows : trainer->options.batch;
     copy_or_zero(h, fresh ? NULL : trainer->carry.h, carried_h_count(trainer, rows));
     copy_or_zero(c, fresh ? NULL : trainer->carry.c, carried_c_count(trainer, rows));
     return LRNN_OK;
@@ -383,6 +383,6 @@ lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const real *h, cons
     }
     copy_or_zero(trainer->carry.h, h, carried_h_count(trainer, batch));
     copy_or_zero(trainer->carry.c, c, carried_c_count(trainer, batch));
-    trainer->carry.batch = batch;
+    trainer->carry.batch = trainer->carry.rows = batch;
     return LRNN_OK;
 }

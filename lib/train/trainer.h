@@ -53,6 +53,7 @@ typedef struct head_run_space {
 typedef struct carried {
     real *h, *c;
     size_t batch; /* 0: at the start of a stream */
+    size_t rows;  /* of the last window or import; 0 before the first */
 } carried;
 
 /* Consecutive steps of a window whose activations are there together; all of them unless the
