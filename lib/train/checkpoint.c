@@ -2,8 +2,10 @@
  * state, and two tensors of numbers, "checkpoint.counters" (I64) and "checkpoint.rates" (F64),
  * whose places are fixed below. Loading reads everything into memory of its own first, so that a
  * file that turns out to be wrong half-way changes nothing. */
+#include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "base/utf8.h"
@@ -228,6 +230,56 @@ static lrnn_status mismatch(const safetensors *file, const char *what)
                      what);
 }
 
+/* Was the saved model of the trainer's architecture? */
+static lrnn_status check_architecture(const lrnn_checkpoint *all, const safetensors *file)
+{
+    const lrnn_model_options *ours = &all->trainer->net->options;
+    lrnn_model_options saved;
+    CHECK(model_options_from_file(&saved, file));
+    const struct {
+        const char *name;
+        size_t ours, saved;
+    } fields[] = {
+        {"vocab_size", ours->vocab_size, saved.vocab_size},
+        {"embedding_size", ours->embedding_size, saved.embedding_size},
+        {"feature_size", ours->feature_size, saved.feature_size},
+        {"hidden_size", ours->hidden_size, saved.hidden_size},
+        {"projection_size", ours->projection_size, saved.projection_size},
+        {"layers", ours->layers, saved.layers},
+        {"output_size", ours->output_size, saved.output_size},
+        {"cell", (size_t)ours->cell, (size_t)saved.cell},
+        {"head", (size_t)ours->head, (size_t)saved.head},
+        {"bidirectional", (size_t)ours->bidirectional, (size_t)saved.bidirectional},
+        {"bias", (size_t)ours->bias, (size_t)saved.bias},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (fields[i].ours != fields[i].saved) {
+            return error_set(
+                LRNN_ERR_INVALID, "%s: trainer: %s is %zu, that of the one that was saved %zu",
+                safetensors_name(file), fields[i].name, fields[i].ours, fields[i].saved);
+        }
+    }
+    return LRNN_OK;
+}
+
+/* Adam always has a first moment; of these two only some have one. */
+static bool differs_in_momentum(const lrnn_optimizer *optimizer, const safetensors *file)
+{
+    int32_t kind = optimizer->options.kind;
+    return (kind == LRNN_OPTIMIZER_SGD || kind == LRNN_OPTIMIZER_RMSPROP) &&
+           (optimizer->m != NULL) != (safetensors_find(file, "checkpoint.m") != NULL);
+}
+
+static lrnn_status check_rate(const safetensors *file, const char *what, double rate)
+{
+    if (!isfinite(rate) || rate < 0) {
+        return error_set(isfinite(rate) ? LRNN_ERR_FORMAT : LRNN_ERR_NUMERIC,
+                         "%s: %s: expected a finite number of at least 0, found %g",
+                         safetensors_name(file), what, rate);
+    }
+    return LRNN_OK;
+}
+
 /* Do the caller's objects fit the file? */
 static lrnn_status check_fit(const lrnn_checkpoint *all, const loaded *in, const safetensors *file)
 {
@@ -247,8 +299,17 @@ static lrnn_status check_fit(const lrnn_checkpoint *all, const loaded *in, const
     if (all->optimizer != NULL && n[COUNTER_KIND] != all->optimizer->options.kind) {
         return mismatch(file, "optimizer: another kind");
     }
+    if (all->optimizer != NULL && differs_in_momentum(all->optimizer, file)) {
+        return mismatch(file, "optimizer: other momentum");
+    }
     if (all->schedule != NULL && n[COUNTER_SCHEDULE_KIND] != all->schedule->options.kind) {
         return mismatch(file, "schedule: another kind");
+    }
+    if (all->optimizer != NULL) {
+        CHECK(check_rate(file, "learning rate of the optimizer", in->rates[RATE_OPTIMIZER]));
+    }
+    if (all->schedule != NULL) {
+        CHECK(check_rate(file, "learning rate of the schedule", in->rates[RATE_SCHEDULE]));
     }
     if (all->batches == NULL) {
         return LRNN_OK;
@@ -330,7 +391,7 @@ static void put_back(const lrnn_checkpoint *all, const loaded *in)
     copy_reals(trainer->parameters, in->parameters, trainer->net->parameter_count);
     copy_reals(trainer->carry.h, in->h, carried_h_count(trainer, batch));
     copy_reals(trainer->carry.c, in->c, carried_c_count(trainer, batch));
-    trainer->carry.batch = batch;
+    trainer->carry.batch = trainer->carry.rows = batch;
     trainer->windows = (uint64_t)n[COUNTER_WINDOWS];
     trainer->options.seed = (uint64_t)n[COUNTER_SEED];
     trainer->ready = trainer->answered = false;
@@ -369,6 +430,9 @@ lrnn_status lrnn_checkpoint_load(const lrnn_checkpoint *checkpoint, const char *
     const char *kind = safetensors_metadata(file, "lrnn.kind", NULL);
     if (kind == NULL || strcmp(kind, "checkpoint") != 0) {
         status = error_set(LRNN_ERR_FORMAT, "%s: not a checkpoint", path);
+    }
+    if (status == LRNN_OK) {
+        status = check_architecture(&all, file);
     }
     if (status == LRNN_OK) {
         status = get_numbers(&in, file);

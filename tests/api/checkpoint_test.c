@@ -1,0 +1,515 @@
+/* Checkpoints: training that was stopped goes on with the same bits, and what does not fit changes
+ * nothing. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../support/expect.h"
+#include "../support/safetensors_bytes.h"
+#include "../support/scratch.h"
+#include "lrnn.h"
+
+enum { TOKENS = 400, V = 7, B = 4, T = 5 };
+
+/* Everything that a checkpoint holds, and how it is made. */
+typedef struct plan {
+    lrnn_model_options model;
+    lrnn_trainer_options trainer;
+    lrnn_optimizer_options optimizer;
+    lrnn_schedule_options schedule;
+    lrnn_batches_options batches;
+    size_t tokens;
+} plan;
+
+typedef struct run {
+    lrnn_model *model;
+    lrnn_checkpoint all;
+} run;
+
+static plan usual(void)
+{
+    plan p;
+    EXPECT_OK(lrnn_model_options_init(&p.model, sizeof p.model));
+    EXPECT_OK(lrnn_trainer_options_init(&p.trainer, sizeof p.trainer));
+    EXPECT_OK(lrnn_optimizer_options_init(&p.optimizer, sizeof p.optimizer));
+    EXPECT_OK(lrnn_schedule_options_init(&p.schedule, sizeof p.schedule));
+    EXPECT_OK(lrnn_batches_options_init(&p.batches, sizeof p.batches));
+    p.model.vocab_size = V;
+    p.model.embedding_size = 6;
+    p.model.hidden_size = 9;
+    p.model.layers = 2;
+    p.model.dropout = 0.3;
+    p.trainer.batch = p.batches.batch = B;
+    p.trainer.steps = p.batches.steps = T;
+    p.trainer.clip_norm = 1;
+    p.trainer.seed = 5;
+    p.schedule.kind = LRNN_SCHEDULE_EXPONENTIAL;
+    p.schedule.factor = 0.99;
+    p.schedule.learning_rate = 0.02;
+    p.tokens = TOKENS;
+    return p;
+}
+
+static run start(const plan *p)
+{
+    int32_t tokens[TOKENS];
+    for (int i = 0; i < TOKENS; i++) {
+        tokens[i] = (i * i + i / 3) % V;
+    }
+    run r;
+    EXPECT_OK(lrnn_checkpoint_init(&r.all, sizeof r.all));
+    EXPECT_OK(lrnn_model_create(&r.model, &p->model));
+    EXPECT_OK(lrnn_trainer_create(&r.all.trainer, r.model, &p->trainer));
+    EXPECT_OK(lrnn_optimizer_create(&r.all.optimizer, lrnn_model_parameter_count(r.model),
+                                    &p->optimizer));
+    EXPECT_OK(lrnn_schedule_create(&r.all.schedule, &p->schedule));
+    EXPECT_OK(lrnn_batches_create(&r.all.batches, tokens, p->tokens, &p->batches));
+    return r;
+}
+
+static void finish(run *r)
+{
+    lrnn_batches_destroy(r->all.batches);
+    lrnn_schedule_destroy(r->all.schedule);
+    lrnn_optimizer_destroy(r->all.optimizer);
+    lrnn_trainer_destroy(r->all.trainer);
+    lrnn_model_destroy(r->model);
+}
+
+/* The loss of the last window. */
+static double advance(run *r, int steps)
+{
+    lrnn_sequences window;
+    lrnn_train_result result;
+    EXPECT_OK(lrnn_sequences_init(&window, sizeof window));
+    EXPECT_OK(lrnn_train_result_init(&result, sizeof result));
+    for (int i = 0; i < steps; i++) {
+        if (lrnn_batches_next(r->all.batches, &window) == LRNN_END) {
+            EXPECT_OK(lrnn_trainer_reset_state(r->all.trainer));
+            EXPECT_OK(lrnn_batches_next(r->all.batches, &window));
+        }
+        EXPECT_OK(lrnn_optimizer_set_learning_rate(r->all.optimizer,
+                                                   lrnn_schedule_learning_rate(r->all.schedule)));
+        EXPECT_OK(lrnn_trainer_step(r->all.trainer, r->all.optimizer, &window, &result));
+        EXPECT_OK(lrnn_schedule_advance(r->all.schedule));
+        EXPECT_OK(lrnn_schedule_report(r->all.schedule, 2 + sin(i)));
+    }
+    return result.loss_sum;
+}
+
+static void expect_same_run(const run *a, const run *b)
+{
+    lrnn_model *x, *y;
+    EXPECT_OK(lrnn_trainer_snapshot(&x, a->all.trainer));
+    EXPECT_OK(lrnn_trainer_snapshot(&y, b->all.trainer));
+    expect_same_parameters(x, y);
+    lrnn_model_destroy(x);
+    lrnn_model_destroy(y);
+    float h[2][2 * 2 * B * 9] = {{0}};
+    EXPECT_OK(lrnn_trainer_export_state(h[0], NULL, a->all.trainer));
+    EXPECT_OK(lrnn_trainer_export_state(h[1], NULL, b->all.trainer));
+    assert_memory_equal(h[0], h[1], sizeof h[0]);
+    assert_int_equal(lrnn_optimizer_updates(a->all.optimizer),
+                     lrnn_optimizer_updates(b->all.optimizer));
+    assert_true(lrnn_optimizer_learning_rate(a->all.optimizer) ==
+                lrnn_optimizer_learning_rate(b->all.optimizer));
+    assert_true(lrnn_schedule_learning_rate(a->all.schedule) ==
+                lrnn_schedule_learning_rate(b->all.schedule));
+    assert_int_equal(lrnn_batches_position(a->all.batches), lrnn_batches_position(b->all.batches));
+}
+
+/* ---- there and back ---- */
+
+/* 61 steps in one go, and 30 of them, a file, and the rest with another number of threads, another
+ * seed and other first parameters, which the file replaces. */
+static void expect_resumed(const plan *p, size_t threads)
+{
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "checkpoint");
+    plan other = *p;
+    other.trainer.threads = threads;
+    other.trainer.seed = 77;
+    other.model.seed = 88;
+    run whole = start(p), half = start(p), resumed = start(&other);
+    double loss = advance(&whole, 61);
+    advance(&half, 30);
+    EXPECT_OK(lrnn_checkpoint_save(&half.all, path, NULL));
+    advance(&resumed, 7);
+    EXPECT_OK(lrnn_checkpoint_load(&resumed.all, path));
+    expect_same_run(&resumed, &half);
+    assert_true(advance(&resumed, 31) == loss);
+    expect_same_run(&resumed, &whole);
+    assert_true(advance(&half, 31) == loss); /* saving disturbs nothing */
+    expect_same_run(&half, &whole);
+    finish(&whole);
+    finish(&half);
+    finish(&resumed);
+    scratch_destroy(&folder);
+}
+
+static void a_resumed_run_ends_with_the_same_bits(void **state)
+{
+    (void)state;
+    for (int32_t kind = LRNN_OPTIMIZER_SGD; kind <= LRNN_OPTIMIZER_ADAMW; kind++) {
+        plan p = usual();
+        p.optimizer.kind = kind;
+        p.optimizer.momentum = 0.9;
+        p.schedule.kind = kind; /* as many of them */
+        p.schedule.period = 9;
+        p.schedule.patience = 2;
+        p.model.cell = kind == LRNN_OPTIMIZER_SGD ? LRNN_CELL_GRU : LRNN_CELL_LSTM;
+        p.batches.order = kind % 2;
+        p.trainer.carry_state = kind != LRNN_OPTIMIZER_ADAM;
+        expect_resumed(&p, 1 + (size_t)kind % 2);
+    }
+}
+
+static void what_is_not_in_the_struct_is_left_alone(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "checkpoint");
+    plan p = usual();
+    run saved = start(&p), other = start(&p);
+    advance(&saved, 10);
+    advance(&other, 3);
+    EXPECT_OK(lrnn_checkpoint_save(&saved.all, path, NULL));
+    lrnn_checkpoint alone;
+    EXPECT_OK(lrnn_checkpoint_init(&alone, sizeof alone));
+    alone.trainer = other.all.trainer;
+    EXPECT_OK(lrnn_checkpoint_load(&alone, path));
+    assert_int_equal(lrnn_optimizer_updates(other.all.optimizer), 3);
+    assert_int_equal(lrnn_batches_position(other.all.batches), 3);
+    lrnn_model *x, *y;
+    EXPECT_OK(lrnn_trainer_snapshot(&x, saved.all.trainer));
+    EXPECT_OK(lrnn_trainer_snapshot(&y, other.all.trainer));
+    expect_same_parameters(x, y);
+    lrnn_model_destroy(x);
+    lrnn_model_destroy(y);
+    finish(&saved);
+    finish(&other);
+    scratch_destroy(&folder);
+}
+
+static void a_checkpoint_is_a_model_file_too(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "checkpoint");
+    plan p = usual();
+    run r = start(&p);
+    advance(&r, 3);
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, "note"));
+    lrnn_model *loaded, *now;
+    EXPECT_OK(lrnn_model_load(&loaded, path, NULL));
+    EXPECT_OK(lrnn_trainer_snapshot(&now, r.all.trainer));
+    expect_same_parameters(loaded, now);
+    lrnn_model_options a, b;
+    EXPECT_OK(lrnn_model_options_init(&a, sizeof a));
+    EXPECT_OK(lrnn_model_options_init(&b, sizeof b));
+    EXPECT_OK(lrnn_model_get_options(&a, loaded));
+    EXPECT_OK(lrnn_model_get_options(&b, now));
+    assert_memory_equal(&a, &b, sizeof a);
+    lrnn_model_destroy(loaded);
+    lrnn_model_destroy(now);
+    finish(&r);
+    scratch_destroy(&folder);
+}
+
+static void a_note_is_kept_with_it(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "checkpoint");
+    const char *missing = scratch_path(&folder, "missing");
+    const char *note = "epoch 3, \"best\" \xc3\xa9\n";
+    plan p = usual();
+    run r = start(&p);
+    char text[32];
+    size_t length = 77;
+    EXPECT_FAILURE(lrnn_checkpoint_read_note(text, sizeof text, &length, missing), LRNN_ERR_IO,
+                   missing);
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, note));
+    EXPECT_OK(lrnn_checkpoint_read_note(NULL, 0, &length, path));
+    assert_int_equal(length, strlen(note));
+    memset(text, 'x', sizeof text);
+    EXPECT_FAILURE(lrnn_checkpoint_read_note(text, length, &length, path), LRNN_ERR_TOO_SMALL,
+                   "note", "19 bytes", "room for 19");
+    assert_true(text[0] == 'x' && length == strlen(note));
+    EXPECT_OK(lrnn_checkpoint_read_note(text, length + 1, &length, path));
+    assert_string_equal(text, note);
+    EXPECT_FAILURE(lrnn_checkpoint_read_note(text, sizeof text, NULL, path), LRNN_ERR_INVALID,
+                   "length is NULL");
+    EXPECT_FAILURE(lrnn_checkpoint_read_note(NULL, 1, &length, path), LRNN_ERR_INVALID,
+                   "note is NULL");
+    EXPECT_FAILURE(lrnn_checkpoint_read_note(text, sizeof text, &length, NULL), LRNN_ERR_INVALID,
+                   "path is NULL");
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, NULL));
+    EXPECT_FAILURE(lrnn_checkpoint_read_note(text, sizeof text, &length, path), LRNN_ERR_NOT_FOUND,
+                   path, "no note");
+    assert_string_equal(text, note);
+    FILE *damaged = fopen(path, "wb");
+    assert_non_null(damaged);
+    assert_int_equal(fclose(damaged), 0);
+    EXPECT_FAILURE(lrnn_checkpoint_read_note(text, sizeof text, &length, path), LRNN_ERR_FORMAT,
+                   path);
+    finish(&r);
+    scratch_destroy(&folder);
+}
+
+/* ---- what is refused ---- */
+
+static void what_cannot_be_saved_leaves_the_old_file(void **state)
+{
+    (void)state;
+    EXPECT_SIZE_RULES(lrnn_checkpoint);
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "checkpoint");
+    const char *nested = scratch_path(&folder, "no/such");
+    plan p = usual();
+    run r = start(&p);
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, "old"));
+    size_t before_length, after_length;
+    unsigned char *before = file_bytes(&before_length, path);
+    advance(&r, 1);
+    EXPECT_FAILURE(lrnn_checkpoint_save(&r.all, nested, NULL), LRNN_ERR_IO, nested);
+    EXPECT_FAILURE(lrnn_checkpoint_save(&r.all, path, "\xff"), LRNN_ERR_INVALID, "note", "UTF-8");
+    EXPECT_FAILURE(lrnn_checkpoint_save(&r.all, NULL, NULL), LRNN_ERR_INVALID, "path is NULL");
+    EXPECT_FAILURE(lrnn_checkpoint_save(NULL, path, NULL), LRNN_ERR_INVALID,
+                   "lrnn_checkpoint is NULL");
+    EXPECT_SIZE_CHECKED(&r.all, lrnn_checkpoint, lrnn_checkpoint_save(&r.all, path, NULL));
+    lrnn_checkpoint none = r.all;
+    none.trainer = NULL;
+    EXPECT_FAILURE(lrnn_checkpoint_save(&none, path, NULL), LRNN_ERR_INVALID, "trainer is NULL");
+    lrnn_optimizer *other;
+    EXPECT_OK(lrnn_optimizer_create(&other, 3, NULL));
+    none = r.all;
+    none.optimizer = other;
+    EXPECT_FAILURE(lrnn_checkpoint_save(&none, path, NULL), LRNN_ERR_INVALID, "optimizer", "for 3");
+    unsigned char *after = file_bytes(&after_length, path);
+    assert_int_equal(before_length, after_length);
+    assert_memory_equal(before, after, before_length);
+    assert_int_equal(scratch_files(&folder, false), 1);
+    free(before);
+    free(after);
+    lrnn_optimizer_destroy(other);
+    finish(&r);
+    scratch_destroy(&folder);
+}
+
+/* A run of this plan refuses the file and goes on as one that never saw it. */
+static void refuse_load(const plan *p, const char *path, lrnn_status status,
+                        const char *const *words, int line)
+{
+    run tried = start(p), spared = start(p);
+    advance(&tried, 2);
+    advance(&spared, 2);
+    lrnn_allocator_init(NULL, 0);
+    expect_failure_at(lrnn_checkpoint_load(&tried.all, path), status, words, "lrnn_checkpoint_load",
+                      __FILE__, line);
+    expect_same_run(&tried, &spared);
+    advance(&tried, 2);
+    advance(&spared, 2);
+    expect_same_run(&tried, &spared);
+    finish(&tried);
+    finish(&spared);
+}
+
+#define REFUSE(status, change, ...)                                                                \
+    do {                                                                                           \
+        plan p = usual();                                                                          \
+        change;                                                                                    \
+        refuse_load(&p, path, status, (const char *const[]){__VA_ARGS__, NULL}, __LINE__);         \
+    } while (0)
+
+#define MISFIT(change, ...) REFUSE(LRNN_ERR_INVALID, change, path, __VA_ARGS__)
+
+static void objects_that_do_not_fit_are_named(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path(&folder, "checkpoint"));
+    plan saved = usual();
+    run r = start(&saved);
+    advance(&r, 5);
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, NULL));
+    finish(&r);
+    MISFIT(p.model.hidden_size = 8, "trainer", "hidden_size is 8", "9");
+    MISFIT(p.model.embedding_size = 5, "trainer", "embedding_size is 5", "6");
+    MISFIT(p.model.vocab_size = 8, "trainer", "vocab_size is 8", "7");
+    MISFIT(p.model.output_size = 9, "trainer", "output_size is 9", "7");
+    MISFIT(p.model.layers = 1, "trainer", "layers is 1", "2");
+    MISFIT(p.model.bias = 0, "trainer", "bias is 0", "1");
+    MISFIT(p.model.projection_size = 4, "trainer", "projection_size is 4", "0");
+    MISFIT(p.model.cell = LRNN_CELL_GRU, "trainer", "cell is 3", "2");
+    MISFIT(p.model.bidirectional = 1, "trainer", "bidirectional is 1", "0");
+    MISFIT(p.trainer.batch = p.batches.batch = B - 1, "trainer", "batch");
+    MISFIT(p.optimizer.kind = LRNN_OPTIMIZER_ADAMW, "optimizer", "kind");
+    MISFIT(p.schedule.kind = LRNN_SCHEDULE_STEP, "schedule", "kind");
+    MISFIT(p.batches.batch = B - 1; p.trainer.carry_state = 0, "batches", "batch");
+    MISFIT(p.batches.steps = T - 1, "batches", "steps");
+    MISFIT(p.batches.order = LRNN_BATCHES_ROWS, "batches", "order");
+    MISFIT(p.tokens = TOKENS / 2, "batches", "tokens");
+    scratch_destroy(&folder);
+}
+
+static void another_momentum_does_not_fit(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path(&folder, "checkpoint"));
+    for (int momentum = 0; momentum <= 1; momentum++) {
+        plan saved = usual();
+        saved.optimizer.kind = LRNN_OPTIMIZER_SGD;
+        saved.optimizer.momentum = momentum * 0.5;
+        run r = start(&saved);
+        EXPECT_OK(lrnn_checkpoint_save(&r.all, path, NULL));
+        finish(&r);
+        MISFIT(p.optimizer.kind = LRNN_OPTIMIZER_SGD;
+               p.optimizer.momentum = 0.5 - momentum * 0.5, "optimizer", "momentum");
+    }
+    scratch_destroy(&folder);
+}
+
+static void what_was_not_saved_is_missed(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "checkpoint");
+    static const char *const words[] = {"no optimizer", "no schedule", "no batches"};
+    for (int i = 0; i < 3; i++) {
+        plan p = usual();
+        run r = start(&p);
+        lrnn_checkpoint part = r.all;
+        part.optimizer = i == 0 ? NULL : part.optimizer;
+        part.schedule = i == 1 ? NULL : part.schedule;
+        part.batches = i == 2 ? NULL : part.batches;
+        EXPECT_OK(lrnn_checkpoint_save(&part, path, NULL));
+        finish(&r);
+        refuse_load(&p, path, LRNN_ERR_INVALID, (const char *const[]){path, words[i], NULL},
+                    __LINE__);
+    }
+    scratch_destroy(&folder);
+}
+
+static void files_that_are_no_checkpoint_are_refused(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    char path[512], missing[512];
+    snprintf(path, sizeof path, "%s", scratch_path(&folder, "file"));
+    snprintf(missing, sizeof missing, "%s", scratch_path(&folder, "missing"));
+    plan usual_plan = usual();
+    refuse_load(&usual_plan, missing, LRNN_ERR_IO, (const char *const[]){missing, NULL}, __LINE__);
+    run r = start(&usual_plan);
+    EXPECT_OK(lrnn_model_save(r.model, path));
+    REFUSE(LRNN_ERR_FORMAT, (void)p, path, "not a checkpoint");
+    FILE *damaged = fopen(path, "wb");
+    assert_non_null(damaged);
+    assert_int_equal(fclose(damaged), 0);
+    REFUSE(LRNN_ERR_FORMAT, (void)p, path);
+    EXPECT_FAILURE(lrnn_checkpoint_load(&r.all, NULL), LRNN_ERR_INVALID, "path is NULL");
+    EXPECT_FAILURE(lrnn_checkpoint_load(NULL, path), LRNN_ERR_INVALID, "lrnn_checkpoint is NULL");
+    EXPECT_SIZE_CHECKED(&r.all, lrnn_checkpoint, lrnn_checkpoint_load(&r.all, path));
+    lrnn_checkpoint none = r.all;
+    none.trainer = NULL;
+    EXPECT_FAILURE(lrnn_checkpoint_load(&none, path), LRNN_ERR_INVALID, "trainer is NULL");
+    finish(&r);
+    scratch_destroy(&folder);
+}
+
+/* ---- files that were changed ---- */
+
+/* Where a tensor's bytes begin. */
+static size_t data_of(const unsigned char *bytes, size_t length, const char *name)
+{
+    uint64_t header;
+    memcpy(&header, bytes, sizeof header);
+    char *text = malloc(header + 1), key[64];
+    assert_non_null(text);
+    assert_true(header < length);
+    memcpy(text, bytes + 8, header);
+    text[header] = '\0';
+    snprintf(key, sizeof key, "\"%s\":{", name);
+    const char *at = strstr(text, key);
+    assert_non_null(at);
+    at = strstr(at, "data_offsets\":[");
+    assert_non_null(at);
+    size_t offset = 8 + header + strtoul(at + strlen("data_offsets\":["), NULL, 10);
+    free(text);
+    return offset;
+}
+
+static void write_file(const char *path, const unsigned char *bytes, size_t length)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void numbers_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static const float not_a_number = NAN;
+    static const double rates[] = {(double)NAN, -1};
+    scratch folder = scratch_create();
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path(&folder, "checkpoint"));
+    plan saved = usual();
+    run r = start(&saved);
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, NULL));
+    finish(&r);
+    size_t length;
+    unsigned char *bytes = file_bytes(&length, path), kept[8];
+    size_t weight = data_of(bytes, length, "head.weight");
+    memcpy(kept, bytes + weight, 4);
+    memcpy(bytes + weight, &not_a_number, 4);
+    write_file(path, bytes, length);
+    REFUSE(LRNN_ERR_NUMERIC, (void)p, path, "head.weight", "value 0");
+    memcpy(bytes + weight, kept, 4);
+    static const char *const names[] = {"rate of the optimizer", "rate of the schedule"};
+    for (size_t i = 0; i < 4; i++) {
+        size_t at = data_of(bytes, length, "checkpoint.rates") + 8 * (i / 2);
+        memcpy(kept, bytes + at, 8);
+        memcpy(bytes + at, &rates[i % 2], 8);
+        write_file(path, bytes, length);
+        REFUSE(i % 2 == 0 ? LRNN_ERR_NUMERIC : LRNN_ERR_FORMAT, (void)p, path, names[i / 2]);
+        memcpy(bytes + at, kept, 8);
+    }
+    unsigned char *format = bytes + 8;
+    while (memcmp(format, "lrnn.format\":\"1", 15) != 0) {
+        format++;
+    }
+    format[14] = '2';
+    write_file(path, bytes, length);
+    REFUSE(LRNN_ERR_UNSUPPORTED, (void)p, path, "format '2'");
+    free(bytes);
+    scratch_destroy(&folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_resumed_run_ends_with_the_same_bits),
+        cmocka_unit_test(what_is_not_in_the_struct_is_left_alone),
+        cmocka_unit_test(a_checkpoint_is_a_model_file_too),
+        cmocka_unit_test(a_note_is_kept_with_it),
+        cmocka_unit_test(what_cannot_be_saved_leaves_the_old_file),
+        cmocka_unit_test(objects_that_do_not_fit_are_named),
+        cmocka_unit_test(another_momentum_does_not_fit),
+        cmocka_unit_test(what_was_not_saved_is_missed),
+        cmocka_unit_test(files_that_are_no_checkpoint_are_refused),
+        cmocka_unit_test(numbers_that_cannot_be_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
