@@ -27,7 +27,7 @@ static panel panels[PANELS] = {
     {.title = "training", .axis = "T, steps of a window", .values = {4, 8, 16, 32, 64, 128, 256}},
     {.title = "training", .axis = "B, rows of a window", .values = {1, 2, 4, 8, 16, 32, 64, 128}},
     {.title = "training", .axis = "H, hidden size", .values = {16, 32, 64, 128, 256, 512}},
-    {.title = "training", .axis = "V, vocabulary", .values = {100, 400, 1600, 6400, 25600, 51200}},
+    {.title = "training", .axis = "V, vocabulary", .values = {100, 400, 1600, 6400, 25600, 102400}},
     {.title = "beam search", .axis = "width", .values = {1, 2, 4, 8, 16, 32, 64}},
 };
 

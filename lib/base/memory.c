@@ -80,7 +80,9 @@ void *memory_allocate(const lrnn_allocator *allocator, size_t count, size_t size
                   count, size);
         return NULL;
     }
-    unsigned char *raw = allocator->allocate(allocator->user, total);
+    /* calloc knows which memory is fresh from the system, and zero as it is. */
+    bool own = allocator->allocate == default_allocate;
+    unsigned char *raw = own ? calloc(1, total) : allocator->allocate(allocator->user, total);
     if (raw == NULL) {
         error_set(LRNN_ERR_MEMORY, "%s: no memory for %zu bytes", what, bytes);
         return NULL;
@@ -90,7 +92,9 @@ void *memory_allocate(const lrnn_allocator *allocator, size_t count, size_t size
     unsigned char *pointer = raw + sizeof(block_header) + skip;
     block_header header = {raw};
     memcpy(pointer - sizeof header, &header, sizeof header);
-    memset(pointer, 0, bytes);
+    if (!own) {
+        memset(pointer, 0, bytes);
+    }
     return pointer;
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "base/options.h"
+#include "kernels/kernels.h"
 #include "text/vocab.h"
 
 /* ---- making and destroying ---- */
@@ -61,8 +62,16 @@ lrnn_status network_check_finite(const network *net, const real *parameters)
 {
     for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
+        const real *values = parameters + tensor->offset;
+        /* The sum of squares, in double, is finite if all are; otherwise we look at each. */
+        fpmode mode = fpmode_enter();
+        double sum = kernels()->dot(values, values, tensor->count);
+        fpmode_leave(mode);
+        if (isfinite(sum)) {
+            continue;
+        }
         for (size_t k = 0; k < tensor->count; k++) {
-            if (!isfinite(parameters[tensor->offset + k])) {
+            if (!isfinite(values[k])) {
                 return error_set(LRNN_ERR_NUMERIC, "%s: value %zu is not finite", tensor->name, k);
             }
         }
