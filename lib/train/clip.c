@@ -85,6 +85,7 @@ __attribute__((noinline)) static double clip_together(lrnn_trainer *const *train
 {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
+        gradient_zero_frozen(trainers[i]); /* whatever the caller wrote there */
         sum += gradient_square_sum(trainers[i]);
     }
     double norm = sqrt(sum), factor = isfinite(norm) ? clip_factor(norm, max_norm) : 1;

@@ -550,6 +550,10 @@ static void a_frozen_parameter_counts_nowhere(void **state)
         sum += (double)gradients[k] * (double)gradients[k];
     }
     expect_near(result.gradient_norm, sqrt(sum), 1e-6);
+    gradients[frozen.offset] = 1000; /* what a caller writes there does not count either */
+    double norm;
+    EXPECT_OK(lrnn_trainers_clip_norm(&trainer, 1, 0, &norm));
+    expect_near(norm, sqrt(sum), 1e-6);
     lrnn_model *after;
     EXPECT_OK(lrnn_trainer_snapshot(&after, trainer));
     float *x = parameters_of(pair.model, &count), *y = parameters_of(after, &count);
