@@ -8,6 +8,7 @@ values float32 holds exactly. PyTorch computes in float64, the runs of 50 steps 
 stored as float32.
 """
 
+import itertools
 import pathlib
 
 import numpy
@@ -128,9 +129,8 @@ def grid(path, cells, projections):
             for layers in (1, 2, 3):
                 for bias in (1, 0):
                     for uneven in (0, 1):
-                        for projection in projections:
-                            head = HEADS[(turn + turn // 4) % 4]
-                            inputs = INPUTS[(turn + 2 * (turn // 4) + bidirectional) % 4]
+                        for projection, head in itertools.product(projections, HEADS):
+                            inputs = INPUTS[(turn + turn // 4 + bidirectional) % 4]
                             turn += 1
                             found = window(cell, layers, bidirectional, bias, uneven, head, inputs, projection)
                             for name, value in found.items():
