@@ -19,10 +19,12 @@ enum { B = 3, T = 5, V = 7, E = 4, F = 2, H = 4, O = 6, STATE = 6 * B * H, ROOM 
 
 static const int32_t lengths[B] = {3, 5, 2};
 
+enum { EMBEDDING, ONE_HOT, FEATURES, BOTH };
+
 typedef struct setting {
     int32_t cell, bidirectional, bias, uneven, head, projection;
     size_t layers;
-    enum { EMBEDDING, ONE_HOT, FEATURES, BOTH } inputs;
+    int inputs;
 } setting;
 
 typedef struct net {
