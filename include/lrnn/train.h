@@ -347,7 +347,9 @@ LRNN_API lrnn_status lrnn_trainer_reset_evaluation(lrnn_trainer *trainer);
 LRNN_API lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer);
 
 /* Copies the carried state, h [L*D,B,R] and c [L*D,B,H] with the B of the last window (of
- * options.batch before the first), out and in; c as in lrnn_state_export. What is imported is the
+ * options.batch before the first), out and in; c as in lrnn_state_export. What is exported after a
+ * window is the state in which it ended, with carry_state 0 too, although the next window does not
+ * start there then: an encoder's final state, for a decoder to begin in. What is imported is the
  * initial state of the next window, of `batch` rows; what is left out of it is zero.
  * LRNN_ERR_INVALID: batch is 0 or above options.batch, or as lrnn_state_export. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_export_state(float *h, float *c, const lrnn_trainer *trainer);

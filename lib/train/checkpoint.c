@@ -34,6 +34,7 @@ enum {
     COUNTER_PASS,
     COUNTER_MIXING,
     COUNTER_BATCHES_SEED,
+    COUNTER_ROWS,
     COUNTERS
 };
 
@@ -74,6 +75,7 @@ static void gather_numbers(const lrnn_checkpoint *all, int64_t *counters, double
     counters[COUNTER_WINDOWS] = (int64_t)trainer->windows;
     counters[COUNTER_SEED] = (int64_t)trainer->options.seed;
     counters[COUNTER_CARRIED] = (int64_t)trainer->carry.batch;
+    counters[COUNTER_ROWS] = (int64_t)trainer->carry.rows;
     if (all->optimizer != NULL) {
         counters[COUNTER_HAS] |= HAS_OPTIMIZER;
         counters[COUNTER_KIND] = all->optimizer->options.kind;
@@ -115,7 +117,7 @@ static lrnn_status describe(safetensors_writer *writer, const lrnn_checkpoint *a
                             const int64_t *counters, const double *rates, const char *note)
 {
     const lrnn_trainer *trainer = all->trainer;
-    size_t rows = trainer->carry.batch;
+    size_t rows = trainer->carry.rows;
     size_t counter_count = COUNTERS, rate_count = RATES;
     lrnn_status status = model_describe(writer, trainer->model, trainer->parameters, "checkpoint");
     if (status == LRNN_OK) {
@@ -284,8 +286,12 @@ static lrnn_status check_rate(const safetensors *file, const char *what, double 
 static lrnn_status check_fit(const lrnn_checkpoint *all, const loaded *in, const safetensors *file)
 {
     const int64_t *n = in->counters;
-    if (n[COUNTER_CARRIED] < 0 || (size_t)n[COUNTER_CARRIED] > all->trainer->options.batch) {
+    if (n[COUNTER_ROWS] < 0 || (size_t)n[COUNTER_ROWS] > all->trainer->options.batch) {
         return mismatch(file, "trainer: batch is smaller");
+    }
+    if (n[COUNTER_CARRIED] != 0 && n[COUNTER_CARRIED] != n[COUNTER_ROWS]) {
+        return error_set(LRNN_ERR_FORMAT, "%s: the rows of the carried state are damaged",
+                         safetensors_name(file));
     }
     if (all->optimizer != NULL && !(n[COUNTER_HAS] & HAS_OPTIMIZER)) {
         return error_set(LRNN_ERR_INVALID, "%s: holds no optimizer", safetensors_name(file));
@@ -333,7 +339,7 @@ static lrnn_status check_fit(const lrnn_checkpoint *all, const loaded *in, const
 static void lay_out(loaded *in, const lrnn_checkpoint *all, arena *from)
 {
     const lrnn_trainer *trainer = all->trainer;
-    size_t rows = (size_t)in->counters[COUNTER_CARRIED];
+    size_t rows = (size_t)in->counters[COUNTER_ROWS];
     in->parameters = arena_take(from, trainer->net->parameter_count, sizeof(real));
     in->h = arena_take(from, carried_h_count(trainer, rows), sizeof(real));
     if (trainer->carry.c != NULL) {
@@ -350,7 +356,7 @@ static void lay_out(loaded *in, const lrnn_checkpoint *all, arena *from)
 static lrnn_status get_tensors(loaded *in, const lrnn_checkpoint *all, const safetensors *file)
 {
     const lrnn_trainer *trainer = all->trainer;
-    size_t rows = (size_t)in->counters[COUNTER_CARRIED];
+    size_t rows = (size_t)in->counters[COUNTER_ROWS];
     arena pieces = {0};
     lay_out(in, all, &pieces);
     lrnn_status status = arena_allocate(&pieces, &trainer->allocator, "checkpoint");
@@ -387,11 +393,12 @@ static void put_back(const lrnn_checkpoint *all, const loaded *in)
 {
     lrnn_trainer *trainer = all->trainer;
     const int64_t *n = in->counters;
-    size_t batch = (size_t)n[COUNTER_CARRIED];
+    size_t rows = (size_t)n[COUNTER_ROWS];
     copy_reals(trainer->parameters, in->parameters, trainer->net->parameter_count);
-    copy_reals(trainer->carry.h, in->h, carried_h_count(trainer, batch));
-    copy_reals(trainer->carry.c, in->c, carried_c_count(trainer, batch));
-    trainer->carry.batch = trainer->carry.rows = batch;
+    copy_reals(trainer->carry.h, in->h, carried_h_count(trainer, rows));
+    copy_reals(trainer->carry.c, in->c, carried_c_count(trainer, rows));
+    trainer->carry.batch = (size_t)n[COUNTER_CARRIED];
+    trainer->carry.rows = rows;
     trainer->windows = (uint64_t)n[COUNTER_WINDOWS];
     trainer->options.seed = (uint64_t)n[COUNTER_SEED];
     trainer->ready = trainer->answered = false;

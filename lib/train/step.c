@@ -125,14 +125,13 @@ static lrnn_status open_window(lrnn_trainer *trainer, const lrnn_sequences *give
 
 static void commit(lrnn_trainer *trainer, carried *state, bool keep)
 {
-    if (keep) {
-        carried old = *state;
-        *state = trainer->pending;
-        trainer->pending = old;
-    } else {
-        state->batch = 0;
-    }
+    carried old = *state;
+    *state = trainer->pending;
+    trainer->pending = old;
     state->rows = trainer->sequences.batch;
+    if (!keep) {
+        state->batch = 0; /* it can be exported, but the next window starts at zero */
+    }
 }
 
 static double reduction_scale(const lrnn_trainer *trainer, double weight)

@@ -316,12 +316,25 @@ lrnn_status lrnn_trainer_get_gradients(real **gradients, size_t *count, lrnn_tra
 
 /* ---- carried state ---- */
 
+/* `to` NULL: nothing; `from` NULL: zeros. */
+static void copy_or_zero(real *to, const real *from, size_t count)
+{
+    if (to != NULL && from != NULL) {
+        memcpy(to, from, count * sizeof(real));
+    } else if (to != NULL) {
+        memset(to, 0, count * sizeof(real));
+    }
+}
+
 lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer)
 {
     if (trainer == NULL) {
         return error_null("trainer");
     }
-    trainer->carry.batch = 0;
+    carried *state = &trainer->carry;
+    state->batch = 0;
+    copy_or_zero(state->h, NULL, carried_h_count(trainer, state->rows));
+    copy_or_zero(state->c, NULL, carried_c_count(trainer, state->rows));
     return LRNN_OK;
 }
 
@@ -348,24 +361,14 @@ static lrnn_status check_exchange(const real *h, const real *c, const lrnn_train
     return LRNN_OK;
 }
 
-/* `to` NULL: nothing; `from` NULL: zeros. */
-static void copy_or_zero(real *to, const real *from, size_t count)
-{
-    if (to != NULL && from != NULL) {
-        memcpy(to, from, count * sizeof(real));
-    } else if (to != NULL) {
-        memset(to, 0, count * sizeof(real));
-    }
-}
-
 lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trainer)
 {
     lrnn_status status = check_exchange(h, c, trainer);
     if (status != LRNN_OK) {
         return status;
     }
-    bool fresh = trainer->carry.batch == 0;
-    size_t rows = trainer->carry.rows > 0 ? trainer->carry.rows : trainer->options.batch;
+    bool fresh = trainer->carry.rows == 0;
+    size_t rows = fresh ? trainer->options.batch : trainer->carry.rows;
     copy_or_zero(h, fresh ? NULL : trainer->carry.h, carried_h_count(trainer, rows));
     copy_or_zero(c, fresh ? NULL : trainer->carry.c, carried_c_count(trainer, rows));
     return LRNN_OK;

@@ -52,8 +52,8 @@ typedef struct head_run_space {
 /* h [L*D,B,R] and c [L*D,B,H] of every layer, with B = batch. */
 typedef struct carried {
     real *h, *c;
-    size_t batch; /* 0: at the start of a stream */
-    size_t rows;  /* of the last window or import; 0 before the first */
+    size_t batch; /* 0: the next window starts at zero, whatever h and c are */
+    size_t rows;  /* of h and c: of the last window or import; 0 before the first */
 } carried;
 
 /* Consecutive steps of a window whose activations are there together; all of them unless the

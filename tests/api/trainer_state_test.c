@@ -298,6 +298,37 @@ static void a_state_that_is_not_carried_has_the_rows_of_the_last_window(void **s
     }
 }
 
+static void the_state_in_which_a_window_ended_can_be_exported_though_it_is_not_carried(void **state)
+{
+    (void)state;
+    for (size_t recompute = 0; recompute <= 2; recompute += 2) {
+        float h[2][STATE], c[2][STATE], again[STATE];
+        for (int32_t carry = 0; carry <= 1; carry++) {
+            twins pair;
+            lrnn_model_options of = twin_model();
+            lrnn_trainer_options options = twin_trainer();
+            options.carry_state = carry;
+            options.recompute_steps = recompute;
+            twins_start(&pair, &of, &options);
+            lrnn_sequences s = twins_window(&pair);
+            s.lengths = pair.lengths;
+            EXPECT_OK(lrnn_trainer_forward(pair.trainer[0], &s, NULL));
+            EXPECT_OK(lrnn_trainer_export_state(h[carry], c[carry], pair.trainer[0]));
+            EXPECT_OK(lrnn_trainer_backward(pair.trainer[0], NULL));
+            EXPECT_OK(lrnn_trainer_evaluate(pair.trainer[0], &s, NULL));
+            EXPECT_OK(lrnn_trainer_export_state(again, NULL, pair.trainer[0]));
+            assert_memory_equal(again, h[carry], sizeof again);
+            EXPECT_OK(lrnn_trainer_step(pair.trainer[1], pair.optimizer[1], &s, NULL));
+            EXPECT_OK(lrnn_trainer_export_state(again, NULL, pair.trainer[1]));
+            assert_memory_equal(again, h[carry], sizeof again);
+            twins_finish(&pair);
+        }
+        assert_memory_equal(h[0], h[1], sizeof h[0]);
+        assert_memory_equal(c[0], c[1], sizeof c[0]);
+        assert_true(h[0][0] != 0 && c[0][STATE - 1] != 0);
+    }
+}
+
 static void a_state_that_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -345,6 +376,8 @@ int main(void)
         cmocka_unit_test(the_state_is_carried_from_window_to_window),
         cmocka_unit_test(without_carrying_each_window_starts_at_zero_or_at_what_was_imported),
         cmocka_unit_test(a_state_that_is_not_carried_has_the_rows_of_the_last_window),
+        cmocka_unit_test(
+            the_state_in_which_a_window_ended_can_be_exported_though_it_is_not_carried),
         cmocka_unit_test(a_state_that_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
