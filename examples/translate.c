@@ -10,199 +10,13 @@
  * pronunciations taken off (cmudict.dict). The source is read by characters, with -w by words; the
  * target is written by words (phonemes are). -k: take one source in K. A tenth of the sources is
  * held out, and the first TESTS of it are decoded by beam search. Without FILE: words are to be
- * reversed. */
-#include <ctype.h>
-#include <lrnn.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+ * reversed, and the gradient is checked by finite differences. */
+#include "measures.h"
+#include "pairs.h"
 
-enum { PAIRS = 160000, TEXT = 1 << 23, E = 64, H = 128, BATCH = 64, BEAM = 5, LONGEST = 60 };
+enum { E = 64, H = 128, BEAM = 5 };
 
-typedef struct pair {
-    const char *source, *target; /* NUL-terminated, in `text` */
-    int held_out;
-} pair;
-
-static char text[TEXT];
-static pair pairs[PAIRS];
-static size_t pair_count, text_length;
-static int with_attention, by_words, passes = 8, one_in = 1, tests = PAIRS;
-static uint64_t seed = 1;
-
-static lrnn_vocab *source_vocab, *target_vocab;
-static int32_t end_token; /* stands for the beginning of a target too */
-
-static void must(lrnn_status status)
-{
-    if (status != LRNN_OK) {
-        fprintf(stderr, "%s\n", lrnn_last_error());
-        exit(1);
-    }
-}
-
-static void *take(size_t count)
-{
-    void *memory = calloc(count, sizeof(float));
-    if (memory == NULL) {
-        fprintf(stderr, "out of memory\n");
-        exit(1);
-    }
-    return memory;
-}
-
-/* ---- data ---- */
-
-static unsigned hash_of(const char *source)
-{
-    unsigned hash = 2166136261u; /* FNV-1a */
-    for (; *source != '\0'; source++) {
-        hash = (hash ^ (unsigned char)*source) * 16777619u;
-    }
-    return hash;
-}
-
-/* Copies into `text`: lower case, punctuation as words of its own, single spaces. */
-static const char *keep(const char *from, size_t length)
-{
-    char *to = text + text_length, *at = to;
-    if (text_length + 3 * length + 2 > TEXT) {
-        fprintf(stderr, "the file is too large\n");
-        exit(1);
-    }
-    for (size_t i = 0; i < length; i++) {
-        int apart = by_words && strchr(".,!?;:\"", from[i]) != NULL;
-        if (apart || isspace((unsigned char)from[i])) {
-            at += at > to && at[-1] != ' ' ? (*at = ' ', 1) : 0;
-        }
-        if (!isspace((unsigned char)from[i])) {
-            *at++ = (char)(by_words ? tolower((unsigned char)from[i]) : from[i]);
-        }
-        if (apart) {
-            *at++ = ' ';
-        }
-    }
-    at -= at > to && at[-1] == ' ';
-    *at++ = '\0';
-    text_length = (size_t)(at - text);
-    return to;
-}
-
-static void add_pair(const char *source, size_t source_length, const char *target)
-{
-    pair *made = &pairs[pair_count];
-    if (pair_count == PAIRS || source_length == 0 || strcspn(target, "#\r\n") == 0) {
-        return;
-    }
-    made->source = keep(source, source_length);
-    made->target = keep(target, strcspn(target, "#\r\n"));
-    unsigned hash = hash_of(made->source);
-    made->held_out = hash % 10 == 0;
-    pair_count += hash / 16 % (unsigned)one_in == 0 && strlen(made->source) < LONGEST &&
-                  made->target[0] != '\0';
-}
-
-static void read_pairs(const char *path)
-{
-    char line[1024];
-    FILE *file = fopen(path, "r");
-    if (file == NULL) {
-        fprintf(stderr, "cannot read %s\n", path);
-        exit(1);
-    }
-    while (fgets(line, sizeof line, file) != NULL) {
-        int tab = strchr(line, '\t') != NULL;
-        size_t length = strcspn(line, tab ? "\t" : " \n");
-        size_t bare = tab ? length : strcspn(line, "( \n");
-        add_pair(line, bare > 0 ? bare : length, line + length + (line[length] != '\0'));
-    }
-    fclose(file);
-}
-
-static void reverse_words(void)
-{
-    for (unsigned i = 0; i < 3000; i++) {
-        char source[8] = "", target[16] = "";
-        unsigned number = i * 2654435761u;
-        int length = 2 + (int)(i % 5);
-        for (int k = 0; k < length; k++, number = number / 6 + 40503u * i) {
-            source[k] = (char)('a' + number % 6);
-            target[2 * (length - 1 - k)] = source[k];
-            target[2 * (length - 1 - k) + 1] = ' ';
-        }
-        add_pair(source, (size_t)length, target);
-    }
-}
-
-/* Of all pairs that are not held out: sources joined by spaces, each target ended by </s>. */
-static void make_vocabularies(void)
-{
-    char *all = take(TEXT / sizeof(float));
-    lrnn_vocab_options options;
-    must(lrnn_vocab_options_init(&options, sizeof options));
-    options.unknown = 1;
-    for (int target = 0; target < 2; target++) {
-        size_t length = 0;
-        for (size_t i = 0; i < pair_count; i++) {
-            const char *from = target ? pairs[i].target : pairs[i].source;
-            if (!pairs[i].held_out && length + strlen(from) + 8 < TEXT) {
-                length += (size_t)sprintf(all + length, target ? "%s </s> " : "%s ", from);
-            }
-        }
-        options.level = target || by_words ? LRNN_LEVEL_WORD : LRNN_LEVEL_CHAR;
-        options.min_count = by_words ? 2 : 1;
-        must(lrnn_vocab_create_from_text(target ? &target_vocab : &source_vocab, all, length,
-                                         &options));
-    }
-    must(lrnn_vocab_find(&end_token, target_vocab, "</s>", 4));
-    free(all);
-}
-
-static size_t encode(int32_t *ids, const lrnn_vocab *vocab, const char *from)
-{
-    size_t count;
-    must(lrnn_vocab_encode(ids, LONGEST, &count, vocab, from, strlen(from)));
-    return count;
-}
-
-/* The sources, or the targets as the decoder reads and writes them, of what is trained on. */
-static lrnn_batches *make_batches(int target)
-{
-    int32_t *ids = take(pair_count * LONGEST), *next = take(pair_count * LONGEST);
-    int32_t *lengths = take(pair_count);
-    size_t steps = 0;
-    lrnn_examples examples;
-    lrnn_batches_options options;
-    lrnn_batches *batches;
-    must(lrnn_examples_init(&examples, sizeof examples));
-    must(lrnn_batches_options_init(&options, sizeof options));
-    for (size_t i = 0; i < pair_count; i++) {
-        if (pairs[i].held_out) {
-            continue;
-        }
-        size_t length = target ? encode(next + steps, target_vocab, pairs[i].target)
-                               : encode(ids + steps, source_vocab, pairs[i].source);
-        if (target) { /* reads </s> a b c, writes a b c </s> */
-            ids[steps] = next[steps + length] = end_token;
-            memcpy(ids + steps + 1, next + steps, length++ * sizeof *ids);
-        }
-        lengths[examples.count++] = (int32_t)length;
-        steps += length;
-    }
-    examples.lengths = lengths;
-    examples.tokens = ids;
-    examples.targets = target ? next : NULL;
-    options.batch = BATCH;
-    options.shuffle = 1;
-    options.bucket = 32;
-    options.seed = seed;
-    must(lrnn_batches_create_from_examples(&batches, &examples, &options));
-    free(ids);
-    free(next);
-    free(lengths);
-    return batches;
-}
+static int with_attention, passes = 8, tests = PAIRS;
 
 /* ---- attention ---- */
 
@@ -260,6 +74,8 @@ static struct {
     lrnn_optimizer *optimizers[3];
     float *e, *de, *h, *dh, *x, *dx, *a; /* states of encoder and decoder, what the head reads */
     float first_h[BATCH * H], first_c[BATCH * H];
+    lrnn_sequences seen; /* what the head reads, until it has gone backward */
+    lrnn_schedule *schedule;
 } net;
 
 static size_t width(void) /* of what the head reads */
@@ -277,16 +93,17 @@ static lrnn_trainer *make_trainer(lrnn_model_options *shape, size_t steps, int32
     options.batch = BATCH;
     options.steps = steps;
     options.loss = loss;
+    options.carry_state = 0;
     shape->seed = seed;
     must(lrnn_model_create(&model, shape));
     must(lrnn_trainer_create(&trainer, model, &options));
     must(lrnn_optimizer_create(optimizer, lrnn_model_parameter_count(model), NULL));
-    must(lrnn_optimizer_set_learning_rate(*optimizer, 0.002));
     lrnn_model_destroy(model);
     return trainer;
 }
 
-static void make_net(size_t S, size_t T)
+/* S, T: most steps of a source and of a target; updates: of the whole training. */
+static void make_net(size_t S, size_t T, size_t updates)
 {
     lrnn_model_options shape;
     for (int target = 0; target < 2; target++) {
@@ -307,56 +124,58 @@ static void make_net(size_t S, size_t T)
     net.h = take(BATCH * T * H), net.dh = take(BATCH * T * H);
     net.x = take(BATCH * T * 2 * H), net.dx = take(BATCH * T * 2 * H);
     net.a = take(BATCH * T * S);
+    lrnn_schedule_options falling;
+    must(lrnn_schedule_options_init(&falling, sizeof falling));
+    falling.kind = LRNN_SCHEDULE_COSINE;
+    falling.learning_rate = 0.004;
+    falling.period = updates;
+    must(lrnn_schedule_create(&net.schedule, &falling));
 }
 
 static void forward(const lrnn_sequences *source, const lrnn_sequences *target,
                     lrnn_train_result *result)
 {
     size_t S = source->steps, T = target->steps;
-    lrnn_sequences read = *target; /* the decoder has no loss of its own */
-    read.targets = NULL;
-    must(lrnn_trainer_reset_state(net.encoder));
     must(lrnn_trainer_forward(net.encoder, source, NULL));
     must(lrnn_trainer_copy_outputs(net.e, BATCH * S * H, net.encoder));
     must(lrnn_trainer_export_state(net.first_h, net.first_c, net.encoder));
     must(lrnn_trainer_import_state(net.decoder, net.first_h, net.first_c, target->batch));
-    must(lrnn_trainer_forward(net.decoder, &read, NULL));
+    must(lrnn_trainer_forward(net.decoder, target, NULL));
     must(lrnn_trainer_copy_outputs(net.h, BATCH * T * H, net.decoder));
     for (size_t i = 0; with_attention && i < target->batch * T; i++) {
         size_t b = i / T;
         attend(net.x + i * 2 * H, net.a + i * S, net.h + i * H, net.e + b * S * H,
                (size_t)source->lengths[b]);
     }
-    lrnn_sequences seen = *target;
-    seen.tokens = NULL;
-    seen.features = with_attention ? net.x : net.h;
-    must(lrnn_trainer_reset_state(net.head));
-    must(lrnn_trainer_forward(net.head, &seen, result));
-    lrnn_backward back; /* here, where what the head has read still is */
-    must(lrnn_backward_init(&back, sizeof back));
-    back.features = net.dx;
-    must(lrnn_trainer_zero_gradients(net.head));
-    must(lrnn_trainer_backward(net.head, &back));
+    net.seen = *target;
+    net.seen.tokens = NULL;
+    net.seen.features = with_attention ? net.x : net.h;
+    must(lrnn_trainer_forward(net.head, &net.seen, result));
 }
 
 static void backward(const lrnn_sequences *source, const lrnn_sequences *target)
 {
     size_t S = source->steps, T = target->steps;
-    float *dh = with_attention ? net.dh : net.dx;
+    lrnn_backward back;
+    must(lrnn_backward_init(&back, sizeof back));
+    back.features = net.dx;
+    must(lrnn_trainer_zero_gradients(net.head));
+    must(lrnn_trainer_backward(net.head, &back));
+
     memset(net.de, 0, BATCH * S * H * sizeof *net.de);
     for (size_t i = 0; with_attention && i < target->batch * T; i++) {
         size_t b = i / T;
         attend_backward(net.dh + i * H, net.de + b * S * H, net.dx + i * 2 * H, net.a + i * S,
                         net.h + i * H, net.e + b * S * H, (size_t)source->lengths[b]);
     }
-    lrnn_backward back;
     must(lrnn_backward_init(&back, sizeof back));
-    back.loss_scale = 0;
-    back.outputs = dh;
+    back.loss_scale = 0; /* neither decoder nor encoder has a loss of its own */
+    back.outputs = with_attention ? net.dh : net.dx;
     back.initial_h = net.first_h;
     back.initial_c = net.first_c;
     must(lrnn_trainer_zero_gradients(net.decoder));
     must(lrnn_trainer_backward(net.decoder, &back));
+
     must(lrnn_backward_init(&back, sizeof back));
     back.loss_scale = 0;
     back.outputs = net.de;
@@ -384,12 +203,95 @@ static double train_pass(lrnn_batches *sources, lrnn_batches *targets)
         backward(&source, &target);
         must(lrnn_trainers_clip_norm(all, 3, 5, NULL));
         for (int i = 0; i < 3; i++) {
+            must(lrnn_optimizer_set_learning_rate(net.optimizers[i],
+                                                  lrnn_schedule_learning_rate(net.schedule)));
             must(lrnn_trainer_update(all[i], net.optimizers[i]));
         }
+        must(lrnn_schedule_advance(net.schedule));
         sum += result.loss_sum;
         weight += result.loss_weight;
     }
     return sum / weight;
+}
+
+/* ---- is the gradient right? ---- */
+
+/* Mean loss with the parameters of one trainer moved by step * direction. */
+static double moved_loss(lrnn_trainer *trainer, const float *at, const float *direction,
+                         size_t count, float step, const lrnn_sequences window[2])
+{
+    float *moved = take(count);
+    lrnn_train_result result;
+    must(lrnn_train_result_init(&result, sizeof result));
+    for (size_t i = 0; i < count; i++) {
+        moved[i] = at[i] + step * direction[i];
+    }
+    must(lrnn_trainer_set_parameter(trainer, NULL, moved, count));
+    forward(&window[0], &window[1], &result);
+    free(moved);
+    return result.loss_sum / result.loss_weight;
+}
+
+/* For each tensor of one trainer: the slope of the loss in a direction of +-1, by central
+ * differences, against gradient . direction. Returns the greatest difference, as a part of the
+ * norm of the tensor's gradient. */
+static double check_trainer(lrnn_trainer *trainer, const lrnn_sequences window[2])
+{
+    const float step = 2e-4f;
+    double worst = 0;
+    float *gradient;
+    size_t count;
+    lrnn_model *model;
+    uint32_t random = 1;
+    must(lrnn_trainer_get_gradients(&gradient, &count, trainer));
+    must(lrnn_trainer_snapshot(&model, trainer));
+    float *at = take(count);
+    must(lrnn_model_copy_parameter(at, count, model, NULL));
+    for (size_t i = 0; i < lrnn_model_tensor_count(model); i++) {
+        lrnn_parameter tensor;
+        float *direction = take(count);
+        double expected = 0, square = 0;
+        must(lrnn_parameter_init(&tensor, sizeof tensor));
+        must(lrnn_model_get_parameter(&tensor, model, i));
+        for (size_t k = tensor.offset; k < tensor.offset + tensor.count; k++) {
+            random = random * 1664525u + 1013904223u;
+            direction[k] = random >> 31 ? 1.0f : -1.0f;
+            expected += (double)gradient[k] * direction[k];
+            square += (double)gradient[k] * gradient[k];
+        }
+        double slope = (moved_loss(trainer, at, direction, count, step, window) -
+                        moved_loss(trainer, at, direction, count, -step, window)) /
+                       (2 * (double)step);
+        worst = fmax(worst, fabs(slope - expected) / sqrt(square));
+        printf("%s %g %g %g\n", tensor.name, slope, expected, sqrt(square));
+        free(direction);
+    }
+    must(lrnn_trainer_set_parameter(trainer, NULL, at, count));
+    lrnn_model_destroy(model);
+    free(at);
+    return worst;
+}
+
+/* Of the loss of the first pairs, through all three models. */
+static double check_gradient(lrnn_batches *sources, lrnn_batches *targets)
+{
+    int32_t rows[BATCH];
+    double worst = 0;
+    lrnn_sequences window[2];
+    lrnn_trainer *all[3] = {net.encoder, net.decoder, net.head};
+    for (int32_t i = 0; i < BATCH; i++) {
+        rows[i] = i;
+    }
+    must(lrnn_sequences_init(&window[0], sizeof window[0]));
+    must(lrnn_sequences_init(&window[1], sizeof window[1]));
+    must(lrnn_batches_select(sources, rows, BATCH, &window[0]));
+    must(lrnn_batches_select(targets, rows, BATCH, &window[1]));
+    forward(&window[0], &window[1], NULL);
+    backward(&window[0], &window[1]);
+    for (int i = 0; i < 3; i++) {
+        worst = fmax(worst, check_trainer(all[i], window));
+    }
+    return worst;
 }
 
 /* ---- decoding ---- */
@@ -471,71 +373,6 @@ static size_t translate(int32_t *found, translator *t, lrnn_decoder *decoder, co
 }
 
 /* ---- how well ---- */
-
-/* Levenshtein: insertions, deletions and replacements between two token lists. */
-static size_t distance(const int32_t *a, size_t n, const int32_t *b, size_t m)
-{
-    size_t row[LONGEST + 2];
-    for (size_t j = 0; j <= m; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        size_t corner = row[0]++;
-        for (size_t j = 1; j <= m; j++) {
-            size_t replaced = corner + (a[i - 1] != b[j - 1]), least = corner = row[j];
-            least = (row[j - 1] < least ? row[j - 1] : least) + 1;
-            row[j] = replaced < least ? replaced : least;
-        }
-    }
-    return row[m];
-}
-
-/* Counts for BLEU (Papineni et al. 2002). */
-static double matches[4], guesses[4], found_length, reference_length;
-
-static size_t occurrences(const int32_t *ids, size_t count, const int32_t *gram, size_t n)
-{
-    size_t times = 0;
-    for (size_t i = 0; i + n <= count; i++) {
-        times += memcmp(ids + i, gram, n * sizeof *ids) == 0;
-    }
-    return times;
-}
-
-static void count_grams(const int32_t *found, size_t count, const int32_t (*references)[LONGEST],
-                        const size_t *lengths, size_t reference_count)
-{
-    for (size_t n = 1; n <= 4; n++) {
-        for (size_t i = 0; i + n <= count; i++) {
-            size_t most = 0, before = occurrences(found, i + n - 1, found + i, n);
-            for (size_t r = 0; r < reference_count; r++) {
-                size_t there = occurrences(references[r], lengths[r], found + i, n);
-                most = there > most ? there : most;
-            }
-            matches[n - 1] += before < most; /* each occurrence in a reference counts once */
-            guesses[n - 1]++;
-        }
-    }
-    size_t closest = lengths[0];
-    for (size_t r = 1; r < reference_count; r++) {
-        double better = fabs((double)lengths[r] - (double)count);
-        double best = fabs((double)closest - (double)count);
-        if (better < best || (better == best && lengths[r] < closest)) {
-            closest = lengths[r];
-        }
-    }
-    found_length += (double)count;
-    reference_length += (double)closest;
-}
-
-static double bleu(void)
-{
-    double sum = 0;
-    for (int n = 0; n < 4; n++) {
-        sum += log(matches[n] / guesses[n]) / 4;
-    }
-    return 100 * exp(sum + fmin(0, 1 - reference_length / found_length));
-}
 
 /* Sources with several targets stand together in the file; any of them is right. Words that the
  * target vocabulary does not know are <unk> in the references, which is never written. Returns the
@@ -619,12 +456,18 @@ int main(int argc, char **argv)
     }
     make_vocabularies();
     lrnn_batches *sources = make_batches(0), *targets = make_batches(1);
-    make_net(lrnn_batches_steps(sources), lrnn_batches_steps(targets));
+    make_net(lrnn_batches_steps(sources), lrnn_batches_steps(targets),
+             (size_t)passes * lrnn_batches_count(targets));
     printf("%zu pairs; %zu source and %zu target tokens\n", pair_count,
            lrnn_vocab_size(source_vocab), lrnn_vocab_size(target_vocab));
+    double gradient_error = 0;
     for (int pass = 1; pass <= passes; pass++) {
         printf("pass %d: %.4f nats per target token\n", pass, train_pass(sources, targets));
         fflush(stdout);
+        if (path == NULL && pass == 1) { /* attention has found something to look at by now */
+            gradient_error = check_gradient(sources, targets);
+            printf("the gradient is wrong by %.5f of its norm\n", gradient_error);
+        }
     }
     translator *t = calloc(1, sizeof *t);
     if (t == NULL) {
@@ -664,9 +507,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++) {
         free(memory[i]);
     }
+    lrnn_schedule_destroy(net.schedule);
     lrnn_batches_destroy(sources);
     lrnn_batches_destroy(targets);
     lrnn_vocab_destroy(source_vocab);
     lrnn_vocab_destroy(target_vocab);
-    return path == NULL && wrong > 0.1;
+    return path == NULL && (wrong > 0.1 || gradient_error > 0.01);
 }

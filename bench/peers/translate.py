@@ -27,6 +27,7 @@ SPACE = b" \t\n\v\f\r"
 
 
 def keep(raw):
+    raw = raw.replace(b"\xc2\xa0", b" ").replace(b"\xe2\x80\xaf", b" ")
     if options.w:
         raw = b"".join(b" " + bytes([c]) + b" " if c in b".,!?;:\"" else bytes([c]) for c in raw)
         raw = bytes(c + 32 if 65 <= c <= 90 else c for c in raw)
@@ -48,7 +49,7 @@ def read_pairs(path):
             continue
         source, target = keep(source), keep(target)
         code = held_out_hash(source)
-        if code // 16 % options.k == 0 and len(source) < LONGEST and target:
+        if code // 16 % options.k == 0 and len(source) < LONGEST and target and target.count(b" ") + 1 < LONGEST:
             yield source.decode(), target.decode().split(" "), code % 10 == 0
 
 
@@ -106,9 +107,10 @@ def pad(lists, value=0):
 
 
 net = Net()
-optimizer = torch.optim.Adam(net.parameters(), 0.002)
+optimizer = torch.optim.Adam(net.parameters(), 0.004)
 training = [(encode_source(s), encode_target(t)) for s, t, held in pairs if not held]
 lengths = [len(t) + 1 for _, t in training]
+schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.p * -(-len(lengths) // 64))
 print(f"{len(pairs)} pairs; {len(sources)} source and {len(targets)} target tokens", flush=True)
 begin = time.time()
 for epoch in range(options.p):
@@ -125,6 +127,7 @@ for epoch in range(options.p):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
         optimizer.step()
+        schedule.step()
         tokens = (y >= 0).sum().item()
         total, count = total + loss.item() * tokens, count + tokens
     print(f"pass {epoch + 1}: {total / count:.4f} nats per target token", flush=True)
@@ -201,7 +204,9 @@ with torch.no_grad():
             guesses[n - 1] += max(0, len(found) - n + 1)
         found_length += len(found)
         reference_length += min((abs(len(r) - len(found)), len(r)) for r in references)[1]
-bleu = 100 * math.exp(sum(math.log(m / g) for m, g in zip(matches, guesses)) / 4 +
-                      min(0, 1 - reference_length / found_length))
+bleu = 0.0
+if min(matches) > 0:
+    bleu = 100 * math.exp(sum(math.log(m / g) for m, g in zip(matches, guesses)) / 4 +
+                          min(0, 1 - reference_length / found_length))
 print(f"{tested} held-out sources: {100 * wrong / tested:.2f} % wrong, {100 * errors / tokens:.2f} % of the "
       f"tokens; BLEU {bleu:.2f}")

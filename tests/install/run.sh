@@ -30,6 +30,7 @@ cp tests/golden/pytorch/rnn_tanh.pt "$scratch/net.pt"
 for example in examples/*.c; do
     [ -e "$example" ] && cp "$example" "$scratch/programs/"
 done
+cp examples/*.h "$scratch/programs/"
 
 cd "$scratch" || exit 1
 for source in programs/*.c; do
