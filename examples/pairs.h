@@ -67,7 +67,7 @@ static const char *keep(const char *from, size_t length)
         fprintf(stderr, "the file is too large\n");
         exit(1);
     }
-    for (size_t i = 0, space; i<length; i += space> 0 ? space : 1) {
+    for (size_t i = 0, space; i < length; i += (space > 0 ? space : 1)) {
         int apart = by_words && strchr(".,!?;:\"", from[i]) != NULL;
         space = space_at(from + i);
         if ((apart || space > 0) && at > to && at[-1] != ' ') {
