@@ -486,6 +486,11 @@ static void numbers_that_cannot_be_are_refused(void **state)
         REFUSE(i % 2 == 0 ? LRNN_ERR_NUMERIC : LRNN_ERR_FORMAT, (void)p, path, names[i / 2]);
         memcpy(bytes + at, kept, 8);
     }
+    size_t carried = data_of(bytes, length, "checkpoint.counters") + 8 * 2; /* of none */
+    memset(bytes + carried, 1, 1);
+    write_file(path, bytes, length);
+    REFUSE(LRNN_ERR_FORMAT, (void)p, path, "rows of the carried state");
+    memset(bytes + carried, 0, 1);
     unsigned char *format = bytes + 8;
     while (memcmp(format, "lrnn.format\":\"1", 15) != 0) {
         format++;
