@@ -4,8 +4,8 @@
     python tests/golden/train_pytorch.py
 
 Inputs and initial parameters are not in the files: both sides make them with the same formula, number() below, whose
-values float32 holds exactly. PyTorch computes in float64, the runs of 50 steps in float32 as its users do; all is
-stored as float32.
+values float32 holds exactly. PyTorch computes in float64, the runs of 50 steps in float32 too, as its users do; all
+is stored as float32.
 """
 
 import itertools
@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 folder = pathlib.Path(__file__).parent
 B, T, V, E, F, H, O, P = 3, 5, 7, 4, 2, 4, 6, 3
+WIDE, WIDE_P = 17, 9  # more than a vector of any kernel, and no multiple of one
 LENGTHS = [3, 5, 2]
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
 HEADS = ["none", "steps", "last", "final"]
@@ -57,7 +58,7 @@ def fill(modules, seed=1):
 
 # ---- one window through every kind of net ----
 
-def recurrent(cell, size, layers, bidirectional, bias, projection, hidden=H):
+def recurrent(cell, size, layers, bidirectional, bias, projection, hidden):
     kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}.get(cell, torch.nn.RNN)
     more = {"nonlinearity": cell[4:]} if kind is torch.nn.RNN else {}
     if projection:
@@ -66,8 +67,8 @@ def recurrent(cell, size, layers, bidirectional, bias, projection, hidden=H):
                 dtype=torch.float64, **more)
 
 
-def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection):
-    D, R = 2 if bidirectional else 1, projection or H
+def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection, hidden):
+    D, R = 2 if bidirectional else 1, projection or hidden
     modules, parts = [], []
     tokens, features = whole(2, V, B, T), number(3, B, T, F).requires_grad_()
     if inputs in ("embedding", "both"):
@@ -78,13 +79,13 @@ def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection):
     if inputs in ("features", "both"):
         parts.append(lambda: features)
     size = {"embedding": E, "one-hot": V, "features": F, "both": E + F}[inputs]
-    net = recurrent(cell, size, layers, bidirectional, bias, projection)
+    net = recurrent(cell, size, layers, bidirectional, bias, projection, hidden)
     modules.append(net)
     if head != "none":
         modules.append(torch.nn.Linear(D * R, O, dtype=torch.float64))
     parameters = fill(modules)
     h = number(4, layers * D, B, R).requires_grad_()
-    c = number(5, layers * D, B, H).requires_grad_()
+    c = number(5, layers * D, B, hidden).requires_grad_()
     lengths = torch.tensor(LENGTHS if uneven else [T] * B)
     x = torch.cat([part() for part in parts], dim=2)
     packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
@@ -121,23 +122,30 @@ def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection):
     return found
 
 
-def grid(path, cells, projections):
-    tensors, settings = {}, []
-    for cell in cells:
-        for bidirectional in (0, 1):
-            turn = 0
-            for layers in (1, 2, 3):
-                for bias in (1, 0):
-                    for uneven in (0, 1):
-                        for projection, head in itertools.product(projections, HEADS):
-                            inputs = INPUTS[(turn + turn // 4 + bidirectional) % 4]
-                            turn += 1
-                            found = window(cell, layers, bidirectional, bias, uneven, head, inputs, projection)
-                            for name, value in found.items():
-                                tensors[f"{len(settings)}.{name}"] = value
-                            settings.append([CELLS.index(cell), layers, bidirectional, bias, uneven,
-                                             HEADS.index(head), INPUTS.index(inputs), projection])
-    store(path, tensors, settings=settings)
+def collect(path, settings):
+    tensors, rows = {}, []
+    for cell, layers, bidirectional, bias, uneven, head, inputs, projection, hidden in settings:
+        found = window(cell, layers, bidirectional, bias, uneven, head, inputs, projection, hidden)
+        for name, value in found.items():
+            tensors[f"{len(rows)}.{name}"] = value
+        rows.append([CELLS.index(cell), layers, bidirectional, bias, uneven, HEADS.index(head), INPUTS.index(inputs),
+                     projection, hidden])
+    store(path, tensors, settings=rows)
+
+
+def grid(cells, projections):
+    for cell, bidirectional in itertools.product(cells, (0, 1)):
+        axes = itertools.product((1, 2, 3), (1, 0), (0, 1), projections, HEADS)
+        for turn, (layers, bias, uneven, projection, head) in enumerate(axes):
+            inputs = INPUTS[(turn + turn // 4 + bidirectional) % 4]
+            yield cell, layers, bidirectional, bias, uneven, head, inputs, projection, H
+
+
+def wide():
+    for cell, bidirectional in itertools.product(CELLS, (0, 1)):
+        yield cell, 2, bidirectional, 1, 1, "steps", "embedding", 0, WIDE
+    for bidirectional in (0, 1):
+        yield "lstm", 2, bidirectional, 1, 1, "steps", "embedding", WIDE_P, WIDE
 
 
 # ---- optimizers, schedules, clipping, losses ----
@@ -174,14 +182,14 @@ def schedules():
     s = torch.optim.lr_scheduler
     tensors = {}
     makers = [lambda o: s.StepLR(o, 7, gamma=0.5), lambda o: s.ExponentialLR(o, 0.9),
-              lambda o: s.CosineAnnealingLR(o, 25, eta_min=0.01),
+              lambda o: s.CosineAnnealingLR(o, 29, eta_min=0.01),
               lambda o: s.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=1e-2, min_lr=0.02)]
     metrics = (number(40, 30) + 2) * torch.linspace(1, 0.8, 30, dtype=torch.float64)
     for i, make in enumerate(makers):
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
         schedule, rates = make(optimizer), []
-        for n in range(30 if i == 3 else 26):
-            rates.append(optimizer.param_groups[0]["lr"])
+        for n in range(30):
+            rates.append(schedule.get_last_lr()[0])
             optimizer.step()
             schedule.step(*([metrics[n].item()] if i == 3 else []))
         tensors[f"schedule.{i}"] = torch.tensor(rates, dtype=torch.float64)
@@ -203,32 +211,29 @@ def clipping():
 
 
 def losses():
-    """Of a head without layers on features [B,T,F]: loss sum, weight, gradient of head and features."""
+    """Of logits [B,T,O]: loss sum, weight, and the gradient of the mean with respect to the logits."""
     tensors = {}
-    for i, (kind, smoothing, weighted) in enumerate([("entropy", 0, 0), ("entropy", 0.1, 0), ("entropy", 0.1, 1),
-                                                     ("square", 0, 0), ("square", 0, 1)]):
-        head = torch.nn.Linear(F, O, dtype=torch.float64)
-        parameters = fill([head])
-        x = number(3, B, T, F).requires_grad_()
-        y = head(x * 8)
+    kinds = [("entropy", 0, 0), ("entropy", 0, 1), ("entropy", 0.1, 0), ("entropy", 0.1, 1), ("square", 0, 0),
+             ("square", 0, 1)]
+    for i, (kind, smoothing, weighted) in enumerate(kinds):
+        logits = (number(3, B, T, O) * 8).requires_grad_()
         weights = number(60, B, T) + 0.5 if weighted else torch.ones(B, T, dtype=torch.float64)
         if kind == "entropy":
             target = whole(6, O + 1, B, T) - 1
-            each = torch.nn.functional.cross_entropy(y.reshape(-1, O), target.reshape(-1), ignore_index=-1,
+            each = torch.nn.functional.cross_entropy(logits.reshape(-1, O), target.reshape(-1), ignore_index=-1,
                                                      label_smoothing=smoothing, reduction="none").reshape(B, T)
             weights = weights * (target >= 0)
         else:
-            each = ((y - number(61, B, T, O)) ** 2).mean(2)
+            each = torch.nn.MSELoss(reduction="none")(logits, number(61, B, T, O)).mean(2)
         total = (each * weights).sum()
         (total / weights.sum()).backward()
         tensors[f"loss.{i}"] = torch.stack([total, weights.sum()])
-        tensors[f"loss.{i}.gradients"] = torch.cat([p.grad.reshape(-1) for p in parameters])
-        tensors[f"loss.{i}.features"] = x.grad / 8
+        tensors[f"loss.{i}.logits"] = logits.grad
         tensors[f"loss.{i}.options"] = torch.tensor([kind == "square", smoothing, weighted], dtype=torch.float64)
     return tensors
 
 
-# ---- whole runs: 50 steps, state carried, Adam, clip norm 5 ----
+# ---- whole runs: 50 steps, state carried, Adam, and a clip norm that some of the gradients exceed ----
 
 class SequentialModule(torch.nn.Module):
     """Embedding, LSTM, a linear layer at every step; the state goes from window to window."""
@@ -245,9 +250,9 @@ class SequentialModule(torch.nn.Module):
         return self.dense(y), state
 
 
-def curve(cell, layers):
+def curve(cell, layers, dtype):
     vocab, embedding, hidden, batch, steps = 29, 12, 16, 4, 8
-    net = SequentialModule(vocab, embedding, hidden, layers, cell)
+    net = SequentialModule(vocab, embedding, hidden, layers, cell).to(dtype)
     fill([net.embedding, net.lstm, net.dense])
     with torch.no_grad():
         for p in net.lstm.parameters():
@@ -294,21 +299,68 @@ class LSTMModel(torch.nn.Module):
         return self.fc(out[:, -1, :])
 
 
-def notebook():
-    tensors = {}
-    for name, kind in [("RNNModel", RNNModel), ("LSTMModel", LSTMModel)]:
-        net = kind(F, H, 2, O, 0.5).double().eval()  # eval: dropout does nothing
-        parameters = fill(list(net.children()))
+def like_eval(net, run):
+    """What run() gives in eval mode, where dropout does nothing; the same in train mode with a dropout of 0."""
+    found = []
+    for training in (False, True):
+        net.train(training).zero_grad()
+        for module in net.children():
+            if isinstance(module, torch.nn.RNNBase) and training:
+                module.dropout = 0.0
+        found.append(run() | {"gradients": torch.cat([p.grad.reshape(-1) for p in fill_order(net)])})
+    assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
+    return found[0]
+
+
+def fill_order(net):
+    return [p for module in net.children() for p in module.parameters()]
+
+
+def last_step(kind):
+    net = kind(F, H, 2, O, 0.5).double()
+    fill(list(net.children()))
+
+    def run():
         y = net(number(3, B, T, F))
         loss = torch.nn.functional.cross_entropy(y, whole(6, O, B))
         loss.backward()
-        tensors |= {f"{name}.outputs": y, f"{name}.loss": loss,
-                    f"{name}.gradients": torch.cat([p.grad.reshape(-1) for p in parameters])}
-    return tensors
+        return {"outputs": y, "loss": loss}
+
+    return like_eval(net, run)
 
 
-grid("train_grid.safetensors", CELLS, [0])
-grid("train_projection.safetensors", ["lstm"], [P])
+def sequential():
+    """Two windows; the second starts where the first ended, and the gradient stops there."""
+    net = SequentialModule(V, E, H, 2).double()
+    net.lstm.dropout = 0.5
+    fill(list(net.children()))
+
+    def run():
+        found, state = {}, None
+        for i in range(2):
+            y, state = net(whole(80 + i, V, B, T), state)
+            state = tuple(s.detach() for s in state)
+            loss = torch.nn.functional.cross_entropy(y.reshape(-1, V), whole(82 + i, V, B, T).reshape(-1))
+            loss.backward()
+            found |= {f"outputs.{i}": y, f"loss.{i}": loss, f"final_h.{i}": state[0], f"final_c.{i}": state[1]}
+        return found
+
+    return like_eval(net, run)
+
+
+def notebook():
+    nets = {"RNNModel": last_step(RNNModel), "LSTMModel": last_step(LSTMModel), "SequentialModule": sequential()}
+    return {f"{net}.{name}": value for net, found in nets.items() for name, value in found.items()}
+
+
+def curves():
+    return {f"curve.{cell}.{layers}{name}": curve(cell, layers, dtype)
+            for cell, layers in [("lstm", 1), ("lstm", 2), ("gru", 1), ("rnn_tanh", 1)]
+            for name, dtype in [("", torch.float32), (".double", torch.float64)]}
+
+
+collect("train_grid.safetensors", grid(CELLS, [0]))
+collect("train_projection.safetensors", grid(["lstm"], [P]))
+collect("train_wide.safetensors", wide())
 store("train_rules.safetensors", optimizers() | schedules() | clipping() | losses())
-store("train_runs.safetensors", notebook() | {f"curve.{cell}.{layers}": curve(cell, layers) for cell, layers in
-                                              [("lstm", 1), ("lstm", 2), ("gru", 1), ("rnn_tanh", 1)]})
+store("train_runs.safetensors", notebook() | curves())

@@ -1,5 +1,5 @@
 /* The other half of tests/golden/train_pytorch.py: its formula for inputs and parameters, and
- * comparison with what PyTorch gave. */
+ * comparison with what PyTorch gave, under each kernel table. */
 #ifndef SUPPORT_GOLDEN_NUMBERS_H
 #define SUPPORT_GOLDEN_NUMBERS_H
 
@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "format/safetensors.h"
+#include "kernels/kernels.h"
 
 /* Number i of the stream `seed`, -0.5..0.5, exact in float. */
 static inline float golden_number(unsigned seed, size_t i)
@@ -87,6 +90,29 @@ static inline double golden_difference_of(const float *found, size_t count, cons
         }
     }
     return worst / greatest;
+}
+
+/* Calls run() in one new process for each kernel table of this machine, since a process chooses its
+ * table once, or in this one if the environment names a table; returns how many failed. */
+static inline int golden_under_all_kernels(int (*run)(void))
+{
+    int failed = 0;
+    if (getenv("LRNN_KERNELS") != NULL) {
+        return run();
+    }
+    for (size_t i = 0; kernel_table_at(i) != NULL; i++) {
+        int status = 0;
+        pid_t child = fork();
+        if (child == 0) {
+            setenv("LRNN_KERNELS", kernel_table_at(i)->name, 1);
+            exit(kernels() != kernel_table_at(i) || run() != 0);
+        }
+        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+            fprintf(stderr, "failed with LRNN_KERNELS=%s\n", kernel_table_at(i)->name);
+            failed++;
+        }
+    }
+    return failed;
 }
 
 #endif

@@ -15,7 +15,10 @@
 
 #define TOLERANCE 1e-5
 
-enum { B = 3, T = 5, V = 7, E = 4, F = 2, H = 4, O = 6, STATE = 6 * B * H, ROOM = 8192 };
+enum { B = 3, T = 5, V = 7, E = 4, F = 2, O = 6, ROOM = 16384 };
+
+/* The largest hidden size, and the numbers in the state of six nets of it. */
+enum { WIDEST = 17, STATE = 6 * B * WIDEST };
 
 static const int32_t lengths[B] = {3, 5, 2};
 
@@ -23,7 +26,7 @@ enum { EMBEDDING, ONE_HOT, FEATURES, BOTH };
 
 typedef struct setting {
     int32_t cell, bidirectional, bias, uneven, head, projection;
-    size_t layers;
+    size_t layers, hidden;
     int inputs;
 } setting;
 
@@ -42,9 +45,9 @@ typedef struct net {
 static setting read_setting(const safetensors *file, size_t index)
 {
     const tensor_view *all = safetensors_find(file, "settings");
-    int64_t n[8];
-    for (size_t i = 0; i < 8; i++) {
-        n[i] = golden_integer(all, index * 8 + i);
+    int64_t n[9];
+    for (size_t i = 0; i < 9; i++) {
+        n[i] = golden_integer(all, index * 9 + i);
     }
     return (setting){
         .cell = (int32_t)n[0],
@@ -55,6 +58,7 @@ static setting read_setting(const safetensors *file, size_t index)
         .head = (int32_t)n[5],
         .inputs = (int)n[6],
         .projection = (int32_t)n[7],
+        .hidden = (size_t)n[8],
     };
 }
 
@@ -65,7 +69,7 @@ static void create_model(net *n)
     o.vocab_size = n->s.inputs == FEATURES ? 0 : V;
     o.embedding_size = n->s.inputs == ONE_HOT ? 0 : E;
     o.feature_size = n->s.inputs == FEATURES || n->s.inputs == BOTH ? F : 0;
-    o.hidden_size = H;
+    o.hidden_size = n->s.hidden;
     o.layers = n->s.layers;
     o.output_size = O;
     o.cell = n->s.cell;
@@ -101,12 +105,13 @@ static void set_up(net *n, const safetensors *file, size_t index)
     n->s = read_setting(file, index);
     create_model(n);
     create_trainer(n);
-    size_t D = n->s.bidirectional ? 2 : 1, R = n->s.projection ? (size_t)n->s.projection : H;
+    size_t D = n->s.bidirectional ? 2 : 1,
+           R = n->s.projection ? (size_t)n->s.projection : n->s.hidden;
     bool steps = n->s.head == LRNN_HEAD_NONE || n->s.head == LRNN_HEAD_STEPS;
     size_t items = steps ? B * T : B;
     n->outputs = items * lrnn_model_output_size(n->model);
     n->h_count = n->s.layers * D * B * R;
-    n->c_count = n->s.cell == LRNN_CELL_LSTM ? n->s.layers * D * B * H : 0;
+    n->c_count = n->s.cell == LRNN_CELL_LSTM ? n->s.layers * D * B * n->s.hidden : 0;
     golden_whole(n->tokens, 2, B * T, V, 0);
     golden_fill(n->features, 3, B * T * F);
     golden_fill(n->h, 4, n->h_count);
@@ -135,10 +140,10 @@ static void expect(const net *n, const float *found, size_t count, const char *w
     double difference = golden_difference_of(found, count, n->file, name);
     if (!(difference <= TOLERANCE)) {
         fail_msg("%s: %g from PyTorch's (cell %d, layers %zu, bidirectional %d, bias %d, lengths "
-                 "%d, head %d, inputs %d, projection %d)",
+                 "%d, head %d, inputs %d, projection %d, hidden size %zu)",
                  name, difference, (int)n->s.cell, n->s.layers, (int)n->s.bidirectional,
                  (int)n->s.bias, (int)n->s.uneven, (int)n->s.head, (int)n->s.inputs,
-                 (int)n->s.projection);
+                 (int)n->s.projection, n->s.hidden);
     }
 }
 
@@ -261,7 +266,16 @@ static void projected_lstm_nets_equal_pytorchs(void **state)
     check_nets("train_projection.safetensors", LRNN_CELL_LSTM, 96);
 }
 
-int main(void)
+static void nets_wider_than_a_vector_equal_pytorchs(void **state)
+{
+    (void)state;
+    check_nets("train_wide.safetensors", LRNN_CELL_RNN_TANH, 2);
+    check_nets("train_wide.safetensors", LRNN_CELL_RNN_RELU, 2);
+    check_nets("train_wide.safetensors", LRNN_CELL_LSTM, 4);
+    check_nets("train_wide.safetensors", LRNN_CELL_GRU, 2);
+}
+
+static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rnn_tanh_nets_equal_pytorchs),
@@ -269,6 +283,12 @@ int main(void)
         cmocka_unit_test(lstm_nets_equal_pytorchs),
         cmocka_unit_test(gru_nets_equal_pytorchs),
         cmocka_unit_test(projected_lstm_nets_equal_pytorchs),
+        cmocka_unit_test(nets_wider_than_a_vector_equal_pytorchs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return golden_under_all_kernels(run);
 }
