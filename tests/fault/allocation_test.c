@@ -20,8 +20,11 @@ static lrnn_status live(life *l, const life_kind *kind, const lrnn_allocator *al
     LIFE_TRY(life_begin(l, kind, allocator));
     LIFE_TRY(life_make_second(l, allocator));
     LIFE_TRY(lrnn_model_save(l->second, model_path));
+    l->third = LIFE_BAD;
     LIFE_TRY(lrnn_model_load(&l->third, model_path, allocator));
+    l->state = LIFE_BAD;
     LIFE_TRY(lrnn_state_create(&l->state, l->third, NULL));
+    l->published = LIFE_BAD;
     LIFE_TRY(lrnn_trainer_snapshot(&l->published, l->trainer));
     lrnn_checkpoint all = life_checkpoint(l);
     LIFE_TRY(lrnn_checkpoint_save(&all, checkpoint_path, "a note"));

@@ -36,6 +36,10 @@ static const life_kind life_kinds[] = {
 
 enum { LIFE_KINDS = sizeof life_kinds / sizeof *life_kinds };
 
+/* Where an out-parameter points before a call, which must set it to NULL when it fails: life_end
+ * would trip over it. */
+#define LIFE_BAD ((void *)1)
+
 #define LIFE_TRY(call)                                                                             \
     do {                                                                                           \
         lrnn_status life_status = (call);                                                          \
@@ -50,6 +54,7 @@ static inline lrnn_status life_make_vocab(life *l, const lrnn_allocator *allocat
     lrnn_vocab_options o;
     lrnn_vocab_options_init(&o, sizeof o);
     o.allocator = allocator;
+    l->vocab = LIFE_BAD;
     return lrnn_vocab_create_from_labels(&l->vocab, labels, LIFE_V, &o);
 }
 
@@ -68,6 +73,7 @@ static inline lrnn_status life_make_model(life *l, const life_kind *kind,
     o.cell = kind->cell;
     o.bidirectional = kind->bidirectional;
     o.projection_size = kind->projection;
+    l->model = LIFE_BAD;
     return lrnn_model_create(&l->model, &o);
 }
 
@@ -92,6 +98,7 @@ static inline lrnn_status life_make_second(life *l, const lrnn_allocator *alloca
         tensors[i].shape[0] = p.shape[0];
         tensors[i].shape[1] = p.shape[1];
     }
+    l->second = LIFE_BAD;
     return lrnn_model_create_from_tensors(&l->second, &o, tensors, count);
 }
 
@@ -111,12 +118,16 @@ static inline lrnn_status life_make_training(life *l, const life_kind *kind,
     t.steps = b.steps = LIFE_T;
     t.threads = kind->threads;
     t.recompute_steps = kind->recompute;
+    l->trainer = LIFE_BAD;
     LIFE_TRY(lrnn_trainer_create(&l->trainer, l->model, &t));
+    l->optimizer = LIFE_BAD;
     LIFE_TRY(lrnn_optimizer_create(&l->optimizer, lrnn_model_parameter_count(l->model), &o));
+    l->schedule = LIFE_BAD;
     LIFE_TRY(lrnn_schedule_create(&l->schedule, &s));
     for (int i = 0; i < LIFE_STREAM; i++) {
         l->stream[i] = i * 5 % LIFE_V;
     }
+    l->batches = LIFE_BAD;
     return lrnn_batches_create(&l->batches, l->stream, LIFE_STREAM, &b);
 }
 

@@ -32,6 +32,7 @@ typedef struct fault_allocator {
     atomic_size_t failures;   /* of which refused */
     atomic_size_t blocks;     /* not yet released */
     atomic_size_t bytes;      /* in those blocks */
+    size_t limit;             /* most bytes at once, asking for more ends the test; 0: none */
 } fault_allocator;
 
 #define FAULT_MAGIC UINT64_C(0xa110ca7ed0b10c55)
@@ -61,6 +62,9 @@ static inline void *fault_allocate(void *user, size_t bytes)
         (call == fault->fail_at || (fault->fail_after && call > fault->fail_at))) {
         atomic_fetch_add(&fault->failures, 1);
         return NULL;
+    }
+    if (fault->limit > 0 && (bytes > fault->limit || atomic_load(&fault->bytes) > fault->limit)) {
+        fault_die("more memory was asked for than the test allows");
     }
     if (bytes > SIZE_MAX - sizeof(fault_header) - sizeof(uint64_t)) {
         return NULL;
