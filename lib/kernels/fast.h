@@ -5,6 +5,7 @@
 #include "fast_cells.h"
 #include "fast_elementwise.h"
 #include "fast_multiply.h"
+#include "fast_step.h"
 #include "tables.h"
 
 const kernel_table KERNEL_TABLE = {
@@ -23,6 +24,11 @@ const kernel_table KERNEL_TABLE = {
     .rnn_relu_forward = rnn_relu_forward,
     .lstm_forward = lstm_forward,
     .gru_forward = gru_forward,
+    .lanes = VECTOR_LENGTH,
+    .rnn_tanh_step = rnn_tanh_step,
+    .rnn_relu_step = rnn_relu_step,
+    .lstm_step = lstm_step,
+    .gru_step = gru_step,
     .rnn_tanh_backward = rnn_tanh_backward,
     .rnn_relu_backward = rnn_relu_backward,
     .lstm_backward = lstm_backward,

@@ -73,41 +73,48 @@ static void rnn_relu_backward(size_t rows, size_t H, real *h, const real *dh)
 
 /* ---- LSTM ---- */
 
-ALWAYS_INLINE void lstm_block(size_t H, real *gates, const real *c, real *c_next, real *tanh_c,
-                              real *h, const size_t count, size_t lanes)
+/* Where the vectors of a block lie: the next gate of a unit, the next vector of a gate, of c, of h.
+ */
+typedef struct lstm_strides {
+    size_t gate, gates, c, h;
+} lstm_strides;
+
+ALWAYS_INLINE void lstm_block(const lstm_strides at, real *gates, const real *c, real *c_next,
+                              real *tanh_c, real *h, const size_t count, size_t lanes)
 {
     vector in[EACH_MOST], candidate[EACH_MOST], next[EACH_MOST], gate[EACH_MOST];
-    load_each(count, in, gates, lanes);
+    load_apart(count, in, gates, at.gates, lanes);
     sigmoid_each(count, in);
-    store_each(count, gates, in, lanes);
-    load_each(count, candidate, gates + 2 * H, lanes);
+    store_apart(count, gates, in, at.gates, lanes);
+    load_apart(count, candidate, gates + 2 * at.gate, at.gates, lanes);
     tanh_each(count, candidate);
-    store_each(count, gates + 2 * H, candidate, lanes);
-    load_each(count, gate, gates + H, lanes);
+    store_apart(count, gates + 2 * at.gate, candidate, at.gates, lanes);
+    load_apart(count, gate, gates + at.gate, at.gates, lanes);
     sigmoid_each(count, gate);
-    store_each(count, gates + H, gate, lanes);
+    store_apart(count, gates + at.gate, gate, at.gates, lanes);
 
-    load_each(count, next, c, lanes);
+    load_apart(count, next, c, at.c, lanes);
     EACH next[i] = gate[i] * next[i] + rounded(in[i] * candidate[i]);
-    store_each(count, c_next, next, lanes);
+    store_apart(count, c_next, next, at.c, lanes);
     tanh_each(count, next);
     if (tanh_c != NULL) {
-        store_each(count, tanh_c, next, lanes);
+        store_apart(count, tanh_c, next, at.c, lanes);
     }
 
-    load_each(count, gate, gates + 3 * H, lanes);
+    load_apart(count, gate, gates + 3 * at.gate, at.gates, lanes);
     sigmoid_each(count, gate);
-    store_each(count, gates + 3 * H, gate, lanes);
+    store_apart(count, gates + 3 * at.gate, gate, at.gates, lanes);
     EACH gate[i] = gate[i] * next[i];
-    store_each(count, h, gate, lanes);
+    store_apart(count, h, gate, at.h, lanes);
 }
 
 static void lstm_forward(size_t rows, size_t H, real *gates, const real *c, real *c_next,
                          real *tanh_c, real *h, size_t h_row)
 {
+    const lstm_strides at = {H, VECTOR_LENGTH, VECTOR_LENGTH, VECTOR_LENGTH};
     for (size_t row = 0; row < rows; row++, gates += 4 * H, c += H, c_next += H, h += h_row) {
         real *squashed = tanh_c == NULL ? NULL : tanh_c + row * H;
-        FOR_BLOCKS(H, lstm_block(H, gates + i, c + i, c_next + i,
+        FOR_BLOCKS(H, lstm_block(at, gates + i, c + i, c_next + i,
                                  squashed == NULL ? NULL : squashed + i, h + i, count, lanes));
     }
 }

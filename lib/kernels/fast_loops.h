@@ -34,16 +34,29 @@
         }                                                                                          \
     } while (0)
 
+/* Vectors that lie `apart`. */
+ALWAYS_INLINE void load_apart(const size_t count, vector to[EACH_MOST], const real *from,
+                              size_t apart, size_t lanes)
+{
+    EACH to[i] = load_lanes(from + i * apart, i + 1 < count ? VECTOR_LENGTH : lanes);
+}
+
+ALWAYS_INLINE void store_apart(const size_t count, real *to, const vector from[EACH_MOST],
+                               size_t apart, size_t lanes)
+{
+    EACH store_lanes(to + i * apart, from[i], i + 1 < count ? VECTOR_LENGTH : lanes);
+}
+
 ALWAYS_INLINE void load_each(const size_t count, vector to[EACH_MOST], const real *from,
                              size_t lanes)
 {
-    EACH to[i] = load_lanes(from + i * VECTOR_LENGTH, i + 1 < count ? VECTOR_LENGTH : lanes);
+    load_apart(count, to, from, VECTOR_LENGTH, lanes);
 }
 
 ALWAYS_INLINE void store_each(const size_t count, real *to, const vector from[EACH_MOST],
                               size_t lanes)
 {
-    EACH store_lanes(to + i * VECTOR_LENGTH, from[i], i + 1 < count ? VECTOR_LENGTH : lanes);
+    store_apart(count, to, from, VECTOR_LENGTH, lanes);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,27 @@ typedef struct adam_step {
     real decay_factor;   /* decoupled (AdamW): parameter *= decay_factor first; 1 for Adam */
     real gradient_scale; /* clipping: each gradient is multiplied by it first */
 } adam_step;
+
+/* A step of `rows` streams through a layer of H units with G gates: a = start + x W + h U, then the
+ * equations of the cell. Columns of W, U and start are in tiles of units, the gates of a tile side
+ * by side, packed as one matrix: kernel_gate_column. Each column is one chain of multiply-adds,
+ * from start over all of x to all of h, so that x W may as well have been added to start before.
+ * Row strides count elements, those not given are dense. */
+typedef struct cell_step {
+    size_t rows, H;
+    const real *start; /* [rows,width], row stride start_row: 0 where one row, a bias, serves all */
+    size_t start_row;
+    const real *x, *input; /* [rows,inputs] and W, packed; not read when inputs is 0 */
+    size_t inputs, x_row;
+    const real *h, *hidden; /* [rows,R], dense, and U, packed */
+    size_t R;
+    const real *hidden_bias; /* GRU: [width], of which the n parts are where h U_n starts from */
+    real *c;                 /* LSTM: [rows,H], dense; replaced */
+    real *h_next;            /* [rows,H]; not h */
+    size_t h_next_row;
+    bool backwards; /* last tile first. What was read last is still in the cache: steps that take
+                       turns find some of their weights there. No bit of a result depends on it. */
+} cell_step;
 
 typedef struct kernel_table {
     const char *name;
@@ -76,6 +98,14 @@ typedef struct kernel_table {
     void (*gru_forward)(size_t rows, size_t H, real *x, const real *s, const real *h_previous,
                         size_t h_previous_row, real *h, size_t h_row);
 
+    /* ---- one whole step of a layer, for inference ----
+     * The products, then the cell, tile by tile of units while a tile is at hand; see cell_step. */
+    size_t lanes; /* units of a tile; it divides `panel` */
+    void (*rnn_tanh_step)(const cell_step *step);
+    void (*rnn_relu_step)(const cell_step *step);
+    void (*lstm_step)(const cell_step *step);
+    void (*gru_step)(const cell_step *step);
+
     /* ---- cells, backward ----
      * dh [rows,H] is the whole gradient of h' (from above and from the future).
      *
@@ -126,5 +156,19 @@ size_t kernel_packed_size(const kernel_table *table, size_t K, size_t N);
 /* Packs B, B[p,n] = b[p * b_row + n * b_column]. */
 void kernel_pack(const kernel_table *table, real *packed, const real *b, size_t b_row,
                  size_t b_column, size_t K, size_t N);
+
+/* The columns of cell_step. Gate g of unit u stands in this one, of kernel_gates_width of them. */
+static inline size_t kernel_gate_column(const kernel_table *table, size_t G, size_t g, size_t u)
+{
+    return (u / table->lanes * G + g) * table->lanes + u % table->lanes;
+}
+
+/* Whole tiles in whole panels. */
+size_t kernel_gates_width(const kernel_table *table, size_t G, size_t H);
+
+/* Packs a matrix of kernel_gates_width columns from weights [G*H,K] with the given row stride; the
+ * columns of no unit are zero. */
+void kernel_pack_gates(const kernel_table *table, real *packed, const real *weights, size_t row,
+                       size_t K, size_t G, size_t H);
 
 #endif

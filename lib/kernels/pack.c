@@ -92,3 +92,27 @@ void kernel_pack(const kernel_table *table, real *packed, const real *b, size_t 
         }
     }
 }
+
+size_t kernel_gates_width(const kernel_table *table, size_t G, size_t H)
+{
+    size_t columns = (H + table->lanes - 1) / table->lanes * table->lanes * G;
+    return (columns + table->panel - 1) / table->panel * table->panel;
+}
+
+void kernel_pack_gates(const kernel_table *table, real *packed, const real *weights, size_t row,
+                       size_t K, size_t G, size_t H)
+{
+    size_t panel = table->panel, lanes = table->lanes;
+    memset(packed, 0, K * kernel_gates_width(table, G, H) * sizeof(real));
+    for (size_t p = 0; p < K; p += PACK_ROWS) {
+        size_t rows = K - p < PACK_ROWS ? K - p : PACK_ROWS;
+        for (size_t u = 0; u < H; u += lanes) {
+            size_t units = H - u < lanes ? H - u : lanes;
+            for (size_t g = 0; g < G; g++) {
+                size_t column = kernel_gate_column(table, G, g, u);
+                pack_columns(packed + (column / panel * K + p) * panel + column % panel, panel,
+                             weights + (g * H + u) * row + p, row, rows, units);
+            }
+        }
+    }
+}

@@ -222,6 +222,95 @@ static void reference_gru_backward(size_t rows, size_t H, real *x, real *s, cons
     }
 }
 
+/* ---- steps ---- */
+
+/* Columns first .. first+PANEL-1, all of one gate: sum += a times them. */
+static void add_columns(real sum[PANEL], const real *a, size_t K, const real *packed, size_t first)
+{
+    reference_multiply(1, PANEL, K, a, K, 1, packed + first * K, sum, PANEL);
+}
+
+/* gates[g] = the pre-activations of gate g in tile `tile` of a row; GRU: gates[3] = h U_n + b. */
+static void step_gates(const cell_step *s, size_t row, size_t tile, size_t G, real gates[4][PANEL])
+{
+    for (size_t g = 0; g < G; g++) {
+        size_t first = (tile * G + g) * PANEL;
+        real *sum = gates[g];
+        memcpy(sum, s->start + row * s->start_row + first, sizeof gates[g]);
+        if (s->inputs > 0) {
+            add_columns(sum, s->x + row * s->x_row, s->inputs, s->input, first);
+        }
+        if (G == 3 && g == 2) {
+            sum = gates[3];
+            memcpy(sum, s->hidden_bias + first, sizeof gates[3]);
+        }
+        add_columns(sum, s->h + row * s->R, s->R, s->hidden, first);
+    }
+}
+
+/* h' of unit u, whose gates are gates[..][k]. */
+typedef real unit_function(const cell_step *s, size_t row, size_t u, real gates[4][PANEL],
+                           size_t k);
+
+static void reference_step(const cell_step *s, size_t G, unit_function *unit)
+{
+    real gates[4][PANEL];
+    for (size_t row = 0; row < s->rows; row++) {
+        for (size_t u = 0; u < s->H; u++) {
+            if (u % PANEL == 0) {
+                step_gates(s, row, u / PANEL, G, gates);
+            }
+            s->h_next[row * s->h_next_row + u] = unit(s, row, u, gates, u % PANEL);
+        }
+    }
+}
+
+static real tanh_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+{
+    (void)s, (void)row, (void)u;
+    return tangent(gates[0][k]);
+}
+
+static real relu_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+{
+    (void)s, (void)row, (void)u;
+    return gates[0][k] < 0 ? 0 : gates[0][k];
+}
+
+static real lstm_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+{
+    real *c = s->c + row * s->H + u;
+    *c = sigmoid(gates[1][k]) * *c + sigmoid(gates[0][k]) * tangent(gates[2][k]);
+    return sigmoid(gates[3][k]) * tangent(*c);
+}
+
+static real gru_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+{
+    real r = sigmoid(gates[0][k]), z = sigmoid(gates[1][k]);
+    real n = tangent(gates[2][k] + r * gates[3][k]);
+    return (1 - z) * n + z * s->h[row * s->R + u];
+}
+
+static void reference_rnn_tanh_step(const cell_step *s)
+{
+    reference_step(s, 1, tanh_unit);
+}
+
+static void reference_rnn_relu_step(const cell_step *s)
+{
+    reference_step(s, 1, relu_unit);
+}
+
+static void reference_lstm_step(const cell_step *s)
+{
+    reference_step(s, 4, lstm_unit);
+}
+
+static void reference_gru_step(const cell_step *s)
+{
+    reference_step(s, 3, gru_unit);
+}
+
 /* ---- softmax and Adam ---- */
 
 static void reference_max_sum_exp(const real *x, size_t n, real *maximum, double *sum)
@@ -281,6 +370,11 @@ const kernel_table kernel_table_reference = {
     .rnn_relu_forward = reference_rnn_relu_forward,
     .lstm_forward = reference_lstm_forward,
     .gru_forward = reference_gru_forward,
+    .lanes = PANEL,
+    .rnn_tanh_step = reference_rnn_tanh_step,
+    .rnn_relu_step = reference_rnn_relu_step,
+    .lstm_step = reference_lstm_step,
+    .gru_step = reference_gru_step,
     .rnn_tanh_backward = reference_rnn_tanh_backward,
     .rnn_relu_backward = reference_rnn_relu_backward,
     .lstm_backward = reference_lstm_backward,

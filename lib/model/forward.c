@@ -29,13 +29,12 @@ static size_t active_run(const chunk *part, size_t t, size_t b)
 
 /* ---- input ---- */
 
-static void gather_row(const lrnn_state *state, const lrnn_sequences *s, size_t item, real *x)
+void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item, real *x)
 {
     const lrnn_model *model = state->model;
     const network *net = &model->net;
     size_t F = net->options.feature_size;
-    bool folded = net->options.layers > 0 && model->layers[0].table != NULL;
-    if (!folded && net->token_size > 0) {
+    if (!model_has_table(model) && net->token_size > 0) {
         size_t token = (size_t)s->tokens[item];
         if (network_one_hot(net)) {
             memset(x, 0, net->token_size * sizeof(real));
@@ -54,8 +53,7 @@ static void gather_row(const lrnn_state *state, const lrnn_sequences *s, size_t 
 static void gather_inputs(lrnn_state *state, const chunk *part)
 {
     const network *net = &state->model->net;
-    bool folded = net->options.layers > 0 && state->model->layers[0].table != NULL;
-    size_t width = folded ? net->options.feature_size : net->input_size;
+    size_t width = model_has_table(state->model) ? net->options.feature_size : net->input_size;
     if (width == 0) {
         return;
     }
@@ -63,7 +61,8 @@ static void gather_inputs(lrnn_state *state, const chunk *part)
         for (size_t b = 0; b < part->batch; b++) {
             real *x = state->x + (t * part->batch + b) * width;
             if (part->first + t < sequence_length(part->sequences, b)) {
-                gather_row(state, part->sequences, b * part->sequences->steps + part->first + t, x);
+                state_gather(state, part->sequences, b * part->sequences->steps + part->first + t,
+                             x);
             } else {
                 memset(x, 0, width * sizeof(real));
             }
@@ -71,65 +70,36 @@ static void gather_inputs(lrnn_state *state, const chunk *part)
     }
 }
 
-/* pre[row] = bias, or the token's table row; then the input product of all rows. */
+/* pre[row] = bias, or the token's table row; and the input product of all rows. */
 static void input_products(lrnn_state *state, const chunk *part, const packed_layer *layer,
                            const real *x)
 {
-    const network *net = &state->model->net;
-    size_t columns = net->gates * net->options.hidden_size;
+    size_t width = state->model->width, rows = part->count * part->batch;
     const lrnn_sequences *s = part->sequences;
-    for (size_t t = 0; t < part->count; t++) {
-        for (size_t b = 0; b < part->batch; b++) {
-            const real *start = layer->bias;
-            if (layer->table != NULL && part->first + t < sequence_length(s, b)) {
-                start = layer->table + (size_t)s->tokens[b * s->steps + part->first + t] * columns;
-            }
-            memcpy(state->pre + (t * part->batch + b) * columns, start, columns * sizeof(real));
+    const real *from = layer->bias;
+    for (size_t row = 0; layer->table != NULL && row < rows; row++) {
+        size_t t = part->first + row / part->batch, b = row % part->batch;
+        const real *start = layer->bias;
+        if (t < sequence_length(s, b)) {
+            start = layer->table + (size_t)s->tokens[b * s->steps + t] * width;
         }
+        memcpy(state->pre + row * width, start, width * sizeof(real));
+        from = state->pre;
     }
-    if (layer->input != NULL) {
-        kernels()->multiply_packed(part->count * part->batch, columns, layer->input_rows, x,
-                                   layer->input_rows, 1, layer->input, state->pre, columns);
+    if (layer->input != NULL || layer->table == NULL) {
+        kernels()->multiply_packed_from(rows, width, layer->input_rows, x, layer->input_rows, 1,
+                                        layer->input, from, from == state->pre ? width : 0,
+                                        state->pre, width);
     }
 }
 
 /* ---- recurrence ---- */
 
-/* One step of `rows` streams: gates [rows,G*H] hold the input part, h and c are replaced. */
-static void cell_step(lrnn_state *state, const packed_layer *layer, size_t rows, real *gates,
-                      real *h, real *c)
-{
-    const kernel_table *table = kernels();
-    const lrnn_model_options *o = &state->model->net.options;
-    size_t H = o->hidden_size, R = state->model->net.h_size;
-    size_t columns = state->model->net.gates * H;
-    if (o->cell == LRNN_CELL_GRU) {
-        for (size_t b = 0; b < rows; b++) {
-            memcpy(state->hidden + b * columns, layer->hidden_bias, columns * sizeof(real));
-        }
-        table->multiply_packed(rows, columns, H, h, H, 1, layer->hidden, state->hidden, columns);
-        table->gru_forward(rows, H, gates, state->hidden, h, H, h, H);
-        return;
-    }
-    table->multiply_packed(rows, columns, R, h, R, 1, layer->hidden, gates, columns);
-    if (o->cell == LRNN_CELL_LSTM) {
-        real *made = layer->projection != NULL ? state->made : h;
-        table->lstm_forward(rows, H, gates, c, c, NULL, made, H);
-        if (layer->projection != NULL) {
-            table->multiply_packed_from(rows, R, H, made, H, 1, layer->projection, NULL, 0, h, R);
-        }
-    } else if (o->cell == LRNN_CELL_RNN_TANH) {
-        table->rnn_tanh_forward(rows, H, gates, h, H);
-    } else {
-        table->rnn_relu_forward(rows, H, gates, h, H);
-    }
-}
-
 /* Step t of one layer and direction; y [rows, D*R] receives h, zero where a sequence has ended. */
 static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_t t, real *y)
 {
     const network *net = &state->model->net;
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t H = net->options.hidden_size, R = net->h_size, width = state->model->width;
     real *h = state_h(state, index), *c = state_c(state, index);
     for (size_t b = 0; b < part->batch;) {
         real *out = y + (t * part->batch + b) * net->directions * R;
@@ -139,14 +109,22 @@ static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_
             b++;
             continue;
         }
-        cell_step(state, &state->model->layers[index], rows,
-                  state->pre + (t * part->batch + b) * columns, h + b * R,
-                  c == NULL ? NULL : c + b * H);
+        cell_step what = {
+            .rows = rows,
+            .start = state->pre + (t * part->batch + b) * width,
+            .start_row = width,
+            .h = h + b * R,
+            .c = c == NULL ? NULL : c + b * H,
+            .h_next = out,
+            .h_next_row = net->directions * R,
+        };
+        state_layer_step(state, &state->model->layers[index], what);
         for (size_t row = 0; row < rows; row++) {
-            memcpy(out + row * net->directions * R, h + (b + row) * R, R * sizeof(real));
+            memcpy(h + (b + row) * R, out + row * net->directions * R, R * sizeof(real));
         }
         b += rows;
     }
+    state->backwards = !state->backwards;
 }
 
 /* All layers of one chunk; returns the top layer's outputs [count*B, top]. */
@@ -170,18 +148,6 @@ static const real *run_layers(lrnn_state *state, const chunk *part)
 }
 
 /* ---- output ---- */
-
-/* outputs = bias + rows of y times the head; y rows a_row apart, output rows c_row apart. */
-static void head_rows(const lrnn_model *model, size_t rows, const real *y, size_t a_row,
-                      real *outputs, size_t c_row)
-{
-    size_t O = model->net.output_size;
-    for (size_t i = 0; i < rows; i++) {
-        memcpy(outputs + i * c_row, model->parameters + model->net.head_bias, O * sizeof(real));
-    }
-    kernels()->multiply_packed(rows, O, model->net.top_size, y, a_row, 1, model->head, outputs,
-                               c_row);
-}
 
 static void zero_ended(const chunk *part, size_t size, real *outputs)
 {
@@ -209,13 +175,13 @@ static void write_outputs(const lrnn_state *state, const chunk *part, const real
     }
     if (B < part->count) {
         for (size_t b = 0; b < B; b++) {
-            head_rows(state->model, part->count, y + b * top, B * top,
-                      outputs + (b * T + part->first) * O, O);
+            state_head(state->model, part->count, y + b * top, B * top,
+                       outputs + (b * T + part->first) * O, O);
         }
     } else {
         for (size_t t = 0; t < part->count; t++) {
-            head_rows(state->model, B, y + t * B * top, top, outputs + (part->first + t) * O,
-                      T * O);
+            state_head(state->model, B, y + t * B * top, top, outputs + (part->first + t) * O,
+                       T * O);
         }
     }
 }
@@ -246,7 +212,7 @@ static void keep_final(lrnn_state *state)
     }
 }
 
-void state_forward(lrnn_state *state, const lrnn_sequences *sequences, real *outputs)
+static void run(lrnn_state *state, const lrnn_sequences *sequences, real *outputs)
 {
     const network *net = &state->model->net;
     bool every_step = network_answers_every_step(net);
@@ -269,13 +235,16 @@ void state_forward(lrnn_state *state, const lrnn_sequences *sequences, real *out
         if (net->options.head == LRNN_HEAD_FINAL) {
             keep_final(state);
         }
-        head_rows(state->model, sequences->batch, state->last, net->top_size, outputs,
-                  net->output_size);
+        state_head(state->model, sequences->batch, state->last, net->top_size, outputs,
+                   net->output_size);
     }
 }
 
-static lrnn_status feed(lrnn_state *state, const lrnn_sequences *given, real *outputs)
+lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences *given, real *outputs)
 {
+    if (state == NULL) {
+        return error_null("state");
+    }
     lrnn_sequences sequences;
     lrnn_status status = network_read_sequences(&sequences, &state->model->net, given);
     if (status != LRNN_OK) {
@@ -292,31 +261,7 @@ static lrnn_status feed(lrnn_state *state, const lrnn_sequences *given, real *ou
                          sequences.steps, state->steps);
     }
     fpmode mode = fpmode_enter();
-    state_forward(state, &sequences, outputs);
+    run(state, &sequences, outputs);
     fpmode_leave(mode);
     return LRNN_OK;
-}
-
-lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences *sequences, real *outputs)
-{
-    return state == NULL ? error_null("state") : feed(state, sequences, outputs);
-}
-
-lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real *features,
-                            real *outputs)
-{
-    if (state == NULL) {
-        return error_null("state");
-    }
-    if (state->model->net.directions == 2) {
-        return error_set(LRNN_ERR_UNSUPPORTED, "a bidirectional model has no single step");
-    }
-    lrnn_sequences one = {
-        .size = sizeof one,
-        .batch = state->live,
-        .steps = 1,
-        .tokens = tokens,
-        .features = features,
-    };
-    return feed(state, &one, outputs);
 }

@@ -8,18 +8,17 @@
 #include "names.h"
 #include "network.h"
 
-/* One layer and direction, packed for kernels()->multiply_packed. */
+/* One layer and direction, packed for the steps of kernels(): the columns are those of cell_step,
+ * W of them (network.gates for each unit, and some to fill tiles and panels). */
 typedef struct packed_layer {
-    /* [I,G*H]; of layer 0 only the columns that `table` does not cover. NULL: there are none. */
+    /* [I,W]; of layer 0 only the rows that `table` does not cover. NULL: there are none. */
     real *input;
     size_t input_rows;
-    real *hidden;     /* [R,G*H] */
-    real *projection; /* W_hr^T [H,R]; NULL without a projection */
-    /* What a step's input part starts from, [G*H]: b_ih + b_hh, for GRU b_ih alone. */
-    real *bias;
-    /* GRU: b_hh, [3H], what its hidden part starts from. */
-    real *hidden_bias;
-    /* Layer 0, [V,G*H]: bias plus the token's part of the input product. NULL: not kept. */
+    real *hidden;      /* [R,W] */
+    real *projection;  /* W_hr^T [H,R]; NULL without a projection */
+    real *bias;        /* [W]: b_ih + b_hh; of GRU's n, b_ih alone */
+    real *hidden_bias; /* GRU, [W]: b_hh of n */
+    /* Layer 0, [V,W]: bias plus the token's part of the input product. NULL: not kept. */
     real *table;
 } packed_layer;
 
@@ -31,9 +30,16 @@ struct lrnn_model {
     model_names names;
     real *parameters;
     void *packed;
+    size_t width;         /* W, columns of a layer's packed matrices */
     packed_layer *layers; /* [L*D] */
     real *head;           /* packed [top,O]; NULL without a head */
 };
+
+/* Is the token's part of the input in a table? */
+static inline bool model_has_table(const lrnn_model *model)
+{
+    return model->net.options.layers > 0 && model->layers[0].table != NULL;
+}
 
 /* A model of a network that is already laid out, its parameters zero and not yet packed. Takes over
  * `net`, also when it fails. */

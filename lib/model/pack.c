@@ -24,8 +24,9 @@ static void lay_out(lrnn_model *model, arena *from)
 {
     const network *net = &model->net;
     const kernel_table *table = kernels();
-    size_t columns = net->gates * net->options.hidden_size;
+    size_t columns = kernel_gates_width(table, net->gates, net->options.hidden_size);
     size_t count = net->options.layers * net->directions;
+    model->width = columns;
     model->layers = arena_take(from, count, sizeof *model->layers);
     for (size_t i = 0; i < count; i++) {
         packed_layer layer = {.input_rows = net->layers[i].input_size};
@@ -60,17 +61,21 @@ static void lay_out(lrnn_model *model, arena *from)
 
 static void fill_bias(const lrnn_model *model, const network_layer *from, packed_layer *to)
 {
-    size_t columns = model->net.gates * model->net.options.hidden_size;
+    size_t G = model->net.gates, H = model->net.options.hidden_size;
     if (from->bias_ih == NETWORK_NONE) {
         return;
     }
     const real *ih = model->parameters + from->bias_ih;
     const real *hh = model->parameters + from->bias_hh;
-    memcpy(to->bias, ih, columns * sizeof(real));
-    if (to->hidden_bias != NULL) {
-        memcpy(to->hidden_bias, hh, columns * sizeof(real));
-    } else {
-        kernels()->add(to->bias, hh, columns);
+    for (size_t g = 0; g < G; g++) {
+        bool apart = to->hidden_bias != NULL && g == 2;
+        for (size_t u = 0; u < H; u++) {
+            size_t column = kernel_gate_column(kernels(), G, g, u);
+            to->bias[column] = apart ? ih[g * H + u] : ih[g * H + u] + hh[g * H + u];
+            if (apart) {
+                to->hidden_bias[column] = hh[g * H + u];
+            }
+        }
     }
 }
 
@@ -80,22 +85,21 @@ static void fill_table(const lrnn_model *model, const network_layer *from, packe
 {
     const network *net = &model->net;
     const kernel_table *table = kernels();
-    size_t columns = net->gates * net->options.hidden_size;
+    size_t G = net->gates, H = net->options.hidden_size, E = net->token_size;
+    size_t width = model->width, V = net->options.vocab_size;
     const real *weight = model->parameters + from->weight_ih;
-    for (size_t v = 0; v < net->options.vocab_size; v++) {
-        memcpy(to->table + v * columns, to->bias, columns * sizeof(real));
-        if (network_one_hot(net)) {
-            for (size_t n = 0; n < columns; n++) {
-                to->table[v * columns + n] += weight[n * from->input_size + v];
-            }
-        }
-    }
     if (!network_one_hot(net)) {
-        size_t E = net->token_size;
-        kernel_pack(table, packed, weight, 1, from->input_size, E, columns);
-        table->multiply_packed(net->options.vocab_size, columns, E,
-                               model->parameters + net->embedding, E, 1, packed, to->table,
-                               columns);
+        kernel_pack_gates(table, packed, weight, from->input_size, E, G, H);
+        table->multiply_packed_from(V, width, E, model->parameters + net->embedding, E, 1, packed,
+                                    to->bias, 0, to->table, width);
+        return;
+    }
+    for (size_t v = 0; v < V; v++) {
+        real *row = to->table + v * width;
+        memcpy(row, to->bias, width * sizeof(real));
+        for (size_t i = 0; i < G * H; i++) {
+            row[kernel_gate_column(table, G, i / H, i % H)] += weight[i * from->input_size + v];
+        }
     }
 }
 
@@ -103,7 +107,7 @@ static void fill(lrnn_model *model, real *scratch)
 {
     const network *net = &model->net;
     const kernel_table *table = kernels();
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t G = net->gates, H = net->options.hidden_size, R = net->h_size;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         const network_layer *from = &net->layers[i];
         packed_layer *to = &model->layers[i];
@@ -114,9 +118,9 @@ static void fill(lrnn_model *model, real *scratch)
         if (to->input != NULL) {
             const real *weight =
                 model->parameters + from->weight_ih + (from->input_size - to->input_rows);
-            kernel_pack(table, to->input, weight, 1, from->input_size, to->input_rows, columns);
+            kernel_pack_gates(table, to->input, weight, from->input_size, to->input_rows, G, H);
         }
-        kernel_pack(table, to->hidden, model->parameters + from->weight_hh, 1, R, R, columns);
+        kernel_pack_gates(table, to->hidden, model->parameters + from->weight_hh, R, R, G, H);
         if (to->projection != NULL) {
             kernel_pack(table, to->projection, model->parameters + from->weight_hr, 1, H, H, R);
         }
@@ -135,7 +139,8 @@ lrnn_status model_pack(lrnn_model *model)
     size_t room = 0;
     if (wants_table(net) && !network_one_hot(net)) {
         room =
-            kernel_packed_size(kernels(), net->token_size, net->gates * net->options.hidden_size);
+            kernel_packed_size(kernels(), net->token_size,
+                               kernel_gates_width(kernels(), net->gates, net->options.hidden_size));
     }
     real *scratch =
         memory_allocate(&model->allocator, room, sizeof(real), "model: scratch for packing");

@@ -29,23 +29,19 @@ static void lay_out(lrnn_state *state, arena *from)
         from->overflow = true;
         return;
     }
-    size_t width = net->gates * H;
     state->h = arena_take(from, h_values, sizeof(real));
     state->spare_h = arena_take(from, h_values, sizeof(real));
     if (network_has_cell_state(net)) {
         state->c = arena_take(from, c_values, sizeof(real));
         state->spare_c = arena_take(from, c_values, sizeof(real));
     }
-    if (layers == 0 || state->model->layers[0].table == NULL || net->options.feature_size > 0) {
+    if (!model_has_table(state->model) || net->options.feature_size > 0) {
         state->x = arena_take(from, rows, net->input_size * sizeof(real));
     }
     if (layers > 0) {
-        state->pre = arena_take(from, rows, width * sizeof(real));
+        state->pre = arena_take(from, rows, state->model->width * sizeof(real));
         state->y[0] = arena_take(from, rows, net->top_size * sizeof(real));
         state->y[1] = arena_take(from, rows, net->top_size * sizeof(real));
-        if (net->options.cell == LRNN_CELL_GRU) {
-            state->hidden = arena_take(from, state->capacity, width * sizeof(real));
-        }
         if (network_is_projected(net)) {
             state->made = arena_take(from, state->capacity, H * sizeof(real));
         }
@@ -231,6 +227,11 @@ static void swap(real **a, real **b)
     *b = kept;
 }
 
+void state_swap_h(lrnn_state *state)
+{
+    swap(&state->h, &state->spare_h);
+}
+
 lrnn_status lrnn_state_reorder(lrnn_state *state, const int32_t *parents, size_t count)
 {
     if (state == NULL || parents == NULL) {
@@ -251,7 +252,7 @@ lrnn_status lrnn_state_reorder(lrnn_state *state, const int32_t *parents, size_t
     if (!in_place) {
         parent_list list = {parents, count};
         for_each_layer(state, gather, &list);
-        swap(&state->h, &state->spare_h);
+        state_swap_h(state);
         swap(&state->c, &state->spare_c);
     }
     state->live = count;

@@ -2,6 +2,7 @@
 #ifndef MODEL_STATE_H
 #define MODEL_STATE_H
 
+#include "kernels/kernels.h"
 #include "model.h"
 
 struct lrnn_state {
@@ -10,16 +11,16 @@ struct lrnn_state {
     size_t capacity; /* streams there is room for */
     size_t steps;    /* steps computed in one go */
     size_t live;
+    bool backwards; /* how the next step goes through the weights; see cell_step */
     void *storage;
     /* h [L*D][capacity][R], c [L*D][capacity][H]; a layer's live streams come first. The spare ones
      * serve reorder. */
     real *h, *c, *spare_h, *spare_c;
-    real *x;      /* [steps*capacity, input], row t * B + b */
-    real *pre;    /* [steps*capacity, G*H] */
-    real *hidden; /* GRU: [capacity, 3H] */
-    real *made;   /* projection: [capacity, H], the cells' output before it */
-    real *y[2];   /* [steps*capacity, D*R], a layer's input and output by turns */
-    real *last;   /* [capacity, top], what a once-a-sequence head reads */
+    real *x;    /* [steps*capacity, input], row t * B + b */
+    real *pre;  /* [steps*capacity, W], what a step starts from; see packed_layer */
+    real *made; /* projection: [capacity, H], the cells' output before it */
+    real *y[2]; /* [steps*capacity, D*R], a layer's input and output by turns */
+    real *last; /* [capacity, top], what a once-a-sequence head reads */
 };
 
 /* h of stream 0 in one layer and direction, and c. */
@@ -35,7 +36,19 @@ static inline real *state_c(const lrnn_state *state, size_t layer_direction)
                                              state->model->net.options.hidden_size;
 }
 
-/* Feeds checked sequences. */
-void state_forward(lrnn_state *state, const lrnn_sequences *sequences, real *outputs);
+/* One step of the cells of one layer: from `start` (and x, where there is input to add) and h to
+ * h_next [rows,R], row stride h_next_row, which is not h; c is replaced. Of `what`, rows, start, x,
+ * h, c and h_next with their strides are read. */
+void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step what);
+
+/* outputs [rows,O] = what the head makes of y [rows,top]. */
+void state_head(const lrnn_model *model, size_t rows, const real *y, size_t y_row, real *outputs,
+                size_t outputs_row);
+
+/* x = what the first layer reads of item b * T + t. */
+void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item, real *x);
+
+/* h and spare_h change places. */
+void state_swap_h(lrnn_state *state);
 
 #endif

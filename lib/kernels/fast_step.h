@@ -1,0 +1,311 @@
+/* One step of a layer: products and cell, block by block of units.
+ *
+ * A block is a few tiles of units whose columns fill whole panels. Of one row, a block's sums all
+ * stay in registers while h (and x) goes by: enough of them to hide the latency of a multiply-add,
+ * so that reading the weights is the limit. Several rows go through the tiles of fast_multiply.h.
+ * Then the cell is applied to what is still in the first-level cache. The chain of an output is the
+ * same either way. */
+#ifndef KERNELS_FAST_STEP_H
+#define KERNELS_FAST_STEP_H
+
+#include "fast_cells.h"
+#include "fast_multiply.h"
+
+/* Tiles of a block, by gates; BLOCK_TILES(G) * G vectors are whole panels. */
+#define BLOCK_TILES(G) ((G) == 4 ? 2 : (G) == 3 ? 4 : 8)
+#define BLOCK_VECTORS  12
+#define BLOCK_WIDTH    (BLOCK_VECTORS * VECTOR_LENGTH)
+
+/* The pre-activations of a block; for GRU the x part of n apart, one row in a piece. */
+typedef struct block_sums {
+    real gates[TILE_ROWS * BLOCK_WIDTH] __attribute__((aligned(64)));
+    real n[TILE_ROWS * BLOCK_TILES(3) * VECTOR_LENGTH] __attribute__((aligned(64)));
+} block_sums;
+
+/* Part of a step: some rows, one block of units. */
+typedef struct block {
+    size_t rows, row; /* rows row.. of the step */
+    size_t unit;      /* the first one */
+    size_t tiles, panels;
+    size_t column; /* the first one of the packed matrices */
+} block;
+
+/* ---- one row ---- */
+
+ALWAYS_INLINE void add_row(const size_t panels, vector sum[], size_t K, const real *a,
+                           const real *packed)
+{
+    for (size_t p = 0; p < K; p++, packed += PANEL) {
+        vector value = splat(a[p]);
+        UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
+        {
+            const real *b =
+                packed + v / PANEL_VECTORS * K * PANEL + v % PANEL_VECTORS * VECTOR_LENGTH;
+            sum[v] = value * load(b) + sum[v];
+        }
+    }
+}
+
+ALWAYS_INLINE void row_sums(const cell_step *s, const block *of, const size_t panels,
+                            const bool gru, block_sums *to)
+{
+    vector sum[BLOCK_VECTORS];
+    const real *start = s->start + of->row * s->start_row + of->column;
+    UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
+    {
+        sum[v] = load(start + v * VECTOR_LENGTH);
+    }
+    if (s->inputs > 0) {
+        add_row(panels, sum, s->inputs, s->x + of->row * s->x_row,
+                s->input + of->column * s->inputs);
+    }
+    UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
+    {
+        if (gru && v % 3 == 2) {
+            store(to->n + v / 3 * VECTOR_LENGTH, sum[v]);
+            sum[v] = load(s->hidden_bias + of->column + v * VECTOR_LENGTH);
+        }
+    }
+    add_row(panels, sum, s->R, s->h + of->row * s->R, s->hidden + of->column * s->R);
+    UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
+    {
+        store(to->gates + v * VECTOR_LENGTH, sum[v]);
+    }
+}
+
+/* Out of line, one for each number of panels. */
+#define ROW_SUMS(panels)                                                                           \
+    static void row_sums_##panels(const cell_step *s, const block *of, block_sums *to)             \
+    {                                                                                              \
+        row_sums(s, of, panels, false, to);                                                        \
+    }                                                                                              \
+    static void gru_row_sums_##panels(const cell_step *s, const block *of, block_sums *to)         \
+    {                                                                                              \
+        row_sums(s, of, panels, true, to);                                                         \
+    }
+
+typedef void row_sums_function(const cell_step *s, const block *of, block_sums *to);
+
+ROW_SUMS(1)
+ROW_SUMS(2)
+ROW_SUMS(3)
+#if PANEL_VECTORS == 2
+ROW_SUMS(4)
+ROW_SUMS(5)
+ROW_SUMS(6)
+#endif
+
+/* [gru][panels - 1] */
+static row_sums_function *const row_sums_functions[2][BLOCK_VECTORS / PANEL_VECTORS] = {
+#if PANEL_VECTORS == 2
+    {row_sums_1, row_sums_2, row_sums_3, row_sums_4, row_sums_5, row_sums_6},
+    {gru_row_sums_1, gru_row_sums_2, gru_row_sums_3, gru_row_sums_4, gru_row_sums_5,
+     gru_row_sums_6},
+#else
+    {row_sums_1, row_sums_2, row_sums_3},
+    {gru_row_sums_1, gru_row_sums_2, gru_row_sums_3},
+#endif
+};
+
+/* ---- several rows ---- */
+
+/* The next panel is fetched while this one multiplies: of each of its rows, as many lines as there
+ * are calls for the same panel. */
+ALWAYS_INLINE void add_rows(const block *of, size_t K, const real *a, size_t a_row,
+                            const real *packed, const real *from, size_t from_row, real *gates)
+{
+    tile_shape shape = {.K = K,
+                        .a_row = a_row,
+                        .a_column = 1,
+                        .c_row = BLOCK_WIDTH,
+                        .from_row = from_row,
+                        .lanes = VECTOR_LENGTH,
+                        .ahead_step = LINE * sizeof(real)};
+    for (size_t i = 0; i < of->panels; i++, packed += K * PANEL) {
+        size_t line = of->row / TILE_ROWS % PANEL_LINES;
+        uintptr_t ahead = (uintptr_t)(packed + K * PANEL + line * K * LINE);
+        tiles[PANEL_VECTORS - 1][of->rows - 1](&shape, a, packed, from + i * PANEL,
+                                               gates + i * PANEL, gates, ahead);
+    }
+}
+
+/* Of GRU the n parts: those of x go apart, those of h start from their bias. */
+static void part_n(const cell_step *s, const block *of, block_sums *to)
+{
+    for (size_t row = 0; row < of->rows; row++) {
+        for (size_t tile = 0; tile < of->tiles; tile++) {
+            size_t at = (tile * 3 + 2) * VECTOR_LENGTH;
+            real *n = to->gates + row * BLOCK_WIDTH + at;
+            store(to->n + (row * BLOCK_TILES(3) + tile) * VECTOR_LENGTH, load(n));
+            store(n, load(s->hidden_bias + of->column + at));
+        }
+    }
+}
+
+static void rows_sums(const cell_step *s, const block *of, bool gru, block_sums *to)
+{
+    const real *from = s->start + of->row * s->start_row + of->column;
+    size_t from_row = s->start_row;
+    if (s->inputs > 0 || gru) {
+        add_rows(of, s->inputs, s->x + of->row * s->x_row, s->x_row,
+                 s->input + of->column * s->inputs, from, from_row, to->gates);
+        from = to->gates;
+        from_row = BLOCK_WIDTH;
+    }
+    if (gru) {
+        part_n(s, of, to);
+    }
+    add_rows(of, s->R, s->h + of->row * s->R, s->R, s->hidden + of->column * s->R, from, from_row,
+             to->gates);
+}
+
+/* ---- the cells ---- */
+
+/* Vectors of units, and how far it is from one to the next in each array. */
+typedef struct units {
+    real *gates;   /* their pre-activations; the gates of a vector side by side */
+    const real *n; /* GRU: the x part of n */
+    real *c;
+    const real *h;
+    real *h_next;
+    size_t gates_step, n_step, c_step, h_step, h_next_step;
+} units;
+
+typedef void cell_function(const units *of, const size_t count, size_t lanes);
+
+ALWAYS_INLINE void rnn_tanh_cell(const units *of, const size_t count, size_t lanes)
+{
+    vector y[EACH_MOST];
+    load_apart(count, y, of->gates, of->gates_step, VECTOR_LENGTH);
+    tanh_each(count, y);
+    store_apart(count, of->h_next, y, of->h_next_step, lanes);
+}
+
+ALWAYS_INLINE void rnn_relu_cell(const units *of, const size_t count, size_t lanes)
+{
+    vector y[EACH_MOST];
+    load_apart(count, y, of->gates, of->gates_step, VECTOR_LENGTH);
+    EACH y[i] = maximum(splat(0), y[i]);
+    store_apart(count, of->h_next, y, of->h_next_step, lanes);
+}
+
+ALWAYS_INLINE void lstm_cell(const units *of, const size_t count, size_t lanes)
+{
+    const lstm_strides at = {VECTOR_LENGTH, of->gates_step, of->c_step, of->h_next_step};
+    lstm_block(at, of->gates, of->c, of->c, NULL, of->h_next, count, lanes);
+}
+
+/* As gru_forward, but r and z have their h part already. */
+ALWAYS_INLINE void gru_cell(const units *of, const size_t count, size_t lanes)
+{
+    vector n[EACH_MOST], from_h[EACH_MOST], gate[EACH_MOST], before[EACH_MOST];
+    load_apart(count, gate, of->gates, of->gates_step, VECTOR_LENGTH);
+    load_apart(count, from_h, of->gates + 2 * VECTOR_LENGTH, of->gates_step, VECTOR_LENGTH);
+    load_apart(count, n, of->n, of->n_step, VECTOR_LENGTH);
+    sigmoid_each(count, gate);
+    EACH n[i] = gate[i] * from_h[i] + n[i];
+    tanh_each(count, n);
+    load_apart(count, gate, of->gates + VECTOR_LENGTH, of->gates_step, VECTOR_LENGTH);
+    sigmoid_each(count, gate);
+    load_apart(count, before, of->h, of->h_step, lanes);
+    EACH n[i] = gate[i] * (before[i] - n[i]) + n[i]; /* (1 - z) n + z h */
+    store_apart(count, of->h_next, n, of->h_next_step, lanes);
+}
+
+/* The units of a block's tile in one of its rows. */
+ALWAYS_INLINE units units_at(const cell_step *s, const block *of, const size_t G, block_sums *with,
+                             size_t tile, size_t row)
+{
+    size_t unit = of->unit + tile * VECTOR_LENGTH, at = of->row + row;
+    return (units){
+        .gates = with->gates + row * BLOCK_WIDTH + tile * G * VECTOR_LENGTH,
+        .n = with->n + (row * BLOCK_TILES(3) + tile) * VECTOR_LENGTH,
+        .c = s->c == NULL ? NULL : s->c + at * s->H + unit,
+        .h = s->h + at * s->R + unit,
+        .h_next = s->h_next + at * s->h_next_row + unit,
+        .gates_step = BLOCK_WIDTH,
+        .n_step = BLOCK_TILES(3) * VECTOR_LENGTH,
+        .c_step = s->H,
+        .h_step = s->R,
+        .h_next_step = s->h_next_row,
+    };
+}
+
+#define ROWS_TOGETHER 3
+
+/* Several vectors at once hide the latency of a cell: rows of one tile, or of one row the tiles. */
+ALWAYS_INLINE void apply_cell(const cell_step *s, const block *of, const size_t G,
+                              cell_function *cell, block_sums *with)
+{
+    const size_t most = BLOCK_TILES(G) < EACH_MOST ? BLOCK_TILES(G) : EACH_MOST;
+    for (size_t tile = 0; tile < of->tiles;) {
+        size_t row = 0, left = s->H - of->unit - tile * VECTOR_LENGTH;
+        if (of->rows == 1 && left >= most * VECTOR_LENGTH) {
+            units at = units_at(s, of, G, with, tile, 0);
+            at.gates_step = G * VECTOR_LENGTH;
+            at.n_step = at.c_step = at.h_step = at.h_next_step = VECTOR_LENGTH;
+            cell(&at, most, VECTOR_LENGTH);
+            tile += most;
+            continue;
+        }
+        for (; left >= VECTOR_LENGTH && row + ROWS_TOGETHER <= of->rows; row += ROWS_TOGETHER) {
+            units at = units_at(s, of, G, with, tile, row);
+            cell(&at, ROWS_TOGETHER, VECTOR_LENGTH);
+        }
+        for (; row < of->rows; row++) {
+            units at = units_at(s, of, G, with, tile, row);
+            cell(&at, 1, left < VECTOR_LENGTH ? left : VECTOR_LENGTH);
+        }
+        tile++;
+    }
+}
+
+/* ---- all blocks ---- */
+
+ALWAYS_INLINE void run_step(const cell_step *s, const size_t G, cell_function *cell)
+{
+    block_sums with;
+    const size_t units_each = BLOCK_TILES(G) * VECTOR_LENGTH;
+    size_t count = (s->H + units_each - 1) / units_each;
+    for (size_t i = 0; i < count; i++) {
+        block of = {.unit = (s->backwards ? count - 1 - i : i) * units_each};
+        size_t left = s->H - of.unit < units_each ? s->H - of.unit : units_each;
+        of.tiles = (left + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
+        of.panels = (of.tiles * G + PANEL_VECTORS - 1) / PANEL_VECTORS;
+        of.column = of.unit * G;
+        if (s->rows == 1) {
+            of.rows = 1;
+            row_sums_functions[G == 3][of.panels - 1](s, &of, &with);
+            apply_cell(s, &of, G, cell, &with);
+            continue;
+        }
+        size_t pieces = tile_count(s->rows);
+        for (size_t piece = 0; piece < pieces; piece++, of.row += of.rows) {
+            of.rows = tile_height(s->rows - of.row, pieces - piece);
+            rows_sums(s, &of, G == 3, &with);
+            apply_cell(s, &of, G, cell, &with);
+        }
+    }
+}
+
+static void rnn_tanh_step(const cell_step *s)
+{
+    run_step(s, 1, rnn_tanh_cell);
+}
+
+static void rnn_relu_step(const cell_step *s)
+{
+    run_step(s, 1, rnn_relu_cell);
+}
+
+static void lstm_step(const cell_step *s)
+{
+    run_step(s, 4, lstm_cell);
+}
+
+static void gru_step(const cell_step *s)
+{
+    run_step(s, 3, gru_cell);
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* One step of all live streams, the shortest way: each layer is one call of a kernel, which reads
+ * h of the last step and writes h of this one into the spare array; then the two change places.
+ * Sums start from the same numbers and run in the same order as in forward.c. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fpmode.h"
+#include "kernels/kernels.h"
+#include "state.h"
+
+void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step step)
+{
+    const kernel_table *table = kernels();
+    const network *net = &state->model->net;
+    real *h_next = step.h_next;
+    size_t h_next_row = step.h_next_row;
+    step.H = net->options.hidden_size;
+    step.R = net->h_size;
+    step.inputs = step.x == NULL ? 0 : layer->input_rows;
+    step.input = layer->input;
+    step.hidden = layer->hidden;
+    step.hidden_bias = layer->hidden_bias;
+    step.backwards = state->backwards;
+    if (layer->projection != NULL) {
+        step.h_next = state->made;
+        step.h_next_row = step.H;
+    }
+    switch (net->options.cell) {
+    case LRNN_CELL_LSTM: table->lstm_step(&step); break;
+    case LRNN_CELL_GRU: table->gru_step(&step); break;
+    case LRNN_CELL_RNN_TANH: table->rnn_tanh_step(&step); break;
+    default: table->rnn_relu_step(&step);
+    }
+    if (layer->projection != NULL) {
+        table->multiply_packed_from(step.rows, step.R, step.H, state->made, step.H, 1,
+                                    layer->projection, NULL, 0, h_next, h_next_row);
+    }
+}
+
+void state_head(const lrnn_model *model, size_t rows, const real *y, size_t y_row, real *outputs,
+                size_t outputs_row)
+{
+    kernels()->multiply_packed_from(rows, model->net.output_size, model->net.top_size, y, y_row, 1,
+                                    model->head, model->parameters + model->net.head_bias, 0,
+                                    outputs, outputs_row);
+}
+
+/* What the first layer reads: x and its row stride, NULL when the token table has it all. Nothing
+ * is copied where it need not be. */
+static const real *read_input(lrnn_state *state, const lrnn_sequences *s, size_t *row)
+{
+    const lrnn_model *model = state->model;
+    const network *net = &model->net;
+    bool folded = model_has_table(model);
+    *row = folded ? net->options.feature_size : net->input_size;
+    if (folded || net->token_size == 0) {
+        return s->features;
+    }
+    if (s->batch == 1 && net->options.feature_size == 0 && !network_one_hot(net)) {
+        return model->parameters + net->embedding + (size_t)s->tokens[0] * net->token_size;
+    }
+    for (size_t b = 0; b < s->batch; b++) {
+        state_gather(state, s, b, state->x + b * *row);
+    }
+    return state->x;
+}
+
+/* Where the first layer's sums start: the bias, or each token's row of the table. */
+static const real *read_start(lrnn_state *state, const lrnn_sequences *s, size_t *row)
+{
+    const packed_layer *layer = &state->model->layers[0];
+    size_t width = state->model->width;
+    *row = 0;
+    if (layer->table == NULL) {
+        return layer->bias;
+    }
+    if (s->batch == 1) {
+        return layer->table + (size_t)s->tokens[0] * width;
+    }
+    *row = width;
+    for (size_t b = 0; b < s->batch; b++) {
+        memcpy(state->pre + b * width, layer->table + (size_t)s->tokens[b] * width,
+               width * sizeof(real));
+    }
+    return state->pre;
+}
+
+static void step_all(lrnn_state *state, const lrnn_sequences *s, real *outputs)
+{
+    const network *net = &state->model->net;
+    size_t R = net->h_size, row;
+    const real *x = read_input(state, s, &row);
+    for (size_t i = 0; i < net->options.layers; i++) {
+        const packed_layer *layer = &state->model->layers[i];
+        cell_step step = {
+            .rows = s->batch,
+            .start = layer->bias,
+            .x = x,
+            .x_row = row,
+            .h = state_h(state, i),
+            .c = state_c(state, i),
+            .h_next = state->spare_h + i * state->capacity * R,
+            .h_next_row = R,
+        };
+        if (i == 0) {
+            step.start = read_start(state, s, &step.start_row);
+        }
+        state_layer_step(state, layer, step);
+        x = step.h_next;
+        row = R;
+    }
+    state->backwards = !state->backwards;
+    state_swap_h(state);
+    if (outputs != NULL && net->options.head == LRNN_HEAD_NONE) {
+        memcpy(outputs, x, s->batch * row * sizeof(real));
+    } else if (outputs != NULL) {
+        state_head(state->model, s->batch, x, row, outputs, net->output_size);
+    }
+}
+
+/* The checks of network_read_sequences, which tells what is wrong. */
+static bool fits(const network *net, const lrnn_sequences *s)
+{
+    bool good = (s->tokens != NULL) == (net->options.vocab_size > 0) &&
+                (s->features != NULL) == (net->options.feature_size > 0);
+    for (size_t b = 0; good && s->tokens != NULL && b < s->batch; b++) {
+        good = s->tokens[b] >= 0 && (size_t)s->tokens[b] < net->options.vocab_size;
+    }
+    return good;
+}
+
+lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real *features,
+                            real *outputs)
+{
+    if (state == NULL) {
+        return error_null("state");
+    }
+    const network *net = &state->model->net;
+    if (net->directions == 2) {
+        return error_set(LRNN_ERR_UNSUPPORTED, "a bidirectional model has no single step");
+    }
+    lrnn_sequences one = {
+        .size = sizeof one,
+        .batch = state->live,
+        .steps = 1,
+        .tokens = tokens,
+        .features = features,
+    };
+    if (!fits(net, &one)) {
+        lrnn_sequences copy;
+        return network_read_sequences(&copy, net, &one);
+    }
+    fpmode mode = fpmode_enter();
+    step_all(state, &one, outputs);
+    fpmode_leave(mode);
+    return LRNN_OK;
+}
