@@ -6,8 +6,9 @@
  * its value rests in C as it is. So no choice made below can be seen in the result.
  *
  * The order of the loops: slices of K; chunks of rows of C, small enough to stay in the
- * second-level cache from one slice to the next; panels, whose slice stays in the first-level
- * cache; tiles. While a tile is computed, what comes after it is fetched. */
+ * second-level cache with a slice of a panel; panels; tiles. Slices are deep, because each one
+ * reads and writes C; a slice of a panel comes from the second-level cache to every tile, some rows
+ * before they are needed. While a tile is computed, what comes after it is fetched as well. */
 #ifndef KERNELS_FAST_MULTIPLY_H
 #define KERNELS_FAST_MULTIPLY_H
 
@@ -29,11 +30,22 @@
 #define LINE        (64 / sizeof(real))
 #define PANEL_LINES ((PANEL + LINE - 1) / LINE)
 
-#define SLICE        128
-#define CHUNK_VALUES ((size_t)128 * 1024)
+#define SLICE        512
+#define CHUNK_VALUES ((size_t)64 * 1024)
 #define CHUNK_ROWS   (64 * TILE_ROWS)
-/* Rows of a chunk of which A is copied because it is read across its rows. */
-#define COPIED_ROWS (8 * TILE_ROWS)
+/* An A whose columns are contiguous is copied a chunk at a time, or read with every p in a page of
+ * its own. */
+#define COPIED_TILES 8
+#define COPIED_SLICE 256
+#define SPREAD_SLICE 128
+/* Rows of the panel between the one that is multiplied and the one that is fetched. */
+#define ROWS_AHEAD 8
+/* Four products without a branch between them. */
+#if defined(__clang__)
+#define UNROLL_PRODUCTS _Pragma("clang loop unroll_count(4)")
+#else
+#define UNROLL_PRODUCTS _Pragma("GCC unroll 4")
+#endif
 
 /* What the tiles of a chunk have in common: K products each; A[m,p] = a[m * a_row + p * a_column];
  * C has c_row values in a row, and what it starts from has from_row; panels lie b_panel apart; of
@@ -84,13 +96,40 @@ ALWAYS_INLINE void tile_write(const size_t rows, const size_t width, const tile_
     }
 }
 
+/* The products of one p. */
+ALWAYS_INLINE void tile_add(const size_t rows, const size_t panels, const size_t vectors,
+                            size_t a_row, size_t b_panel, const real *a, const real *b,
+                            vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
+{
+    const size_t width = panels * vectors;
+    vector row[WIDE_PANELS * PANEL_VECTORS];
+    if (panels == 1) {
+        UNROLL for (size_t v = 0; v < width * VECTOR_LENGTH; v += LINE)
+        {
+            __builtin_prefetch(b + ROWS_AHEAD * PANEL + v, 0, 3);
+        }
+    }
+    UNROLL for (size_t v = 0; v < width; v++)
+    {
+        row[v] = load(b + v / vectors * b_panel + v % vectors * VECTOR_LENGTH);
+    }
+    UNROLL for (size_t r = 0; r < rows; r++)
+    {
+        vector value = splat(a[r * a_row]);
+        UNROLL for (size_t v = 0; v < width; v++)
+        {
+            sum[r][v] = value * row[v] + sum[r][v];
+        }
+    }
+}
+
 /* next_c: where the next tile will start. ahead: what will be needed some tiles later. */
 ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vectors,
                         const tile_shape *shape, const real *a, const real *b, const real *from,
                         real *c, const real *next_c, uintptr_t ahead)
 {
     vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS];
-    const size_t width = panels * vectors, a_row = shape->a_row;
+    const size_t width = panels * vectors, a_row = shape->a_row, K = shape->K;
     tile_read(rows, width, shape, from, sum);
     UNROLL for (size_t r = 0; r < rows; r++, next_c += shape->c_row)
     {
@@ -98,22 +137,11 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
             __builtin_prefetch(next_c + v, 1, 3);
         }
     }
-    for (size_t p = 0; p < shape->K; p++) {
-        vector row[WIDE_PANELS * PANEL_VECTORS];
+    UNROLL_PRODUCTS for (size_t p = 0; p < K; p++)
+    {
         __builtin_prefetch((const void *)ahead, 0, 2);
+        tile_add(rows, panels, vectors, a_row, shape->b_panel, a, b, sum);
         ahead += shape->ahead_step;
-        UNROLL for (size_t v = 0; v < width; v++)
-        {
-            row[v] = load(b + v / vectors * shape->b_panel + v % vectors * VECTOR_LENGTH);
-        }
-        UNROLL for (size_t r = 0; r < rows; r++)
-        {
-            vector value = splat(a[r * a_row]);
-            UNROLL for (size_t v = 0; v < width; v++)
-            {
-                sum[r][v] = value * row[v] + sum[r][v];
-            }
-        }
         a += shape->a_column;
         b += PANEL;
     }
@@ -187,10 +215,12 @@ static size_t tile_height(size_t rows_left, size_t tiles_left)
     return (rows_left + tiles_left - 1) / tiles_left;
 }
 
-/* A chunk: M rows of A or of a copy. Of A as it will be read in the next chunk, there are
- * next_count pieces of next_lines cache lines, next_step bytes apart. */
+/* A chunk: M rows of A or of a copy, in which the tiles lie one after the other. Of A as it will be
+ * read in the next chunk, there are next_count pieces of next_lines cache lines, next_step bytes
+ * apart. */
 typedef struct chunk {
     size_t M, N;
+    bool copied;
     const real *a;
     const real *packed; /* the slice of the first panel */
     const real *from;   /* or NULL: zero */
@@ -225,25 +255,41 @@ static void multiply_chunk(const chunk *of, tile_shape shape)
         size_t columns = last ? of->N - n : PANEL;
         size_t vectors = (columns + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
         shape.lanes = columns - (vectors - 1) * VECTOR_LENGTH;
+        const real *a = of->a;
         real *c = of->c + n;
         for (size_t i = 0, m = 0; i < count; i++) {
             size_t rows = tile_height(of->M - m, count - i);
             const real *from = of->from == NULL ? NULL : of->from + m * shape.from_row + n;
             real *next = i + 1 < count ? c + rows * shape.c_row : last ? c : of->c + n + PANEL;
             uintptr_t ahead = fetch_ahead(of, &shape, i, last ? NULL : b + shape.b_panel);
-            tiles[vectors - 1][rows - 1](&shape, of->a + m * shape.a_row, b, from, c, next, ahead);
+            tiles[vectors - 1][rows - 1](&shape, a, b, from, c, next, ahead);
+            a += of->copied ? shape.K * TILE_ROWS : rows * shape.a_row;
             c = next;
             m += rows;
         }
     }
 }
 
-/* Copies M rows and K columns of a matrix whose columns are contiguous: strides that are powers of
- * two would let few of its lines stay in the first-level cache. */
-static void copy_chunk(real *to, size_t M, size_t K, const real *a, size_t a_column)
+/* Copies M rows and K columns of an A whose columns are contiguous: tile by tile, in a tile
+ * TILE_ROWS values for every p. A tile of fewer rows takes some of the next one's with it. */
+static void copy_tiles(real *to, size_t M, size_t K, const real *a, size_t a_column)
 {
-    for (size_t p = 0; p < K; p++, to += M, a += a_column) {
-        FOR_VECTORS(M, store_lanes(to + i, load_lanes(a + i, lanes), lanes));
+    size_t count = tile_count(M), first[COPIED_TILES], whole = count;
+    for (size_t i = 0, m = 0; i < count; i++) {
+        first[i] = m;
+        m += tile_height(M - m, count - i);
+    }
+    if (M - first[count - 1] < TILE_ROWS) {
+        whole--;
+    }
+    for (size_t p = 0; p < K; p++, a += a_column) {
+        real *tile_row = to + p * TILE_ROWS;
+        for (size_t i = 0; i < whole; i++, tile_row += K * TILE_ROWS) {
+            memcpy(tile_row, a + first[i], TILE_ROWS * sizeof(real));
+        }
+        for (size_t m = first[count - 1]; whole < count && m < M; m++) {
+            *tile_row++ = a[m];
+        }
     }
 }
 
@@ -259,25 +305,39 @@ static void multiply_wide(size_t M, size_t N, const real *a, const real *packed,
                           c + n, (uintptr_t)a);
     }
     if (n < N) {
-        chunk rest = {M, N - n, a, packed + n * shape.K, from == NULL ? NULL : from + n, c + n, a,
-                      0, 1,     0};
+        chunk rest = {
+            .M = M,
+            .N = N - n,
+            .a = a,
+            .packed = packed + n * shape.K,
+            .from = from == NULL ? NULL : from + n,
+            .c = c + n,
+            .next_a = a,
+            .next_lines = 1,
+        };
         multiply_chunk(&rest, shape);
     }
 }
 
-/* A transposed A is copied when it is used often enough, unless its columns lie an odd number of
- * cache lines apart: then they spread over the whole first-level cache as they are. */
-static bool wants_copy(size_t M, size_t a_row, size_t a_column)
+/* Its columns an odd number of cache lines apart, A spreads over the whole first-level cache as it
+ * is. */
+static bool is_spread(size_t a_column)
 {
-    bool spread = a_column % LINE == 0 && a_column / LINE % 2 == 1;
-    return M > 2 * TILE_ROWS && a_row == 1 && a_column != 1 && !spread;
+    return a_column % LINE == 0 && a_column / LINE % 2 == 1;
+}
+
+static size_t slice_count(size_t M, size_t K, bool transposed, bool copied)
+{
+    size_t most = copied ? COPIED_SLICE : transposed ? SPREAD_SLICE : SLICE;
+    /* A panel that is used once or twice need not stay in the cache. */
+    return M <= 2 * TILE_ROWS || K == 0 ? 1 : (K + most - 1) / most;
 }
 
 static size_t chunk_rows(size_t M, size_t N, bool copied)
 {
-    size_t rows = CHUNK_VALUES / N / TILE_ROWS * TILE_ROWS;
-    if (rows < COPIED_ROWS || copied) {
-        rows = COPIED_ROWS;
+    size_t least = COPIED_TILES * TILE_ROWS, rows = CHUNK_VALUES / N / TILE_ROWS * TILE_ROWS;
+    if (rows < least || copied) {
+        rows = least;
     }
     if (rows > CHUNK_ROWS) {
         rows = CHUNK_ROWS;
@@ -288,13 +348,12 @@ static size_t chunk_rows(size_t M, size_t N, bool copied)
 static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const real *packed,
                             const real *from, real *c, tile_shape shape)
 {
-    /* A panel that is used once or twice need not stay in the cache. */
-    size_t slices = M <= 2 * TILE_ROWS || K == 0 ? 1 : (K + SLICE - 1) / SLICE;
     size_t a_row = shape.a_row, a_column = shape.a_column;
-    bool copied = wants_copy(M, a_row, a_column);
-    size_t step = chunk_rows(M, N, copied);
-    real copy[COPIED_ROWS * SLICE];
-    chunk of = {.N = N, .next_lines = 1};
+    bool transposed = a_row == 1 && a_column != 1;
+    bool copied = transposed && M > 2 * TILE_ROWS && !is_spread(a_column);
+    size_t slices = slice_count(M, K, transposed, copied), step = chunk_rows(M, N, copied);
+    real copy[COPIED_TILES * TILE_ROWS * COPIED_SLICE] __attribute__((aligned(64)));
+    chunk of = {.N = N, .copied = copied, .next_lines = 1};
     for (size_t slice = 0, p = 0; slice < slices; slice++, p += shape.K) {
         shape.K = (K - p) / (slices - slice);
         for (size_t m = 0; m < M; m += step) {
@@ -313,9 +372,9 @@ static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const r
             of.next_step = (a_row == 1 ? a_column : a_row) * sizeof(real);
             of.next_lines = (a_row == 1 ? step : shape.K) / LINE + 1;
             if (copied) {
-                copy_chunk(copy, of.M, shape.K, part, a_column);
+                copy_tiles(copy, of.M, shape.K, part, a_column);
                 of.a = copy;
-                shape.a_column = of.M;
+                shape.a_column = TILE_ROWS;
             }
             multiply_chunk(&of, shape);
         }
