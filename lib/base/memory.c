@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "error.h"
 #include "options.h"
@@ -71,27 +72,58 @@ typedef struct block_header {
     void *raw;
 } block_header;
 
+/* Weights that are read again and again lie in few pages, and in one piece, which caches and the
+ * translation of addresses both like; and memory arrives in few faults. The system may decline. */
+#define LARGE_PAGE ((size_t)2 << 20)
+
+/* Bytes worth large pages; at most half of the last one is waste. */
+static size_t large_pages(size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    return (bytes + LARGE_PAGE / 2) / LARGE_PAGE * LARGE_PAGE;
+#else
+    (void)bytes;
+    return 0;
+#endif
+}
+
+static void ask_for_large_pages(void *pointer, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    if (bytes > 0) {
+        madvise(pointer, bytes, MADV_HUGEPAGE);
+    }
+#else
+    (void)pointer;
+    (void)bytes;
+#endif
+}
+
 void *memory_allocate(const lrnn_allocator *allocator, size_t count, size_t size, const char *what)
 {
     size_t bytes, total;
     if (!size_multiply(&bytes, count, size) ||
-        !size_add(&total, bytes, sizeof(block_header) + MEMORY_ALIGNMENT) || total > PTRDIFF_MAX) {
+        !size_add(&total, bytes, sizeof(block_header) + 2 * LARGE_PAGE) || total > PTRDIFF_MAX) {
         error_set(LRNN_ERR_MEMORY, "%s: %zu times %zu bytes is more than memory can be", what,
                   count, size);
         return NULL;
     }
-    /* calloc knows which memory is fresh from the system, and zero as it is. */
     bool own = allocator->allocate == default_allocate;
+    size_t large = own ? large_pages(bytes) : 0;
+    size_t alignment = large > 0 ? LARGE_PAGE : MEMORY_ALIGNMENT;
+    total = (large > bytes ? large : bytes) + sizeof(block_header) + alignment;
+    /* calloc knows which memory is fresh from the system, and zero as it is. */
     unsigned char *raw = own ? calloc(1, total) : allocator->allocate(allocator->user, total);
     if (raw == NULL) {
         error_set(LRNN_ERR_MEMORY, "%s: no memory for %zu bytes", what, bytes);
         return NULL;
     }
     uintptr_t start = (uintptr_t)raw + sizeof(block_header);
-    size_t skip = (MEMORY_ALIGNMENT - start % MEMORY_ALIGNMENT) % MEMORY_ALIGNMENT;
+    size_t skip = (alignment - start % alignment) % alignment;
     unsigned char *pointer = raw + sizeof(block_header) + skip;
     block_header header = {raw};
     memcpy(pointer - sizeof header, &header, sizeof header);
+    ask_for_large_pages(pointer, large);
     if (!own) {
         memset(pointer, 0, bytes);
     }

@@ -1,4 +1,4 @@
-/* A safetensors file in memory, for the sources that read headers and files. */
+/* A safetensors file, for the sources that read headers and files. */
 #ifndef FORMAT_HEADER_H
 #define FORMAT_HEADER_H
 
@@ -19,12 +19,12 @@ typedef struct metadata_entry {
     size_t length;
 } metadata_entry;
 
-/* One arena, and the data: the tensors in the order of their bytes, pointers to them in the order
- * of their names, the metadata in the order of its keys. */
+/* One arena: the tensors in the order of their bytes, pointers to them in the order of their names,
+ * the metadata in the order of its keys. */
 struct safetensors {
     lrnn_allocator allocator;
     char *name;
-    unsigned char *data;
+    input_file input; /* closed when the tensors are in memory */
     tensor_entry *tensors;
     const tensor_entry **by_name;
     size_t count;

@@ -40,16 +40,19 @@ lrnn_status input_file_open(input_file *file, const char *path)
 
 void input_file_close(input_file *file)
 {
-    close(file->descriptor);
+    if (file->descriptor >= 0) {
+        close(file->descriptor);
+    }
     file->descriptor = -1;
 }
 
-lrnn_status input_file_read(const input_file *file, void *to, size_t length)
+lrnn_status input_file_read(const input_file *file, void *to, size_t length, size_t offset)
 {
     size_t done = 0;
     while (done < length) {
         size_t left = length - done;
-        ssize_t n = read(file->descriptor, (char *)to + done, left < (1u << 30) ? left : 1u << 30);
+        ssize_t n = pread(file->descriptor, (char *)to + done, left < (1u << 30) ? left : 1u << 30,
+                          (off_t)(offset + done));
         if (n == 0) {
             return error_set(LRNN_ERR_IO, "%s: became shorter while it was read", file->name);
         }

@@ -4,7 +4,10 @@
 #ifndef FORMAT_SAFETENSORS_H
 #define FORMAT_SAFETENSORS_H
 
+#include <stdbool.h>
+
 #include "base/real.h"
+#include "input_file.h"
 #include "lrnn/base.h"
 
 #define SAFETENSORS_MAX_RANK 8
@@ -30,20 +33,25 @@ typedef struct tensor_view {
     tensor_dtype dtype;
     size_t rank;
     size_t shape[SAFETENSORS_MAX_RANK];
-    size_t count;              /* number of elements */
-    const unsigned char *data; /* little-endian, count * dtype size bytes, maybe unaligned */
+    size_t count; /* number of elements */
+    /* count * dtype size bytes, little-endian: in memory, maybe unaligned, or where that is NULL in
+     * a file. See tensor_bytes. */
+    const unsigned char *data;
+    const input_file *file;
+    size_t offset;
 } tensor_view;
 
 /* ---- reading ---- */
 
 typedef struct safetensors safetensors;
 
-/* Reads a whole file. LRNN_ERR_IO: it cannot be opened or read (the message has the path and the
- * system's reason). LRNN_ERR_FORMAT: not a safetensors file (the message has the path and what is
- * wrong). LRNN_ERR_MEMORY. */
-lrnn_status safetensors_load(safetensors **file, const lrnn_allocator *allocator, const char *path);
+/* Opens a file and reads its header; the tensors stay in the file, open until safetensors_destroy.
+ * LRNN_ERR_IO: it cannot be opened or read (the message has the path and the system's reason).
+ * LRNN_ERR_FORMAT: not a safetensors file (the message has the path and what is wrong).
+ * LRNN_ERR_MEMORY. */
+lrnn_status safetensors_open(safetensors **file, const lrnn_allocator *allocator, const char *path);
 
-/* The same from memory, which is copied. `name` stands for the path in messages. */
+/* The same in memory, which is not copied. `name` stands for the path in messages. */
 lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocator, const char *name,
                               const void *bytes, size_t length);
 void safetensors_destroy(safetensors *file);
@@ -60,8 +68,15 @@ const tensor_view *safetensors_find(const safetensors *file, const char *name); 
 const char *safetensors_metadata(const safetensors *file, const char *key, size_t *length);
 
 /* Converts count elements from the view to reals; F64, F32, F16 and BF16 only. `first` is the
- * index of the first element. Returns LRNN_ERR_FORMAT naming the tensor for another dtype. */
+ * index of the first element. Returns LRNN_ERR_FORMAT naming the tensor for another dtype, and
+ * LRNN_ERR_IO with path and reason when its file cannot be read. */
 lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t count);
+
+/* Copies their bytes as they are. LRNN_ERR_IO. */
+lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t count);
+
+/* Whether both have the same bytes, not equal ones. */
+bool tensor_is_same(const tensor_view *a, const tensor_view *b);
 
 const char *tensor_dtype_name(tensor_dtype dtype); /* "F32" */
 size_t tensor_dtype_size(tensor_dtype dtype);

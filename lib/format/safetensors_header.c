@@ -279,6 +279,7 @@ static lrnn_status fill(safetensors **file, header_reader *head, const lrnn_allo
     }
     head->file = layout(&pieces, head, name, length, tensors, entries);
     head->file->allocator = *allocator;
+    head->file->input.descriptor = -1;
     strcpy(head->file->name, name);
     status = read_entries(head, metadata);
     if (status == LRNN_OK) {

@@ -1,5 +1,4 @@
-/* Reading from a file and from memory. The header is checked against the length of the data before
- * any room for the data is asked for. */
+/* Reading from a file and from memory. The header is checked against the length of the data. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,22 +26,6 @@ static lrnn_status header_length(size_t *length, const char *name, const unsigne
     return LRNN_OK;
 }
 
-/* Room for the data, which the caller then fills. On failure the file is gone. */
-static lrnn_status take_data(safetensors **file, size_t length)
-{
-    safetensors *object = *file;
-    object->data = memory_allocate(&object->allocator, length, 1, "tensors of a safetensors file");
-    if (object->data == NULL) {
-        safetensors_destroy(object);
-        *file = NULL;
-        return LRNN_ERR_MEMORY;
-    }
-    for (size_t i = 0; i < object->count; i++) {
-        object->tensors[i].view.data = object->data + object->tensors[i].begin;
-    }
-    return LRNN_OK;
-}
-
 lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocator, const char *name,
                               const void *bytes, size_t length)
 {
@@ -57,28 +40,25 @@ lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocato
         return status;
     }
     const unsigned char *data = (const unsigned char *)bytes + SAFETENSORS_PREFIX + header_bytes;
-    size_t data_length = length - SAFETENSORS_PREFIX - header_bytes;
     status = safetensors_read_header(file, &memory, name, (const char *)bytes + SAFETENSORS_PREFIX,
-                                     header_bytes, data_length);
-    if (status == LRNN_OK) {
-        status = take_data(file, data_length);
-    }
-    if (status == LRNN_OK) {
-        memcpy((*file)->data, data, data_length);
+                                     header_bytes, length - SAFETENSORS_PREFIX - header_bytes);
+    for (size_t i = 0; status == LRNN_OK && i < (*file)->count; i++) {
+        tensor_entry *tensor = &(*file)->tensors[i];
+        tensor->view.data = data + tensor->begin;
     }
     return status;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-static lrnn_status load_header(safetensors **file, const lrnn_allocator *allocator,
-                               const input_file *input, size_t *data_length)
+static lrnn_status read_header(safetensors **file, const lrnn_allocator *allocator,
+                               const input_file *input)
 {
     unsigned char prefix[SAFETENSORS_PREFIX];
     size_t header_bytes;
     lrnn_status status = LRNN_OK;
     if (input->length >= sizeof prefix) {
-        status = input_file_read(input, prefix, sizeof prefix);
+        status = input_file_read(input, prefix, sizeof prefix, 0);
     }
     if (status == LRNN_OK) {
         status = header_length(&header_bytes, input->name, prefix, input->length);
@@ -90,35 +70,22 @@ static lrnn_status load_header(safetensors **file, const lrnn_allocator *allocat
     if (text == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    *data_length = input->length - SAFETENSORS_PREFIX - header_bytes;
-    status = input_file_read(input, text, header_bytes);
+    size_t start = SAFETENSORS_PREFIX + header_bytes;
+    status = input_file_read(input, text, header_bytes, SAFETENSORS_PREFIX);
     if (status == LRNN_OK) {
-        status =
-            safetensors_read_header(file, allocator, input->name, text, header_bytes, *data_length);
+        status = safetensors_read_header(file, allocator, input->name, text, header_bytes,
+                                         input->length - start);
     }
     memory_release(allocator, text);
-    return status;
-}
-
-static lrnn_status load(safetensors **file, const lrnn_allocator *allocator,
-                        const input_file *input)
-{
-    size_t data_length;
-    lrnn_status status = load_header(file, allocator, input, &data_length);
-    if (status == LRNN_OK) {
-        status = take_data(file, data_length);
-    }
-    if (status == LRNN_OK) {
-        status = input_file_read(input, (*file)->data, data_length);
-        if (status != LRNN_OK) {
-            safetensors_destroy(*file);
-            *file = NULL;
-        }
+    for (size_t i = 0; status == LRNN_OK && i < (*file)->count; i++) {
+        tensor_entry *tensor = &(*file)->tensors[i];
+        tensor->view.file = &(*file)->input;
+        tensor->view.offset = start + tensor->begin;
     }
     return status;
 }
 
-lrnn_status safetensors_load(safetensors **file, const lrnn_allocator *allocator, const char *path)
+lrnn_status safetensors_open(safetensors **file, const lrnn_allocator *allocator, const char *path)
 {
     lrnn_allocator memory;
     input_file input;
@@ -127,11 +94,17 @@ lrnn_status safetensors_load(safetensors **file, const lrnn_allocator *allocator
     if (status == LRNN_OK) {
         status = input_file_open(&input, path);
     }
-    if (status == LRNN_OK) {
-        status = load(file, &memory, &input);
-        input_file_close(&input);
+    if (status != LRNN_OK) {
+        return status;
     }
-    return status;
+    status = read_header(file, &memory, &input);
+    if (status != LRNN_OK) {
+        input_file_close(&input);
+        return status;
+    }
+    (*file)->input = input;
+    (*file)->input.name = (*file)->name;
+    return LRNN_OK;
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -140,7 +113,7 @@ void safetensors_destroy(safetensors *file)
 {
     if (file != NULL) {
         lrnn_allocator allocator = file->allocator;
-        memory_release(&allocator, file->data);
+        input_file_close(&file->input);
         memory_release(&allocator, file);
     }
 }

@@ -1,6 +1,8 @@
 /* What a dtype means, and tensors as reals. */
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "half.h"
 #include "safetensors.h"
@@ -47,18 +49,12 @@ static void read_f64(real *to, const unsigned char *from, size_t count)
 
 static void read_f32(real *to, const unsigned char *from, size_t count)
 {
-#if LRNN_REAL_IS_FLOAT && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (count > 0) {
-        memcpy(to, from, count * 4);
-    }
-#else
     for (size_t i = 0; i < count; i++) {
         uint32_t bits = (uint32_t)little_endian(from + 4 * i, 4);
         float value;
         memcpy(&value, &bits, sizeof value);
         to[i] = value;
     }
-#endif
 }
 
 static void read_f16(real *to, const unsigned char *from, size_t count)
@@ -75,7 +71,7 @@ static void read_bf16(real *to, const unsigned char *from, size_t count)
     }
 }
 
-lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t count)
+static lrnn_status check_range(const tensor_view *view, size_t first, size_t count)
 {
     if (first > view->count || count > view->count - first) {
         return error_set(LRNN_ERR_INVALID,
@@ -83,15 +79,66 @@ lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t 
                          "it has %zu",
                          view->name, first, count, view->count);
     }
-    const unsigned char *from = view->data + first * tensor_dtype_size(view->dtype);
+    return LRNN_OK;
+}
+
+lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t count)
+{
+    size_t size = tensor_dtype_size(view->dtype);
+    CHECK(check_range(view, first, count));
+    if (count == 0) {
+        return LRNN_OK;
+    }
+    if (view->data == NULL) {
+        return input_file_read(view->file, to, count * size, view->offset + first * size);
+    }
+    memcpy(to, view->data + first * size, count * size);
+    return LRNN_OK;
+}
+
+typedef void read_function(real *to, const unsigned char *from, size_t count);
+
+static lrnn_status find_function(read_function **function, const tensor_view *view)
+{
     switch (view->dtype) {
-    case TENSOR_F64: read_f64(to, from, count); return LRNN_OK;
-    case TENSOR_F32: read_f32(to, from, count); return LRNN_OK;
-    case TENSOR_F16: read_f16(to, from, count); return LRNN_OK;
-    case TENSOR_BF16: read_bf16(to, from, count); return LRNN_OK;
+    case TENSOR_F64: *function = read_f64; return LRNN_OK;
+    case TENSOR_F32: *function = read_f32; return LRNN_OK;
+    case TENSOR_F16: *function = read_f16; return LRNN_OK;
+    case TENSOR_BF16: *function = read_bf16; return LRNN_OK;
     default:
         return error_set(LRNN_ERR_FORMAT,
                          "tensor \"%s\": expected floating-point numbers, found %s", view->name,
                          tensor_dtype_name(view->dtype));
     }
+}
+
+/* As they are in memory already. */
+static bool is_native(tensor_dtype dtype)
+{
+    return dtype == TENSOR_REAL && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+}
+
+#define PIECE 1024 /* elements that are converted at a time */
+
+lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t count)
+{
+    read_function *function = NULL;
+    unsigned char bytes[PIECE * sizeof(double)];
+    CHECK(check_range(view, first, count));
+    CHECK(find_function(&function, view));
+    if (is_native(view->dtype)) {
+        return tensor_bytes(to, view, first, count);
+    }
+    for (size_t done = 0; done < count; done += PIECE) {
+        size_t piece = count - done < PIECE ? count - done : PIECE;
+        CHECK(tensor_bytes(bytes, view, first + done, piece));
+        function(to + done, bytes, piece);
+    }
+    return LRNN_OK;
+}
+
+bool tensor_is_same(const tensor_view *a, const tensor_view *b)
+{
+    return a->data == b->data && a->file == b->file && a->offset == b->offset &&
+           a->count == b->count;
 }

@@ -26,7 +26,7 @@ static lrnn_status allocate_views(tensor_file *file, size_t room)
 static lrnn_status load_safetensors(tensor_file *file)
 {
     size_t room;
-    lrnn_status status = safetensors_load(&file->safetensors, &file->allocator, file->name);
+    lrnn_status status = safetensors_open(&file->safetensors, &file->allocator, file->name);
     if (status != LRNN_OK) {
         return status;
     }
@@ -76,7 +76,7 @@ static lrnn_status is_torch_file(bool *found, const char *path)
     *found = false;
     if (status == LRNN_OK) {
         if (input.length >= sizeof first) {
-            status = input_file_read(&input, first, sizeof first);
+            status = input_file_read(&input, first, sizeof first, 0);
             *found = status == LRNN_OK && torch_file_recognizes(first, sizeof first);
         }
         input_file_close(&input);

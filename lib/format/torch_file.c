@@ -402,7 +402,7 @@ lrnn_status torch_file_load(torch_file **file, const lrnn_allocator *allocator, 
         torch_file *made = *file;
         made->bytes = memory_allocate(&made->allocator, input.length, 1, "file of torch.save");
         status = made->bytes == NULL ? LRNN_ERR_MEMORY
-                                     : input_file_read(&input, made->bytes, input.length);
+                                     : input_file_read(&input, made->bytes, input.length, 0);
         input_file_close(&input);
         if (status == LRNN_OK) {
             status = read_file(made, path, made->bytes, input.length, entry);

@@ -366,7 +366,8 @@ lrnn_status parameters_from_file(real *parameters, const network *net, const saf
     if (status == LRNN_OK) {
         status = network_check_finite(net, parameters);
     }
-    return status == LRNN_OK ? status : name_file(status, file);
+    /* The system's reasons come with the path. */
+    return status == LRNN_OK || status == LRNN_ERR_IO ? status : name_file(status, file);
 }
 
 lrnn_status model_from_file(lrnn_model **model, const safetensors *file,
@@ -440,7 +441,7 @@ lrnn_status lrnn_model_load(lrnn_model **model, const char *path, const lrnn_all
         return status;
     }
     safetensors *file = NULL;
-    status = safetensors_load(&file, &own, path);
+    status = safetensors_open(&file, &own, path);
     return take_file(model, file, status, &own);
 }
 

@@ -319,9 +319,8 @@ static lrnn_status keep_names(const importing *in, lrnn_model *model)
         strcpy(to, found != NULL ? found->view->name : "");
         to += strlen(to) + 1;
     }
-    model->names.tied = embedding != NULL && head != NULL &&
-                        embedding->view->data == head->view->data &&
-                        embedding->view->count == head->view->count;
+    model->names.tied =
+        embedding != NULL && head != NULL && tensor_is_same(embedding->view, head->view);
     return LRNN_OK;
 }
 

@@ -217,11 +217,13 @@ static lrnn_status get_numbers(loaded *in, const safetensors *file)
     const tensor_view *view;
     lrnn_status status = find_tensor(&view, file, "checkpoint.counters", TENSOR_I64, COUNTERS);
     if (status == LRNN_OK) {
-        memcpy(in->counters, view->data, sizeof in->counters);
+        status = tensor_bytes(in->counters, view, 0, COUNTERS);
+    }
+    if (status == LRNN_OK) {
         status = find_tensor(&view, file, "checkpoint.rates", TENSOR_F64, RATES);
     }
     if (status == LRNN_OK) {
-        memcpy(in->rates, view->data, sizeof in->rates);
+        status = tensor_bytes(in->rates, view, 0, RATES);
     }
     return status;
 }
@@ -429,7 +431,7 @@ lrnn_status lrnn_checkpoint_load(const lrnn_checkpoint *checkpoint, const char *
     safetensors *file;
     lrnn_status status = read_checkpoint(&all, checkpoint, path);
     if (status == LRNN_OK) {
-        status = safetensors_load(&file, &all.trainer->allocator, path);
+        status = safetensors_open(&file, &all.trainer->allocator, path);
     }
     if (status != LRNN_OK) {
         return status;
@@ -468,7 +470,7 @@ lrnn_status lrnn_checkpoint_read_note(char *note, size_t capacity, size_t *lengt
     *length = 0;
     lrnn_status status = allocator_read(&allocator, NULL);
     if (status == LRNN_OK) {
-        status = safetensors_load(&file, &allocator, path);
+        status = safetensors_open(&file, &allocator, path);
     }
     if (status != LRNN_OK) {
         return status;

@@ -13,6 +13,7 @@
 
 #include "format/safetensors.h"
 #include "kernels/kernels.h"
+#include "support/tensor_bytes.h"
 
 /* Number i of the stream `seed`, -0.5..0.5, exact in float. */
 static inline float golden_number(unsigned seed, size_t i)
@@ -44,7 +45,7 @@ static inline safetensors *golden_load(const char *name)
     char path[512];
     safetensors *file;
     snprintf(path, sizeof path, "%s/tests/golden/%s", SOURCE_ROOT, name);
-    if (safetensors_load(&file, NULL, path) != LRNN_OK) {
+    if (safetensors_open(&file, NULL, path) != LRNN_OK) {
         fprintf(stderr, "%s\n", lrnn_last_error());
         abort();
     }
@@ -54,7 +55,7 @@ static inline safetensors *golden_load(const char *name)
 static inline int64_t golden_integer(const tensor_view *view, size_t i)
 {
     int64_t value;
-    memcpy(&value, view->data + 8 * i, 8);
+    memcpy(&value, bytes_of(view) + 8 * i, 8);
     return value;
 }
 

@@ -8,6 +8,7 @@
 
 #include "format/safetensors.h"
 #include "lrnn.h"
+#include "support/tensor_bytes.h"
 
 #define GOLDEN_FOLDER SOURCE_ROOT "/tests/golden/pytorch/"
 
@@ -27,7 +28,7 @@ static inline double golden_difference(const lrnn_model *model, const char *net)
     lrnn_state *state = NULL;
     lrnn_state_options options;
     lrnn_sequences sequences;
-    if (safetensors_load(&file, NULL, GOLDEN_FOLDER "expected.safetensors") != LRNN_OK) {
+    if (safetensors_open(&file, NULL, GOLDEN_FOLDER "expected.safetensors") != LRNN_OK) {
         fprintf(stderr, "%s\n", lrnn_last_error());
         abort();
     }
@@ -40,8 +41,9 @@ static inline double golden_difference(const lrnn_model *model, const char *net)
     float *values = calloc(1 + (features != NULL ? features->count : 0), sizeof *values);
     float *expected = calloc(1 + count, sizeof *expected);
     float *found = calloc(1 + count, sizeof *found);
+    const unsigned char *bytes = tokens != NULL ? bytes_of(tokens) : NULL;
     for (size_t i = 0; tokens != NULL && i < tokens->count; i++) {
-        ids[i] = tokens->data[8 * i]; /* I64, all below 256 */
+        ids[i] = bytes[8 * i]; /* I64, all below 256 */
     }
     lrnn_state_options_init(&options, sizeof options);
     lrnn_sequences_init(&sequences, sizeof sequences);
