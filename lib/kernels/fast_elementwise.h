@@ -48,15 +48,21 @@ static void scale(real *y, real factor, size_t n)
     FOR_VECTORS(n, store_lanes(y + i, load_lanes(y + i, lanes) * factor, lanes));
 }
 
-ALWAYS_INLINE void add_scaled_values(real *y, const real *x, real factor, size_t lanes)
+ALWAYS_INLINE void add_rows_block(real *y, const real *x, size_t x_row, size_t rows,
+                                  const size_t count, size_t lanes)
 {
-    vector old = load_lanes(y, lanes), term = load_lanes(x, lanes);
-    store_lanes(y, term * factor + old, lanes);
+    vector sum[EACH_MOST], row[EACH_MOST];
+    load_each(count, sum, y, lanes);
+    for (; rows > 0; rows--, x += x_row) {
+        load_each(count, row, x, lanes);
+        EACH sum[i] = sum[i] + row[i];
+    }
+    store_each(count, y, sum, lanes);
 }
 
-static void add_scaled(real *y, const real *x, real factor, size_t n)
+static void add_rows(real *y, const real *x, size_t x_row, size_t rows, size_t n)
 {
-    FOR_VECTORS(n, add_scaled_values(y + i, x + i, factor, lanes));
+    FOR_BLOCKS(n, add_rows_block(y + i, x + i, x_row, rows, count, lanes));
 }
 
 ALWAYS_INLINE void exp_shifted_block(real *x, real shift, real factor, const size_t count,
@@ -150,7 +156,7 @@ ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, const bool keep)
         {
             e[j] = load(x + j * SUMS + v * VECTOR_LENGTH) - shift;
         }
-        exp_each(4, e);
+        exp_below_each(4, e);
         UNROLL for (size_t j = 0; keep && j < 4; j++)
         {
             store(x + j * SUMS + v * VECTOR_LENGTH, e[j]);

@@ -111,8 +111,8 @@ static row_sums_function *const row_sums_functions[2][BLOCK_VECTORS / PANEL_VECT
 
 /* The next panel is fetched while this one multiplies: of each of its rows, as many lines as there
  * are calls for the same panel. */
-ALWAYS_INLINE void add_rows(const block *of, size_t K, const real *a, size_t a_row,
-                            const real *packed, const real *from, size_t from_row, real *gates)
+ALWAYS_INLINE void add_tiles(const block *of, size_t K, const real *a, size_t a_row,
+                             const real *packed, const real *from, size_t from_row, real *gates)
 {
     tile_shape shape = {.K = K,
                         .a_row = a_row,
@@ -147,16 +147,16 @@ static void rows_sums(const cell_step *s, const block *of, bool gru, block_sums 
     const real *from = s->start + of->row * s->start_row + of->column;
     size_t from_row = s->start_row;
     if (s->inputs > 0 || gru) {
-        add_rows(of, s->inputs, s->x + of->row * s->x_row, s->x_row,
-                 s->input + of->column * s->inputs, from, from_row, to->gates);
+        add_tiles(of, s->inputs, s->x + of->row * s->x_row, s->x_row,
+                  s->input + of->column * s->inputs, from, from_row, to->gates);
         from = to->gates;
         from_row = BLOCK_WIDTH;
     }
     if (gru) {
         part_n(s, of, to);
     }
-    add_rows(of, s->R, s->h + of->row * s->R, s->R, s->hidden + of->column * s->R, from, from_row,
-             to->gates);
+    add_tiles(of, s->R, s->h + of->row * s->R, s->R, s->hidden + of->column * s->R, from, from_row,
+              to->gates);
 }
 
 /* ---- the cells ---- */

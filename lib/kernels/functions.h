@@ -71,6 +71,18 @@ ALWAYS_INLINE void exp_each(const size_t count, vector x[EACH_MOST])
     scale_by_power(count, x, &to);
 }
 
+/* exp(x) for x <= 0, and 0 for what is below the least normal number. */
+ALWAYS_INLINE void exp_below_each(const size_t count, vector x[EACH_MOST])
+{
+    reduced to;
+    integers normal[EACH_MOST];
+    EACH normal[i] = ~(x[i] < -87.5f); /* NaN is, too */
+    reduce_each(count, &to, x);
+    EACH x[i] = to.q[i] + 1.0f;
+    EACH x[i] = x[i] * (vector)(((words)to.shifted[i] << 23) + 0x3f800000u);
+    EACH x[i] = where(normal[i], x[i]);
+}
+
 /* 2^-n, by arithmetic on the exponent: the low bits of ROUNDING_SHIFT are zero, so the shift leaves
  * n alone in its place. 0 for n = 127. */
 ALWAYS_INLINE vector inverse_power(vector shifted)

@@ -72,10 +72,12 @@ typedef struct kernel_table {
     void (*exp)(real *y, const real *x, size_t n);
     void (*sigmoid)(real *y, const real *x, size_t n);
     void (*tanh)(real *y, const real *x, size_t n);
-    void (*add)(real *y, const real *x, size_t n);                     /* y += x */
-    void (*scale)(real *y, real factor, size_t n);                     /* y *= factor */
-    void (*add_scaled)(real *y, const real *x, real factor, size_t n); /* y += factor * x */
+    void (*add)(real *y, const real *x, size_t n);         /* y += x */
+    void (*scale)(real *y, real factor, size_t n);         /* y *= factor */
     double (*dot)(const real *x, const real *y, size_t n); /* in double, one fixed order */
+
+    /* y += the rows of x [rows,n], one after the other. */
+    void (*add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t n);
 
     /* ---- cells, forward ----
      * Rows are independent; gates are PyTorch's order. All arrays [rows, ...] with the row strides
@@ -130,7 +132,7 @@ typedef struct kernel_table {
      * sum; all -inf gives maximum -inf and sum NaN. n >= 1. */
     void (*max_sum_exp)(const real *x, size_t n, real *maximum, double *sum);
 
-    /* The same, and x = exp(x - max). */
+    /* The same, and x = exp(x - max); what would be denormal may be 0. */
     void (*exp_below_max)(real *x, size_t n, real *maximum, double *sum);
 
     /* x = factor * exp(x - shift). */

@@ -89,10 +89,10 @@ static void reference_scale(real *y, real factor, size_t n)
     }
 }
 
-static void reference_add_scaled(real *y, const real *x, real factor, size_t n)
+static void reference_add_rows(real *y, const real *x, size_t x_row, size_t rows, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        y[i] += factor * x[i];
+    for (size_t row = 0; row < rows; row++) {
+        reference_add(y, x + row * x_row, n);
     }
 }
 
@@ -364,7 +364,7 @@ const kernel_table kernel_table_reference = {
     .tanh = reference_tanh,
     .add = reference_add,
     .scale = reference_scale,
-    .add_scaled = reference_add_scaled,
+    .add_rows = reference_add_rows,
     .dot = reference_dot,
     .rnn_tanh_forward = reference_rnn_tanh_forward,
     .rnn_relu_forward = reference_rnn_relu_forward,

@@ -50,7 +50,9 @@ void head_lay_out(lrnn_trainer *trainer, arena *from)
     head->sums = arena_take(from, head->rows, head->slices * sizeof(double));
     head->all = arena_take(from, head->rows, head->slices * sizeof(double));
     head->target = arena_take(from, head->rows, sizeof(real));
-    if (head->groups > 1) {
+    if (head->slices > 1) {
+        head->packed_y =
+            arena_take(from, kernel_packed_size(kernels(), head->rows, net->top_size), sizeof(real));
         head->partial = arena_take(from, head->groups * head->rows, net->top_size * sizeof(real));
     }
     head->loss = arena_take(from, rows, sizeof(double));
@@ -288,11 +290,21 @@ static void gradient_row(const block_job *block, size_t slice, size_t row)
     }
 }
 
-static void add_bias_gradient(const block_job *block, size_t slice, size_t row)
+/* So few rows at a time that they stay in the first-level cache. */
+#define GRADIENT_ROWS 8
+
+static void slice_gradients(const block_job *block, size_t slice)
 {
     const lrnn_trainer *trainer = block->trainer;
-    kernels()->add(trainer->gradients + trainer->net->head_bias + slice * trainer->head.width,
-                   slice_values(trainer, slice, row), slice_columns(trainer, slice));
+    real *bias = trainer->gradients + trainer->net->head_bias + slice * trainer->head.width;
+    for (size_t row = 0, end; row < block->count; row = end) {
+        end = block->count - row < GRADIENT_ROWS ? block->count : row + GRADIENT_ROWS;
+        for (size_t i = row; i < end; i++) {
+            gradient_row(block, slice, i);
+        }
+        kernels()->add_rows(bias, slice_values(trainer, slice, row), trainer->head.stride,
+                            end - row, slice_columns(trainer, slice));
+    }
 }
 
 static multiply weight_product(const block_job *block, size_t slice)
@@ -350,13 +362,11 @@ static void group_gradients(void *argument, size_t group, size_t worker)
     size_t first = group * head->slices / head->groups;
     size_t end = (group + 1) * head->slices / head->groups;
     for (size_t slice = first; slice < end; slice++) {
-        for (size_t row = 0; row < block->count; row++) {
-            gradient_row(block, slice, row);
-            add_bias_gradient(block, slice, row);
-        }
+        slice_gradients(block, slice);
         multiply weight = weight_product(block, slice);
         multiply down = down_product(block, slice, group_rows(trainer, group, 0), slice > first);
-        multiply_run(&weight, workspace);
+        kernels()->multiply_packed(weight.M, weight.N, weight.K, weight.a, weight.a_row,
+                                   weight.a_column, head->packed_y, weight.c, weight.c_row);
         multiply_run(&down, workspace);
     }
 }
@@ -390,9 +400,8 @@ static void whole_gradients(block_job *block, size_t pieces)
 {
     lrnn_trainer *trainer = block->trainer;
     pool_run(trainer->pool, gradient_rows, block, pieces);
-    for (size_t row = 0; row < block->count; row++) {
-        add_bias_gradient(block, 0, row);
-    }
+    kernels()->add_rows(trainer->gradients + trainer->net->head_bias, slice_values(trainer, 0, 0),
+                        trainer->head.stride, block->count, slice_columns(trainer, 0));
     multiply weight = weight_product(block, 0), down = down_product(block, 0, block->dy, false);
     multiply_parallel(trainer->pool, &weight, trainer->workspace);
     multiply_parallel(trainer->pool, &down, trainer->workspace);
@@ -411,6 +420,8 @@ void head_block_run(lrnn_trainer *trainer, const head_job *job, size_t first, si
     if (trainer->head.slices == 1) {
         whole_gradients(&block, pieces);
     } else {
+        size_t top = trainer->net->top_size;
+        kernel_pack(kernels(), trainer->head.packed_y, y, top, 1, count, top);
         pool_run(trainer->pool, group_gradients, &block, trainer->head.groups);
         pool_run(trainer->pool, sum_groups, &block, pieces);
     }

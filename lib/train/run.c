@@ -120,16 +120,10 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     real *gates = run->gates + row * columns, *h_after = run->h + at.after * R;
     if (net->options.cell == LRNN_CELL_GRU) {
         real *s = run->hidden + row * columns;
-        const network_layer *from = &net->layers[index];
-        for (size_t i = 0; i < rows; i++) {
-            if (from->bias_hh != NETWORK_NONE) {
-                memcpy(s + i * columns, trainer->parameters + from->bias_hh,
-                       columns * sizeof(real));
-            } else {
-                memset(s + i * columns, 0, columns * sizeof(real));
-            }
-        }
-        table->multiply_packed(rows, columns, H, h_before, H, 1, run->packed_hidden, s, columns);
+        size_t bias = net->layers[index].bias_hh;
+        table->multiply_packed_from(rows, columns, H, h_before, H, 1, run->packed_hidden,
+                                    bias == NETWORK_NONE ? NULL : trainer->parameters + bias, 0, s,
+                                    columns);
         table->gru_forward(rows, H, gates, s, h_before, H, h_after, H);
         return;
     }
@@ -249,12 +243,8 @@ static void input_rows(void *argument, size_t piece, size_t worker)
     size_t columns = net->gates * net->options.hidden_size, I = net->layers[job->index].input_size;
     size_t first = piece * INPUT_ROWS;
     size_t rows = job->rows - first < INPUT_ROWS ? job->rows - first : INPUT_ROWS;
-    real *gates = run->gates + first * columns;
-    for (size_t i = 0; i < rows; i++) {
-        memcpy(gates + i * columns, run->bias, columns * sizeof(real));
-    }
-    kernels()->multiply_packed(rows, columns, I, job->x + first * I, I, 1, run->packed_input, gates,
-                               columns);
+    kernels()->multiply_packed_from(rows, columns, I, job->x + first * I, I, 1, run->packed_input,
+                                    run->bias, 0, run->gates + first * columns, columns);
 }
 
 /* Mask element k of a layer, counted over the whole window, is drawn from (seed, window, layer, k)
@@ -387,11 +377,29 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
     }
 }
 
-/* gradient += sum of the rows of x [rows,columns], in one order. */
-static void add_rows(real *gradient, const real *x, size_t rows, size_t columns)
+typedef struct bias_job {
+    real *gradient; /* += the rows of x, in one order */
+    const real *x;
+    size_t rows, columns;
+} bias_job;
+
+#define BIAS_COLUMNS 64 /* columns of a bias in one piece */
+
+static void bias_columns(void *argument, size_t piece, size_t worker)
 {
-    for (size_t row = 0; row < rows; row++) {
-        kernels()->add(gradient, x + row * columns, columns);
+    (void)worker;
+    const bias_job *job = argument;
+    size_t first = piece * BIAS_COLUMNS, left = job->columns - first;
+    kernels()->add_rows(job->gradient + first, job->x + first, job->columns, job->rows,
+                        left < BIAS_COLUMNS ? left : BIAS_COLUMNS);
+}
+
+static void bias_gradient(lrnn_trainer *trainer, size_t bias, const real *x, size_t rows,
+                          size_t columns)
+{
+    if (bias != NETWORK_NONE) {
+        bias_job job = {trainer->gradients + bias, x, rows, columns};
+        pool_run(trainer->pool, bias_columns, &job, (columns + BIAS_COLUMNS - 1) / BIAS_COLUMNS);
     }
 }
 
@@ -420,10 +428,8 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
             H, true};
         multiply_parallel(trainer->pool, &projection, trainer->workspace);
     }
-    if (from->bias_ih != NETWORK_NONE) {
-        add_rows(trainer->gradients + from->bias_ih, run->gates, rows, columns);
-        add_rows(trainer->gradients + from->bias_hh, dhidden, rows, columns);
-    }
+    bias_gradient(trainer, from->bias_ih, run->gates, rows, columns);
+    bias_gradient(trainer, from->bias_hh, dhidden, rows, columns);
     multiply down = {
         rows, I, columns, run->gates, columns, 1, trainer->parameters + from->weight_ih,
         I,    1, dx,      I,          more};

@@ -45,7 +45,8 @@ typedef struct head_run_space {
     double *sums;  /* [rows,slices] */
     real *target;  /* [rows] the target's logit */
     double *all;   /* [rows,slices] sum of the logits, for label smoothing */
-    real *partial; /* [groups,rows,top] */
+    real *partial;  /* [groups,rows,top] */
+    real *packed_y; /* y [rows,top], packed */
     double *loss;  /* [T*B], of each row */
 } head_run_space;
 

@@ -19,28 +19,47 @@ static void assert_close(const kernel_table *table, const char *what, size_t n, 
     }
 }
 
-static void add_scale_and_add_scaled_are_what_they_say(void **state)
+static void add_and_scale_are_what_they_say(void **state)
 {
     (void)state;
     FOR_TABLES(table)
     {
         for (size_t n = 0; n <= MOST; n++) {
             real *x = values_create(n, 2, 1), *y = values_create(n, 2, 2);
-            real *sum = values_copy(y, n), *scaled = values_copy(y, n), *both = values_copy(y, n);
+            real *sum = values_copy(y, n), *scaled = values_copy(y, n);
             table->add(sum, x, n);
             table->scale(scaled, (real)-1.7, n);
-            table->add_scaled(both, x, (real)0.3, n);
             for (size_t i = 0; i < n; i++) {
                 assert_true(sum[i] == (real)(y[i] + x[i]));
                 assert_true(scaled[i] == (real)(y[i] * (real)-1.7));
-                assert_close(table, "add_scaled", n, (double)both[i],
-                             (double)y[i] + (double)(real)0.3 * (double)x[i]);
             }
             free(x);
             free(y);
             free(sum);
             free(scaled);
-            free(both);
+        }
+    }
+}
+
+static void rows_are_added_one_after_the_other(void **state)
+{
+    (void)state;
+    FOR_TABLES(table)
+    {
+        for (size_t n = 0; n <= MOST; n++) {
+            for (size_t rows = 0; rows <= 3; rows++) {
+                size_t apart = n + n % 3;
+                real *x = values_create(3 * apart, 2, 1), *y = values_create(n, 2, 2);
+                real *sum = values_copy(y, n);
+                table->add_rows(sum, x, apart, rows, n);
+                for (size_t row = 0; row < rows; row++) {
+                    table->add(y, x + row * apart, n);
+                }
+                assert_memory_equal(sum, y, n * sizeof *y);
+                free(x);
+                free(y);
+                free(sum);
+            }
         }
     }
 }
@@ -234,7 +253,8 @@ static void adam_treats_each_value_alike_wherever_it_stands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(add_scale_and_add_scaled_are_what_they_say),
+        cmocka_unit_test(add_and_scale_are_what_they_say),
+        cmocka_unit_test(rows_are_added_one_after_the_other),
         cmocka_unit_test(dot_is_summed_in_double),
         cmocka_unit_test(max_sum_exp_finds_the_maximum_and_the_sum),
         cmocka_unit_test(max_sum_exp_does_not_hide_nan_and_infinity),
