@@ -25,10 +25,11 @@
 #define PANEL_VECTORS 2
 #define WIDE_PANELS   4
 #endif
-#define TILE_ROWS   6
-#define PANEL       (PANEL_VECTORS * VECTOR_LENGTH)
-#define LINE        (64 / sizeof(real))
-#define PANEL_LINES ((PANEL + LINE - 1) / LINE)
+#define TILE_ROWS      6
+#define PANEL          (PANEL_VECTORS * VECTOR_LENGTH)
+#define LINE           (64 / sizeof(real))
+#define PANEL_LINES    ((PANEL + LINE - 1) / LINE)
+#define FETCHING_TILES 4
 
 #define SLICE        512
 #define CHUNK_VALUES ((size_t)64 * 1024)
@@ -229,13 +230,15 @@ typedef struct chunk {
     size_t next_count, next_lines, next_step;
 } chunk;
 
-/* What tile i of a panel should fetch: a share of the slice of the next panel, or in the last panel
- * of A for the next chunk. */
-static uintptr_t fetch_ahead(const chunk *of, tile_shape *shape, size_t i, const real *next_panel)
+/* What tile i of `count` should fetch: a share of the slice of the next panel, or in the last panel
+ * of A for the next chunk. Few tiles have equal shares, since memory takes as long as they do. */
+static uintptr_t fetch_ahead(const chunk *of, tile_shape *shape, size_t i, size_t count,
+                             const real *next_panel)
 {
-    if (next_panel != NULL && i < PANEL_LINES) {
-        shape->ahead_step = LINE * sizeof(real);
-        return (uintptr_t)(next_panel + i * shape->K * LINE);
+    size_t shares = count < FETCHING_TILES ? count : FETCHING_TILES;
+    if (next_panel != NULL && i < shares) {
+        shape->ahead_step = (PANEL * sizeof(real) + shares - 1) / shares;
+        return (uintptr_t)next_panel + i * shape->K * shape->ahead_step;
     }
     if (next_panel == NULL && i / of->next_lines * shape->K < of->next_count) {
         shape->ahead_step = of->next_step;
@@ -261,7 +264,7 @@ static void multiply_chunk(const chunk *of, tile_shape shape)
             size_t rows = tile_height(of->M - m, count - i);
             const real *from = of->from == NULL ? NULL : of->from + m * shape.from_row + n;
             real *next = i + 1 < count ? c + rows * shape.c_row : last ? c : of->c + n + PANEL;
-            uintptr_t ahead = fetch_ahead(of, &shape, i, last ? NULL : b + shape.b_panel);
+            uintptr_t ahead = fetch_ahead(of, &shape, i, count, last ? NULL : b + shape.b_panel);
             tiles[vectors - 1][rows - 1](&shape, a, b, from, c, next, ahead);
             a += of->copied ? shape.K * TILE_ROWS : rows * shape.a_row;
             c = next;
