@@ -79,19 +79,23 @@ typedef struct lstm_strides {
     size_t gate, gates, c, h;
 } lstm_strides;
 
-ALWAYS_INLINE void lstm_block(const lstm_strides at, real *gates, const real *c, real *c_next,
-                              real *tanh_c, real *h, const size_t count, size_t lanes)
+/* keep: the activated gates replace what they were made of; else gates has whole vectors. */
+ALWAYS_INLINE void lstm_block(const lstm_strides at, const bool keep, real *gates, const real *c,
+                              real *c_next, real *tanh_c, real *h, const size_t count, size_t lanes)
 {
     vector in[EACH_MOST], candidate[EACH_MOST], next[EACH_MOST], gate[EACH_MOST];
-    load_apart(count, in, gates, at.gates, lanes);
+    const size_t gate_lanes = keep ? lanes : VECTOR_LENGTH;
+    load_apart(count, in, gates, at.gates, gate_lanes);
     sigmoid_each(count, in);
-    store_apart(count, gates, in, at.gates, lanes);
-    load_apart(count, candidate, gates + 2 * at.gate, at.gates, lanes);
+    load_apart(count, candidate, gates + 2 * at.gate, at.gates, gate_lanes);
     tanh_each(count, candidate);
-    store_apart(count, gates + 2 * at.gate, candidate, at.gates, lanes);
-    load_apart(count, gate, gates + at.gate, at.gates, lanes);
+    load_apart(count, gate, gates + at.gate, at.gates, gate_lanes);
     sigmoid_each(count, gate);
-    store_apart(count, gates + at.gate, gate, at.gates, lanes);
+    if (keep) {
+        store_apart(count, gates, in, at.gates, lanes);
+        store_apart(count, gates + 2 * at.gate, candidate, at.gates, lanes);
+        store_apart(count, gates + at.gate, gate, at.gates, lanes);
+    }
 
     load_apart(count, next, c, at.c, lanes);
     EACH next[i] = gate[i] * next[i] + rounded(in[i] * candidate[i]);
@@ -101,9 +105,11 @@ ALWAYS_INLINE void lstm_block(const lstm_strides at, real *gates, const real *c,
         store_apart(count, tanh_c, next, at.c, lanes);
     }
 
-    load_apart(count, gate, gates + 3 * at.gate, at.gates, lanes);
+    load_apart(count, gate, gates + 3 * at.gate, at.gates, gate_lanes);
     sigmoid_each(count, gate);
-    store_apart(count, gates + 3 * at.gate, gate, at.gates, lanes);
+    if (keep) {
+        store_apart(count, gates + 3 * at.gate, gate, at.gates, lanes);
+    }
     EACH gate[i] = gate[i] * next[i];
     store_apart(count, h, gate, at.h, lanes);
 }
@@ -114,7 +120,7 @@ static void lstm_forward(size_t rows, size_t H, real *gates, const real *c, real
     const lstm_strides at = {H, VECTOR_LENGTH, VECTOR_LENGTH, VECTOR_LENGTH};
     for (size_t row = 0; row < rows; row++, gates += 4 * H, c += H, c_next += H, h += h_row) {
         real *squashed = tanh_c == NULL ? NULL : tanh_c + row * H;
-        FOR_BLOCKS(H, lstm_block(at, gates + i, c + i, c_next + i,
+        FOR_BLOCKS(H, lstm_block(at, true, gates + i, c + i, c_next + i,
                                  squashed == NULL ? NULL : squashed + i, h + i, count, lanes));
     }
 }

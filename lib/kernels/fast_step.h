@@ -66,7 +66,7 @@ ALWAYS_INLINE void row_sums(const cell_step *s, const block *of, const size_t pa
             sum[v] = load(s->hidden_bias + of->column + v * VECTOR_LENGTH);
         }
     }
-    add_row(panels, sum, s->R, s->h + of->row * s->R, s->hidden + of->column * s->R);
+    add_row(panels, sum, s->R, s->h + of->row * s->h_row, s->hidden + of->column * s->R);
     UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
     {
         store(to->gates + v * VECTOR_LENGTH, sum[v]);
@@ -155,8 +155,8 @@ static void rows_sums(const cell_step *s, const block *of, bool gru, block_sums 
     if (gru) {
         part_n(s, of, to);
     }
-    add_tiles(of, s->R, s->h + of->row * s->R, s->R, s->hidden + of->column * s->R, from, from_row,
-              to->gates);
+    add_tiles(of, s->R, s->h + of->row * s->h_row, s->h_row, s->hidden + of->column * s->R, from,
+              from_row, to->gates);
 }
 
 /* ---- the cells ---- */
@@ -192,7 +192,7 @@ ALWAYS_INLINE void rnn_relu_cell(const units *of, const size_t count, size_t lan
 ALWAYS_INLINE void lstm_cell(const units *of, const size_t count, size_t lanes)
 {
     const lstm_strides at = {VECTOR_LENGTH, of->gates_step, of->c_step, of->h_next_step};
-    lstm_block(at, of->gates, of->c, of->c, NULL, of->h_next, count, lanes);
+    lstm_block(at, false, of->gates, of->c, of->c, NULL, of->h_next, count, lanes);
 }
 
 /* As gru_forward, but r and z have their h part already. */
@@ -221,48 +221,70 @@ ALWAYS_INLINE units units_at(const cell_step *s, const block *of, const size_t G
         .gates = with->gates + row * BLOCK_WIDTH + tile * G * VECTOR_LENGTH,
         .n = with->n + (row * BLOCK_TILES(3) + tile) * VECTOR_LENGTH,
         .c = s->c == NULL ? NULL : s->c + at * s->H + unit,
-        .h = s->h + at * s->R + unit,
+        .h = s->h + at * s->h_row + unit,
         .h_next = s->h_next + at * s->h_next_row + unit,
         .gates_step = BLOCK_WIDTH,
         .n_step = BLOCK_TILES(3) * VECTOR_LENGTH,
         .c_step = s->H,
-        .h_step = s->R,
+        .h_step = s->h_row,
         .h_next_step = s->h_next_row,
     };
 }
 
-#define ROWS_TOGETHER 3
-
-/* Several vectors at once hide the latency of a cell: rows of one tile, or of one row the tiles. */
+/* Several vectors at once hide the latency of a cell: of one row the tiles, else rows of a tile. */
 ALWAYS_INLINE void apply_cell(const cell_step *s, const block *of, const size_t G,
                               cell_function *cell, block_sums *with)
 {
     const size_t most = BLOCK_TILES(G) < EACH_MOST ? BLOCK_TILES(G) : EACH_MOST;
-    for (size_t tile = 0; tile < of->tiles;) {
-        size_t row = 0, left = s->H - of->unit - tile * VECTOR_LENGTH;
-        if (of->rows == 1 && left >= most * VECTOR_LENGTH) {
-            units at = units_at(s, of, G, with, tile, 0);
+    for (size_t tile = 0, row = 0; tile < of->tiles;) {
+        size_t left = s->H - of->unit - tile * VECTOR_LENGTH;
+        bool whole_rows = left >= VECTOR_LENGTH && of->rows - row >= most;
+        bool whole_tiles = left >= most * VECTOR_LENGTH && of->rows == 1;
+        units at = units_at(s, of, G, with, tile, row);
+        if (whole_tiles) {
             at.gates_step = G * VECTOR_LENGTH;
             at.n_step = at.c_step = at.h_step = at.h_next_step = VECTOR_LENGTH;
+        }
+        if (whole_rows || whole_tiles) {
             cell(&at, most, VECTOR_LENGTH);
-            tile += most;
-            continue;
-        }
-        for (; left >= VECTOR_LENGTH && row + ROWS_TOGETHER <= of->rows; row += ROWS_TOGETHER) {
-            units at = units_at(s, of, G, with, tile, row);
-            cell(&at, ROWS_TOGETHER, VECTOR_LENGTH);
-        }
-        for (; row < of->rows; row++) {
-            units at = units_at(s, of, G, with, tile, row);
+            tile += whole_tiles ? most - 1 : 0;
+            row += whole_tiles ? 1 : most;
+        } else {
             cell(&at, 1, left < VECTOR_LENGTH ? left : VECTOR_LENGTH);
+            row++;
         }
-        tile++;
+        if (row == of->rows) {
+            row = 0;
+            tile++;
+        }
     }
+}
+
+static void apply_rnn_tanh(const cell_step *s, const block *of, block_sums *with)
+{
+    apply_cell(s, of, 1, rnn_tanh_cell, with);
+}
+
+static void apply_rnn_relu(const cell_step *s, const block *of, block_sums *with)
+{
+    apply_cell(s, of, 1, rnn_relu_cell, with);
+}
+
+static void apply_lstm(const cell_step *s, const block *of, block_sums *with)
+{
+    apply_cell(s, of, 4, lstm_cell, with);
+}
+
+static void apply_gru(const cell_step *s, const block *of, block_sums *with)
+{
+    apply_cell(s, of, 3, gru_cell, with);
 }
 
 /* ---- all blocks ---- */
 
-ALWAYS_INLINE void run_step(const cell_step *s, const size_t G, cell_function *cell)
+typedef void apply_function(const cell_step *s, const block *of, block_sums *with);
+
+static void run_step(const cell_step *s, size_t G, apply_function *apply)
 {
     block_sums with;
     const size_t units_each = BLOCK_TILES(G) * VECTOR_LENGTH;
@@ -276,36 +298,36 @@ ALWAYS_INLINE void run_step(const cell_step *s, const size_t G, cell_function *c
         if (s->rows == 1) {
             of.rows = 1;
             row_sums_functions[G == 3][of.panels - 1](s, &of, &with);
-            apply_cell(s, &of, G, cell, &with);
+            apply(s, &of, &with);
             continue;
         }
         size_t pieces = tile_count(s->rows);
         for (size_t piece = 0; piece < pieces; piece++, of.row += of.rows) {
             of.rows = tile_height(s->rows - of.row, pieces - piece);
             rows_sums(s, &of, G == 3, &with);
-            apply_cell(s, &of, G, cell, &with);
+            apply(s, &of, &with);
         }
     }
 }
 
 static void rnn_tanh_step(const cell_step *s)
 {
-    run_step(s, 1, rnn_tanh_cell);
+    run_step(s, 1, apply_rnn_tanh);
 }
 
 static void rnn_relu_step(const cell_step *s)
 {
-    run_step(s, 1, rnn_relu_cell);
+    run_step(s, 1, apply_rnn_relu);
 }
 
 static void lstm_step(const cell_step *s)
 {
-    run_step(s, 4, lstm_cell);
+    run_step(s, 4, apply_lstm);
 }
 
 static void gru_step(const cell_step *s)
 {
-    run_step(s, 3, gru_cell);
+    run_step(s, 3, apply_gru);
 }
 
 #endif

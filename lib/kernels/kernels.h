@@ -35,11 +35,11 @@ typedef struct cell_step {
     size_t start_row;
     const real *x, *input; /* [rows,inputs] and W, packed; not read when inputs is 0 */
     size_t inputs, x_row;
-    const real *h, *hidden; /* [rows,R], dense, and U, packed */
-    size_t R;
+    const real *h, *hidden; /* [rows,R] and U, packed */
+    size_t R, h_row;
     const real *hidden_bias; /* GRU: [width], of which the n parts are where h U_n starts from */
     real *c;                 /* LSTM: [rows,H], dense; replaced */
-    real *h_next;            /* [rows,H]; not h */
+    real *h_next;            /* [rows,H]; no place of h */
     size_t h_next_row;
     bool backwards; /* last tile first. What was read last is still in the cache: steps that take
                        turns find some of their weights there. No bit of a result depends on it. */

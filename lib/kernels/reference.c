@@ -244,7 +244,7 @@ static void step_gates(const cell_step *s, size_t row, size_t tile, size_t G, re
             sum = gates[3];
             memcpy(sum, s->hidden_bias + first, sizeof gates[3]);
         }
-        add_columns(sum, s->h + row * s->R, s->R, s->hidden, first);
+        add_columns(sum, s->h + row * s->h_row, s->R, s->hidden, first);
     }
 }
 
@@ -288,7 +288,7 @@ static real gru_unit(const cell_step *s, size_t row, size_t u, real gates[4][PAN
 {
     real r = sigmoid(gates[0][k]), z = sigmoid(gates[1][k]);
     real n = tangent(gates[2][k] + r * gates[3][k]);
-    return (1 - z) * n + z * s->h[row * s->R + u];
+    return (1 - z) * n + z * s->h[row * s->h_row + u];
 }
 
 static void reference_rnn_tanh_step(const cell_step *s)

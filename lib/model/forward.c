@@ -95,14 +95,22 @@ static void input_products(lrnn_state *state, const chunk *part, const packed_la
 
 /* ---- recurrence ---- */
 
-/* Step t of one layer and direction; y [rows, D*R] receives h, zero where a sequence has ended. */
-static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_t t, real *y)
+/* Where a layer's h goes: of step t of the chunk and row b to base + t * step + b * row. */
+typedef struct rows_of_h {
+    real *base;
+    size_t step, row;
+} rows_of_h;
+
+/* Step t of one layer and direction, from the rows `h` on, which lie h_row apart; y receives h,
+ * zero where a sequence has ended. */
+static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_t t, const real *h,
+                       size_t h_row, const rows_of_h *y)
 {
     const network *net = &state->model->net;
     size_t H = net->options.hidden_size, R = net->h_size, width = state->model->width;
-    real *h = state_h(state, index), *c = state_c(state, index);
+    real *c = state_c(state, index);
     for (size_t b = 0; b < part->batch;) {
-        real *out = y + (t * part->batch + b) * net->directions * R;
+        real *out = y->base + t * y->step + b * y->row;
         size_t rows = active_run(part, t, b);
         if (rows == 0) {
             memset(out, 0, R * sizeof(real));
@@ -113,36 +121,74 @@ static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_
             .rows = rows,
             .start = state->pre + (t * part->batch + b) * width,
             .start_row = width,
-            .h = h + b * R,
+            .h = h + b * h_row,
+            .h_row = h_row,
             .c = c == NULL ? NULL : c + b * H,
             .h_next = out,
-            .h_next_row = net->directions * R,
+            .h_next_row = y->row,
         };
         state_layer_step(state, &state->model->layers[index], what);
-        for (size_t row = 0; row < rows; row++) {
-            memcpy(h + (b + row) * R, out + row * net->directions * R, R * sizeof(real));
-        }
         b += rows;
     }
     state->backwards = !state->backwards;
 }
 
-/* All layers of one chunk; returns the top layer's outputs [count*B, top]. */
-static const real *run_layers(lrnn_state *state, const chunk *part)
+/* The rows that were active at step t leave their h in the state. */
+static void keep_h(lrnn_state *state, const chunk *part, size_t index, size_t t, const rows_of_h *y)
+{
+    size_t R = state->model->net.h_size;
+    real *h = state_h(state, index);
+    for (size_t b = 0; b < part->batch; b++) {
+        if (part->first + t < sequence_length(part->sequences, b)) {
+            memcpy(h + b * R, y->base + t * y->step + b * y->row, R * sizeof(real));
+        }
+    }
+}
+
+/* A step reads h where the step before it has put it, or as long as sequences begin and end here
+ * and there, from the state. */
+static void run_layer(lrnn_state *state, const chunk *part, size_t index, const rows_of_h *y)
+{
+    size_t R = state->model->net.h_size, last = part->count - 1;
+    bool reverse = index % state->model->net.directions == 1, whole = true;
+    for (size_t b = 0; b < part->batch; b++) {
+        whole = whole && sequence_length(part->sequences, b) >= part->first + part->count;
+    }
+    for (size_t i = 0; i < part->count; i++) {
+        size_t t = reverse ? last - i : i;
+        if (i == 0 || !whole) {
+            step_layer(state, part, index, t, state_h(state, index), R, y);
+        } else {
+            const real *before = y->base + (reverse ? t + 1 : t - 1) * y->step;
+            step_layer(state, part, index, t, before, y->row, y);
+        }
+        if (i == last || !whole) {
+            keep_h(state, part, index, t, y);
+        }
+    }
+}
+
+/* All layers of one chunk; returns the top layer's outputs [count*B, top], or NULL: they are in
+ * `outputs`, [B,T,top], already. */
+static const real *run_layers(lrnn_state *state, const chunk *part, real *outputs)
 {
     const network *net = &state->model->net;
+    size_t R = net->h_size, D = net->directions, T = part->sequences->steps;
     const real *x = state->x;
     for (size_t layer = 0; layer < net->options.layers; layer++) {
         real *y = state->y[layer % 2];
-        for (size_t direction = 0; direction < net->directions; direction++) {
-            size_t index = layer * net->directions + direction;
-            input_products(state, part, &state->model->layers[index], x);
-            for (size_t t = 0; t < part->count; t++) {
-                step_layer(state, part, index, direction == 0 ? t : part->count - 1 - t,
-                           y + direction * net->h_size);
+        bool direct = layer + 1 == net->options.layers && outputs != NULL &&
+                      net->options.head == LRNN_HEAD_NONE;
+        for (size_t direction = 0; direction < D; direction++) {
+            size_t index = layer * D + direction;
+            rows_of_h to = {y + direction * R, part->batch * D * R, D * R};
+            if (direct) {
+                to = (rows_of_h){outputs + part->first * D * R + direction * R, D * R, T * D * R};
             }
+            input_products(state, part, &state->model->layers[index], x);
+            run_layer(state, part, index, &to);
         }
-        x = y;
+        x = direct ? NULL : y;
     }
     return x;
 }
@@ -159,20 +205,13 @@ static void zero_ended(const chunk *part, size_t size, real *outputs)
     }
 }
 
-/* Writes the outputs of a chunk, [B,T,O] whatever its part of T. Products are made along the longer
- * side of the chunk. */
+/* Writes the head's outputs of a chunk, [B,T,O] whatever its part of T. Products are made along the
+ * longer side of the chunk. */
 static void write_outputs(const lrnn_state *state, const chunk *part, const real *y, real *outputs)
 {
     const network *net = &state->model->net;
     size_t T = part->sequences->steps, B = part->batch, O = net->output_size;
     size_t top = net->top_size;
-    for (size_t i = 0; net->options.head == LRNN_HEAD_NONE && i < part->count * B; i++) {
-        size_t t = i / B, b = i % B;
-        memcpy(outputs + (b * T + part->first + t) * O, y + i * top, top * sizeof(real));
-    }
-    if (net->options.head == LRNN_HEAD_NONE) {
-        return;
-    }
     if (B < part->count) {
         for (size_t b = 0; b < B; b++) {
             state_head(state->model, part->count, y + b * top, B * top,
@@ -221,8 +260,8 @@ static void run(lrnn_state *state, const lrnn_sequences *sequences, real *output
         chunk part = {sequences, first, left < state->steps ? left : state->steps,
                       sequences->batch};
         gather_inputs(state, &part);
-        const real *y = run_layers(state, &part);
-        if (outputs != NULL && every_step) {
+        const real *y = run_layers(state, &part, outputs);
+        if (y != NULL && outputs != NULL && every_step) {
             write_outputs(state, &part, y, outputs);
         } else if (net->options.head == LRNN_HEAD_LAST) {
             keep_last(state, &part, y);

@@ -98,6 +98,7 @@ static void step_all(lrnn_state *state, const lrnn_sequences *s, real *outputs)
             .x = x,
             .x_row = row,
             .h = state_h(state, i),
+            .h_row = R,
             .c = state_c(state, i),
             .h_next = state->spare_h + i * state->capacity * R,
             .h_next_row = R,

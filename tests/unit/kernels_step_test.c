@@ -51,7 +51,7 @@ static layer layer_create(const kernel_table *table, cell_kind kind, size_t rows
     l.start = values_create(l.width, 1, 7);
     l.from_hidden = values_create(l.width, 1, 8);
     l.x = values_create((rows - 1) * (inputs + PADDING) + inputs, 1, 9);
-    l.h = values_create(rows * R, 1, 10);
+    l.h = values_create((rows - 1) * (R + PADDING) + R, 1, 10);
     l.c = values_create(l.c_size, 2, 11);
     l.h_next = values_create(l.h_next_size, 1, 12);
     kernel_pack_gates(table, l.input, l.w, inputs, inputs, l.G, H);
@@ -73,6 +73,7 @@ static layer layer_create(const kernel_table *table, cell_kind kind, size_t rows
         .inputs = inputs,
         .x_row = inputs + PADDING,
         .h = l.h,
+        .h_row = R + PADDING,
         .hidden = l.hidden,
         .R = R,
         .hidden_bias = kind == GRU ? l.from_hidden : NULL,
@@ -117,7 +118,7 @@ static void expect_unit(const layer *l, size_t row, size_t k, double *h, double 
         size_t at = g * s->H + k;
         x[g] = (double)l->bias[at] +
                row_product(l->w + at * s->inputs, l->x + row * s->x_row, s->inputs);
-        u[g] = row_product(l->u + at * s->R, l->h + row * s->R, s->R);
+        u[g] = row_product(l->u + at * s->R, l->h + row * s->h_row, s->R);
     }
     if (l->kind == RNN_TANH) {
         *h = tanh(x[0] + u[0]);
@@ -130,7 +131,7 @@ static void expect_unit(const layer *l, size_t row, size_t k, double *h, double 
     } else {
         double r = sigmoid(x[0] + u[0]), z = sigmoid(x[1] + u[1]);
         double n = tanh(x[2] + r * (u[2] + (double)l->hidden_bias[k]));
-        *h = (1 - z) * n + z * (double)l->h[row * s->R + k];
+        *h = (1 - z) * n + z * (double)l->h[row * s->h_row + k];
     }
 }
 
@@ -269,7 +270,7 @@ static void a_row_has_the_same_bits_alone_and_among_others(void **state)
             cell_step step = l.step;
             step.rows = 1;
             step.x += row * step.x_row;
-            step.h += row * step.R;
+            step.h += row * step.h_row;
             step.h_next = alone.h + row * step.h_next_row;
             step.c = step.c == NULL ? NULL : alone.c + row * step.H;
             run(table, l.kind, &step);
@@ -286,7 +287,7 @@ static void nan_stays_in_its_row(void **state)
     FOR_TABLES(table) FOR_LAYERS(table, l)
     {
         size_t row = l.step.rows / 2;
-        l.h[row * l.step.R + 5] = (real)NAN;
+        l.h[row * l.step.h_row + 5] = (real)NAN;
         run(table, l.kind, &l.step);
         for (size_t i = 0; i < l.h_next_size; i++) {
             size_t k = i % l.step.h_next_row;
