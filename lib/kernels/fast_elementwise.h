@@ -147,7 +147,7 @@ ALWAYS_INLINE void maximum_add(vector top[4], const real *x)
 }
 
 /* keep: x becomes exp(x - shift). */
-ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, const bool keep)
+ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, bool keep)
 {
     UNROLL for (size_t v = 0; v < SUM_VECTORS; v++)
     {
@@ -157,9 +157,11 @@ ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, const bool keep)
             e[j] = load(x + j * SUMS + v * VECTOR_LENGTH) - shift;
         }
         exp_below_each(4, e);
-        UNROLL for (size_t j = 0; keep && j < 4; j++)
-        {
-            store(x + j * SUMS + v * VECTOR_LENGTH, e[j]);
+        if (keep) {
+            UNROLL for (size_t j = 0; j < 4; j++)
+            {
+                store(x + j * SUMS + v * VECTOR_LENGTH, e[j]);
+            }
         }
         vector four = (e[0] + e[1]) + (e[2] + e[3]);
         to->part[2 * v] += first_half(four);
@@ -191,7 +193,7 @@ ALWAYS_INLINE void fill_rest(real rest[EXP_BLOCK], const real *x, size_t n)
 }
 
 /* keep: x becomes what is summed; else it is only read. */
-ALWAYS_INLINE void sum_exp(real *x, size_t n, real *max, double *sum, const bool keep)
+static void sum_exp(real *x, size_t n, real *max, double *sum, bool keep)
 {
     size_t whole = n / EXP_BLOCK * EXP_BLOCK;
     real rest[EXP_BLOCK];

@@ -19,13 +19,20 @@
         }                                                                                          \
     } while (0)
 
+/* As many vectors as the registers have room for. */
+#if defined(__x86_64__) && VECTOR_LENGTH == 4
+#define BLOCK_MOST 2
+#else
+#define BLOCK_MOST EACH_MOST
+#endif
+
 /* The same for a function of (i, count, lanes): count vectors, the last one with that many lanes.
  */
 #define FOR_BLOCKS(n, call)                                                                        \
     do {                                                                                           \
         size_t i = 0;                                                                              \
-        for (; i + EACH_MOST * VECTOR_LENGTH <= (n); i += EACH_MOST * VECTOR_LENGTH) {             \
-            const size_t count = EACH_MOST, lanes = VECTOR_LENGTH;                                 \
+        for (; i + BLOCK_MOST * VECTOR_LENGTH <= (n); i += BLOCK_MOST * VECTOR_LENGTH) {           \
+            const size_t count = BLOCK_MOST, lanes = VECTOR_LENGTH;                                \
             call;                                                                                  \
         }                                                                                          \
         for (; i < (n); i += VECTOR_LENGTH) {                                                      \

@@ -97,31 +97,41 @@ ALWAYS_INLINE void tile_write(const size_t rows, const size_t width, const tile_
     }
 }
 
+/* Where a tile is on its way through p. */
+typedef struct tile_place {
+    const real *a, *b;
+    uintptr_t ahead;
+} tile_place;
+
 /* The products of one p. */
 ALWAYS_INLINE void tile_add(const size_t rows, const size_t panels, const size_t vectors,
-                            size_t a_row, size_t b_panel, const real *a, const real *b,
+                            const tile_shape *shape, size_t a_row, tile_place *at,
                             vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
 {
     const size_t width = panels * vectors;
     vector row[WIDE_PANELS * PANEL_VECTORS];
+    __builtin_prefetch((const void *)at->ahead, 0, 2);
     if (panels == 1) {
         UNROLL for (size_t v = 0; v < width * VECTOR_LENGTH; v += LINE)
         {
-            __builtin_prefetch(b + ROWS_AHEAD * PANEL + v, 0, 3);
+            __builtin_prefetch(at->b + ROWS_AHEAD * PANEL + v, 0, 3);
         }
     }
     UNROLL for (size_t v = 0; v < width; v++)
     {
-        row[v] = load(b + v / vectors * b_panel + v % vectors * VECTOR_LENGTH);
+        row[v] = load(at->b + v / vectors * shape->b_panel + v % vectors * VECTOR_LENGTH);
     }
     UNROLL for (size_t r = 0; r < rows; r++)
     {
-        vector value = splat(a[r * a_row]);
+        vector value = splat(at->a[r * a_row]);
         UNROLL for (size_t v = 0; v < width; v++)
         {
             sum[r][v] = value * row[v] + sum[r][v];
         }
     }
+    at->a += shape->a_column;
+    at->b += PANEL;
+    at->ahead += shape->ahead_step;
 }
 
 /* next_c: where the next tile will start. ahead: what will be needed some tiles later. */
@@ -131,6 +141,8 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
 {
     vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS];
     const size_t width = panels * vectors, a_row = shape->a_row, K = shape->K;
+    tile_place at = {a, b, ahead};
+    size_t p = 0;
     tile_read(rows, width, shape, from, sum);
     UNROLL for (size_t r = 0; r < rows; r++, next_c += shape->c_row)
     {
@@ -138,13 +150,15 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
             __builtin_prefetch(next_c + v, 1, 3);
         }
     }
-    UNROLL_PRODUCTS for (size_t p = 0; p < K; p++)
-    {
-        __builtin_prefetch((const void *)ahead, 0, 2);
-        tile_add(rows, panels, vectors, a_row, shape->b_panel, a, b, sum);
-        ahead += shape->ahead_step;
-        a += shape->a_column;
-        b += PANEL;
+    /* The tiles that do nearly all the work. */
+    if (rows > TILE_ROWS / 2 && vectors == PANEL_VECTORS) {
+        UNROLL_PRODUCTS for (; p < K; p++)
+        {
+            tile_add(rows, panels, vectors, shape, a_row, &at, sum);
+        }
+    }
+    for (; p < K; p++) {
+        tile_add(rows, panels, vectors, shape, a_row, &at, sum);
     }
     tile_write(rows, width, shape, c, sum);
 }

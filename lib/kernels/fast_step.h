@@ -235,7 +235,7 @@ ALWAYS_INLINE units units_at(const cell_step *s, const block *of, const size_t G
 ALWAYS_INLINE void apply_cell(const cell_step *s, const block *of, const size_t G,
                               cell_function *cell, block_sums *with)
 {
-    const size_t most = BLOCK_TILES(G) < EACH_MOST ? BLOCK_TILES(G) : EACH_MOST;
+    const size_t most = BLOCK_TILES(G) < BLOCK_MOST ? BLOCK_TILES(G) : BLOCK_MOST;
     for (size_t tile = 0, row = 0; tile < of->tiles;) {
         size_t left = s->H - of->unit - tile * VECTOR_LENGTH;
         bool whole_rows = left >= VECTOR_LENGTH && of->rows - row >= most;
