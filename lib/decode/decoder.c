@@ -94,6 +94,9 @@ static void lay_out_rows(lrnn_decoder *d, arena *from)
     d->stuck = arena_take(from, rows, sizeof(bool));
     d->normalizers = arena_take(from, d->logits_rows, sizeof(double));
     d->maxima = arena_take(from, d->logits_rows, sizeof(real));
+    d->slices = (d->vocab_size + VALUES_SLICE - 1) / VALUES_SLICE;
+    d->slice_maxima = take(from, d->logits_rows, d->slices, sizeof(real));
+    d->slice_sums = take(from, d->logits_rows, d->slices, sizeof(double));
     d->logits = take(from, d->logits_rows, d->vocab_size, sizeof(real));
     d->values = d->filters ? take(from, rows, d->vocab_size, sizeof(real)) : d->logits;
 }

@@ -114,6 +114,10 @@ struct lrnn_decoder {
 
     /* ---- a step ---- */
     real *values;                   /* [row_capacity,V]; logits itself without filters */
+    size_t slices;                  /* of a row of logits, of VALUES_SLICE */
+    real *slice_maxima;             /* [logits_rows,slices] */
+    double *slice_sums;             /* [logits_rows,slices] of exp(logit - maximum) */
+    bool backwards;                 /* last slice first; see cell_step */
     double *normalizers;            /* [row_capacity] log(sum of exp(logits)) */
     double *shifts;                 /* [row_capacity] x * temperature = value - shift */
     real *maxima;                   /* [row_capacity] of values */
@@ -179,6 +183,12 @@ static inline double decoder_x(const lrnn_decoder *decoder, size_t row, int32_t 
 {
     double value = (double)decoder->values[row * decoder->vocab_size + (size_t)token];
     return (value - decoder->shifts[row]) / decoder->options.temperature;
+}
+
+/* The greatest of every slice of a row of values, or NULL: the filters may have changed them. */
+static inline const real *decoder_slice_maxima(const lrnn_decoder *decoder, size_t row)
+{
+    return decoder->filters ? NULL : decoder->slice_maxima + row * decoder->slices;
 }
 
 /* (sum of x) / n^length_penalty after `length` generated tokens; -infinity for none. */

@@ -105,7 +105,8 @@ static double sum_list(const lrnn_decoder *d, size_t count, const real *weights)
 static size_t list_best(lrnn_decoder *d, size_t row, size_t count, real *weights)
 {
     selection best = {d->list, 0, count < d->vocab_size ? count : d->vocab_size};
-    selection_scan(&best, d->values + row * d->vocab_size, d->vocab_size, 0, 0);
+    selection_scan(&best, d->values + row * d->vocab_size, d->vocab_size,
+                   decoder_slice_maxima(d, row), 0, 0);
     selection_sort(&best);
     for (size_t i = 0; i < best.count; i++) {
         double below = d->list[i].value - (double)d->maxima[row];

@@ -98,7 +98,8 @@ bool values_are_valid(const real *values, size_t n)
     return valid;
 }
 
-void selection_scan(selection *best, const real *values, size_t n, double offset, int32_t row)
+void selection_scan(selection *best, const real *values, size_t n, const real *maxima,
+                    double offset, int32_t row)
 {
     if (best->capacity == 0) {
         return;
@@ -106,6 +107,11 @@ void selection_scan(selection *best, const real *values, size_t n, double offset
     real bound = threshold(best, offset);
     for (size_t start = 0; start < n; start += BLOCK) {
         size_t end = n - start < BLOCK ? n : start + BLOCK;
+        if (maxima != NULL && start % VALUES_SLICE == 0 &&
+            !(maxima[start / VALUES_SLICE] > bound)) {
+            start += VALUES_SLICE - BLOCK;
+            continue;
+        }
         if (end - start == BLOCK && !any_above(values + start, bound)) {
             continue;
         }

@@ -29,8 +29,14 @@ static inline bool candidate_better(const candidate *a, const candidate *b)
     return a->row != b->row ? a->row < b->row : a->token < b->token;
 }
 
-/* Offers offset + values[i] for every i < n whose value is not -infinity. */
-void selection_scan(selection *best, const real *values, size_t n, double offset, int32_t row);
+/* Values whose greatest is known, so that a scan can pass over them: a part of a row that stays in
+ * cache, and whole panels of the head's matrix. */
+#define VALUES_SLICE 1024
+
+/* Offers offset + values[i] for every i < n whose value is not -infinity. maxima: the greatest of
+ * each slice of the values, or NULL. */
+void selection_scan(selection *best, const real *values, size_t n, const real *maxima,
+                    double offset, int32_t row);
 
 /* Orders the members best first; the selection is then complete. */
 void selection_sort(selection *best);

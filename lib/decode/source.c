@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "kernels/kernels.h"
+#include "model/state.h"
 
 /* ---- at create ---- */
 
@@ -190,14 +191,40 @@ lrnn_status source_begin(lrnn_decoder *decoder)
 
 /* ---- steps ---- */
 
-lrnn_status source_normalize(lrnn_decoder *decoder, size_t rows)
+static size_t slice_width(const lrnn_decoder *d, size_t slice)
 {
-    size_t V = decoder->vocab_size;
+    size_t left = d->vocab_size - slice * VALUES_SLICE;
+    return left < VALUES_SLICE ? left : VALUES_SLICE;
+}
+
+static void sum_slice(lrnn_decoder *d, size_t rows, size_t slice)
+{
+    size_t count = slice_width(d, slice);
     for (size_t row = 0; row < rows; row++) {
-        double sum;
-        kernels()->max_sum_exp(decoder->logits + row * V, V, &decoder->maxima[row], &sum);
-        decoder->normalizers[row] = (double)decoder->maxima[row] + log(sum);
-        if (!isfinite(decoder->normalizers[row])) {
+        const real *values = d->logits + row * d->vocab_size + slice * VALUES_SLICE;
+        real *maximum = &d->slice_maxima[row * d->slices + slice];
+        double *sum = &d->slice_sums[row * d->slices + slice];
+        kernels()->max_sum_exp(values, count, maximum, sum);
+        if (*maximum == -(real)INFINITY && values_are_valid(values, count)) {
+            *sum = 0;
+        }
+    }
+}
+
+/* From the slices of each row to its maximum and normalizer. */
+static lrnn_status join_slices(lrnn_decoder *d, size_t rows)
+{
+    for (size_t row = 0; row < rows; row++) {
+        const real *maxima = d->slice_maxima + row * d->slices;
+        const double *sums = d->slice_sums + row * d->slices;
+        real greatest = values_maximum(maxima, d->slices);
+        double sum = 0;
+        for (size_t i = 0; i < d->slices; i++) {
+            sum += sums[i] == 0 ? 0 : sums[i] * exp((double)maxima[i] - (double)greatest);
+        }
+        d->maxima[row] = greatest;
+        d->normalizers[row] = (double)greatest + log(sum);
+        if (!isfinite(d->normalizers[row])) {
             return error_set(LRNN_ERR_NUMERIC,
                              "logits of row %zu: NaN, +infinity or nothing but -infinity", row);
         }
@@ -205,24 +232,48 @@ lrnn_status source_normalize(lrnn_decoder *decoder, size_t rows)
     return LRNN_OK;
 }
 
+lrnn_status source_normalize(lrnn_decoder *decoder, size_t rows)
+{
+    for (size_t slice = 0; slice < decoder->slices; slice++) {
+        sum_slice(decoder, rows, slice);
+    }
+    return join_slices(decoder, rows);
+}
+
+/* The head, a slice at a time for all rows: logits are added up while they are in cache. */
+static lrnn_status step_model(lrnn_decoder *d)
+{
+    const real *top;
+    size_t top_row, rows = d->row_count;
+    lrnn_status status = LRNN_OK;
+    if (d->step > 0) {
+        status = lrnn_state_reorder(d->state, d->parents, rows);
+    }
+    if (status == LRNN_OK) {
+        status = state_step(&top, &top_row, d->state, d->tokens, gather_features(d, rows, 1));
+    }
+    if (status != LRNN_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < d->slices; i++) {
+        size_t slice = d->backwards ? d->slices - 1 - i : i, first = slice * VALUES_SLICE;
+        state_head_part(d->state->model, first, slice_width(d, slice), rows, top, top_row,
+                        d->logits + first, d->vocab_size);
+        sum_slice(d, rows, slice);
+    }
+    d->backwards = !d->backwards;
+    return join_slices(d, rows);
+}
+
 lrnn_status source_step(lrnn_decoder *decoder)
 {
-    lrnn_status status;
-    if (decoder->state == NULL) {
-        decoder_leave(decoder);
-        status = decoder_return(
-            decoder, decoder->scorer.score(decoder->scorer.user, &decoder->rows, decoder->logits),
-            "score");
-    } else {
-        status = decoder->step == 0
-                     ? LRNN_OK
-                     : lrnn_state_reorder(decoder->state, decoder->parents, decoder->row_count);
-        if (status == LRNN_OK) {
-            status =
-                lrnn_state_step(decoder->state, decoder->tokens,
-                                gather_features(decoder, decoder->row_count, 1), decoder->logits);
-        }
+    if (decoder->state != NULL) {
+        return step_model(decoder);
     }
+    decoder_leave(decoder);
+    lrnn_status status = decoder_return(
+        decoder, decoder->scorer.score(decoder->scorer.user, &decoder->rows, decoder->logits),
+        "score");
     return status == LRNN_OK ? source_normalize(decoder, decoder->row_count) : status;
 }
 

@@ -91,7 +91,8 @@ static int32_t likeliest(lrnn_decoder *d, size_t row)
 {
     candidate item;
     selection best = {&item, 0, 1};
-    selection_scan(&best, d->values + row * d->vocab_size, d->vocab_size, 0, 0);
+    selection_scan(&best, d->values + row * d->vocab_size, d->vocab_size,
+                   decoder_slice_maxima(d, row), 0, 0);
     return item.token;
 }
 
@@ -138,7 +139,8 @@ static void find_candidates(lrnn_decoder *d, const search_group *group)
     d->best.count = 0;
     for (size_t row = group->first; row < group->first + group->count; row++) {
         selection_scan(&d->best, d->values + row * d->vocab_size, d->vocab_size,
-                       d->live[row].sum - d->shifts[row], (int32_t)row);
+                       decoder_slice_maxima(d, row), d->live[row].sum - d->shifts[row],
+                       (int32_t)row);
     }
     selection_sort(&d->best);
 }

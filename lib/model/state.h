@@ -41,9 +41,19 @@ static inline real *state_c(const lrnn_state *state, size_t layer_direction)
  * h, c and h_next with their strides are read. */
 void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step what);
 
+/* One step of all live streams without the head: *top is what that reads, rows top_row apart, until
+ * the next step. Errors as those of lrnn_state_step. */
+lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, const int32_t *tokens,
+                       const real *features);
+
 /* outputs [rows,O] = what the head makes of y [rows,top]. */
 void state_head(const lrnn_model *model, size_t rows, const real *y, size_t y_row, real *outputs,
                 size_t outputs_row);
+
+/* `count` of those outputs, from `first` on, which is a multiple of a panel: outputs [rows,count].
+ */
+void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t rows,
+                     const real *y, size_t y_row, real *outputs, size_t outputs_row);
 
 /* x = what the first layer reads of item b * T + t. */
 void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item, real *x);

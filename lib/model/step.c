@@ -40,9 +40,16 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step st
 void state_head(const lrnn_model *model, size_t rows, const real *y, size_t y_row, real *outputs,
                 size_t outputs_row)
 {
-    kernels()->multiply_packed_from(rows, model->net.output_size, model->net.top_size, y, y_row, 1,
-                                    model->head, model->parameters + model->net.head_bias, 0,
-                                    outputs, outputs_row);
+    state_head_part(model, 0, model->net.output_size, rows, y, y_row, outputs, outputs_row);
+}
+
+void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t rows,
+                     const real *y, size_t y_row, real *outputs, size_t outputs_row)
+{
+    size_t top = model->net.top_size;
+    kernels()->multiply_packed_from(rows, count, top, y, y_row, 1, model->head + first * top,
+                                    model->parameters + model->net.head_bias + first, 0, outputs,
+                                    outputs_row);
 }
 
 /* What the first layer reads: x and its row stride, NULL when the token table has it all. Nothing
@@ -85,18 +92,19 @@ static const real *read_start(lrnn_state *state, const lrnn_sequences *s, size_t
     return state->pre;
 }
 
-static void step_all(lrnn_state *state, const lrnn_sequences *s, real *outputs)
+/* Returns the rows that the top layer gives, *row apart. */
+static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_t *row)
 {
     const network *net = &state->model->net;
-    size_t R = net->h_size, row;
-    const real *x = read_input(state, s, &row);
+    size_t R = net->h_size;
+    const real *x = read_input(state, s, row);
     for (size_t i = 0; i < net->options.layers; i++) {
         const packed_layer *layer = &state->model->layers[i];
         cell_step step = {
             .rows = s->batch,
             .start = layer->bias,
             .x = x,
-            .x_row = row,
+            .x_row = *row,
             .h = state_h(state, i),
             .h_row = R,
             .c = state_c(state, i),
@@ -108,15 +116,11 @@ static void step_all(lrnn_state *state, const lrnn_sequences *s, real *outputs)
         }
         state_layer_step(state, layer, step);
         x = step.h_next;
-        row = R;
+        *row = R;
     }
     state->backwards = !state->backwards;
     state_swap_h(state);
-    if (outputs != NULL && net->options.head == LRNN_HEAD_NONE) {
-        memcpy(outputs, x, s->batch * row * sizeof(real));
-    } else if (outputs != NULL) {
-        state_head(state->model, s->batch, x, row, outputs, net->output_size);
-    }
+    return x;
 }
 
 /* The checks of network_read_sequences, which tells what is wrong. */
@@ -130,12 +134,9 @@ static bool fits(const network *net, const lrnn_sequences *s)
     return good;
 }
 
-lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real *features,
-                            real *outputs)
+lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, const int32_t *tokens,
+                       const real *features)
 {
-    if (state == NULL) {
-        return error_null("state");
-    }
     const network *net = &state->model->net;
     if (net->directions == 2) {
         return error_set(LRNN_ERR_UNSUPPORTED, "a bidirectional model has no single step");
@@ -152,7 +153,30 @@ lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real
         return network_read_sequences(&copy, net, &one);
     }
     fpmode mode = fpmode_enter();
-    step_all(state, &one, outputs);
+    *top = step_layers(state, &one, top_row);
+    fpmode_leave(mode);
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real *features,
+                            real *outputs)
+{
+    if (state == NULL) {
+        return error_null("state");
+    }
+    const network *net = &state->model->net;
+    const real *top;
+    size_t row;
+    lrnn_status status = state_step(&top, &row, state, tokens, features);
+    if (status != LRNN_OK || outputs == NULL) {
+        return status;
+    }
+    if (net->options.head == LRNN_HEAD_NONE) {
+        memcpy(outputs, top, state->live * row * sizeof(real));
+        return LRNN_OK;
+    }
+    fpmode mode = fpmode_enter();
+    state_head(state->model, state->live, top, row, outputs, net->output_size);
     fpmode_leave(mode);
     return LRNN_OK;
 }

@@ -45,7 +45,7 @@ static void a_scan_of_rows_finds_the_same_as_sorting_all(void **state)
         size_t k = 1 + (size_t)(random_uniform(seed, 1, 0) * 300);
         selection best = {kept, 0, k};
         for (int32_t row = 0; row < ROWS; row++) {
-            selection_scan(&best, values[row], N, offsets[row], row);
+            selection_scan(&best, values[row], N, NULL, offsets[row], row);
         }
         selection_sort(&best);
         assert_int_equal(best.count, k < count ? k : count);
@@ -62,7 +62,7 @@ static void a_scan_takes_all_where_there_are_fewer_than_asked_for(void **state)
     real values[5] = {1, -(real)INFINITY, 3, 2, -(real)INFINITY};
     candidate kept[10];
     selection best = {kept, 0, 10};
-    selection_scan(&best, values, 5, 0, 0);
+    selection_scan(&best, values, 5, NULL, 0, 0);
     selection_sort(&best);
     assert_int_equal(best.count, 3);
     assert_int_equal(kept[0].token, 2);
