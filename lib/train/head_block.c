@@ -51,8 +51,8 @@ void head_lay_out(lrnn_trainer *trainer, arena *from)
     head->all = arena_take(from, head->rows, head->slices * sizeof(double));
     head->target = arena_take(from, head->rows, sizeof(real));
     if (head->slices > 1) {
-        head->packed_y =
-            arena_take(from, kernel_packed_size(kernels(), head->rows, net->top_size), sizeof(real));
+        head->packed_y = arena_take(from, kernel_packed_size(kernels(), head->rows, net->top_size),
+                                    sizeof(real));
         head->partial = arena_take(from, head->groups * head->rows, net->top_size * sizeof(real));
     }
     head->loss = arena_take(from, rows, sizeof(double));

@@ -38,16 +38,16 @@ typedef struct head_run_space {
     size_t width; /* of a slice; the last one may have fewer columns */
     size_t stride;
     size_t slices;
-    size_t groups; /* of slices whose gradients of the rows are summed first */
-    real *packed;  /* W^T [top,O], packed */
-    real *values;  /* [slices,rows,stride] outputs, then their gradient */
-    real *maxima;  /* [rows,slices], then a factor */
-    double *sums;  /* [rows,slices] */
-    real *target;  /* [rows] the target's logit */
-    double *all;   /* [rows,slices] sum of the logits, for label smoothing */
+    size_t groups;  /* of slices whose gradients of the rows are summed first */
+    real *packed;   /* W^T [top,O], packed */
+    real *values;   /* [slices,rows,stride] outputs, then their gradient */
+    real *maxima;   /* [rows,slices], then a factor */
+    double *sums;   /* [rows,slices] */
+    real *target;   /* [rows] the target's logit */
+    double *all;    /* [rows,slices] sum of the logits, for label smoothing */
     real *partial;  /* [groups,rows,top] */
     real *packed_y; /* y [rows,top], packed */
-    double *loss;  /* [T*B], of each row */
+    double *loss;   /* [T*B], of each row */
 } head_run_space;
 
 /* h [L*D,B,R] and c [L*D,B,H] of every layer, with B = batch. */
