@@ -2,6 +2,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include "../support/expect.h"
 #include "lrnn.h"
 
-enum { V = 7, F = 2, H = 19, L = 2, B = 3, T = 40 };
+enum { V = 7, F = 2, H = 19, L = 2, B = 3, T = 40, WIDEST = 19 };
 
 static int32_t tokens[B * T];
 static float features[B * T * F];
@@ -369,47 +370,57 @@ static void only_an_lstm_has_a_c(void **state)
 
 /* ---- feeding ---- */
 
-/* Row b alone, `steps` single steps: the outputs must be those at `expected`. */
-static void expect_steps(lrnn_state *one, size_t b, size_t steps, const float *expected)
+/* Row b alone, `steps` single steps: the outputs must be those at `expected`, of `width` each. */
+static void expect_steps(lrnn_state *one, size_t b, size_t steps, const float *expected,
+                         size_t width)
 {
-    float single[V];
+    float single[WIDEST];
     EXPECT_OK(lrnn_state_reset(one));
     for (size_t t = 0; t < steps; t++) {
         size_t item = b * T + t;
         EXPECT_OK(lrnn_state_step(one, &tokens[item], &features[item * F], single));
-        assert_memory_equal(single, &expected[item * V], sizeof single);
+        assert_memory_equal(single, &expected[item * width], width * sizeof *single);
     }
+}
+
+static void compare_with_steps(const lrnn_model_options *options, bool uneven)
+{
+    static const int32_t lengths[B] = {17, T, 1};
+    static const float zero[T * WIDEST];
+    lrnn_model *model = create(options);
+    lrnn_state *all = start(model, B, 16), *one = start(model, 1, 1);
+    lrnn_sequences s = window(B, T);
+    s.lengths = uneven ? lengths : NULL;
+    size_t width = lrnn_model_output_size(model);
+    float outputs[B * T * WIDEST], h[L * B * H], h_one[L * H];
+    assert_true(width <= WIDEST);
+    EXPECT_OK(lrnn_state_forward(all, &s, outputs));
+    EXPECT_OK(lrnn_state_export(h, NULL, all));
+    for (size_t b = 0; b < B; b++) {
+        size_t steps = uneven ? (size_t)lengths[b] : T;
+        expect_steps(one, b, steps, outputs, width);
+        assert_memory_equal(outputs + (b * T + steps) * width, zero,
+                            (T - steps) * width * sizeof *outputs);
+        EXPECT_OK(lrnn_state_export(h_one, NULL, one));
+        for (size_t l = 0; l < L; l++) {
+            assert_memory_equal(h + place(B, l, b, 0), h_one + l * H, H * sizeof *h);
+        }
+    }
+    lrnn_state_destroy(all);
+    lrnn_state_destroy(one);
+    lrnn_model_destroy(model);
 }
 
 static void steps_at_once_and_rows_together_give_the_bits_of_single_ones(void **state)
 {
     (void)state;
-    static const int32_t lengths[B] = {17, T, 1};
-    static const float zero[T * V];
     for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
         for (int uneven = 0; uneven <= 1; uneven++) {
             lrnn_model_options options = both_inputs(cell);
             options.embedding_size = uneven ? 0 : 6; /* one-hot too */
-            lrnn_model *model = create(&options);
-            lrnn_state *all = start(model, B, 16), *one = start(model, 1, 1);
-            lrnn_sequences s = window(B, T);
-            s.lengths = uneven ? lengths : NULL;
-            float outputs[B * T * V], h[L * B * H], h_one[L * H];
-            EXPECT_OK(lrnn_state_forward(all, &s, outputs));
-            EXPECT_OK(lrnn_state_export(h, NULL, all));
-            for (size_t b = 0; b < B; b++) {
-                size_t steps = uneven ? (size_t)lengths[b] : T;
-                expect_steps(one, b, steps, outputs);
-                assert_memory_equal(outputs + (b * T + steps) * V, zero,
-                                    (T - steps) * V * sizeof *outputs);
-                EXPECT_OK(lrnn_state_export(h_one, NULL, one));
-                for (size_t l = 0; l < L; l++) {
-                    assert_memory_equal(h + place(B, l, b, 0), h_one + l * H, H * sizeof *h);
-                }
-            }
-            lrnn_state_destroy(all);
-            lrnn_state_destroy(one);
-            lrnn_model_destroy(model);
+            compare_with_steps(&options, uneven);
+            options.head = LRNN_HEAD_NONE;
+            compare_with_steps(&options, uneven);
         }
     }
 }

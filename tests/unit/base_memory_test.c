@@ -56,6 +56,31 @@ static void blocks_are_aligned_zeroed_and_writable_to_the_last_byte(void **state
     assert_int_equal(fault_allocator_live(&fault), 0);
 }
 
+/* Those of the system's allocator that are worth large pages, too. */
+static void large_blocks_are_aligned_zeroed_and_writable_to_the_last_byte(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {(1 << 20) - 1, 1 << 20, (2 << 20) + 1, (3 << 20) - 1, 5 << 20};
+    lrnn_allocator allocator;
+    assert_int_equal(allocator_read(&allocator, NULL), LRNN_OK);
+    for (size_t round = 0; round < 2; round++) {
+        unsigned char *blocks[5];
+        for (size_t i = 0; i < 5; i++) {
+            blocks[i] = memory_allocate(&allocator, sizes[i], 1, "test");
+            assert_non_null(blocks[i]);
+            assert_int_equal((uintptr_t)blocks[i] % MEMORY_ALIGNMENT, 0);
+            for (size_t k = 0; k < sizes[i]; k++) {
+                assert_int_equal(blocks[i][k], 0);
+            }
+            memset(blocks[i], 0xff, sizes[i]);
+        }
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(blocks[i][sizes[i] - 1], 0xff);
+            memory_release(&allocator, blocks[i]);
+        }
+    }
+}
+
 static void *allocate_crooked(void *user, size_t bytes)
 {
     static _Alignas(64) unsigned char room[4096];
@@ -183,6 +208,7 @@ int main(void)
         cmocka_unit_test(sizes_that_fit_are_exact),
         cmocka_unit_test(an_overflow_survives_whatever_the_chain_does_next),
         cmocka_unit_test(blocks_are_aligned_zeroed_and_writable_to_the_last_byte),
+        cmocka_unit_test(large_blocks_are_aligned_zeroed_and_writable_to_the_last_byte),
         cmocka_unit_test(blocks_are_aligned_wherever_the_allocator_puts_them),
         cmocka_unit_test(sizes_beyond_memory_are_refused_without_asking_for_them),
         cmocka_unit_test(an_arena_counts_first_and_then_hands_out_aligned_pieces),

@@ -56,6 +56,36 @@ static void a_scan_of_rows_finds_the_same_as_sorting_all(void **state)
     }
 }
 
+static void slices_whose_maximum_cannot_enter_are_passed_over(void **state)
+{
+    (void)state;
+    enum { N = 3 * VALUES_SLICE + 333, SLICES = 4 };
+    static real values[N];
+    static candidate with[N], without[N];
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        real maxima[SLICES];
+        draw_values(values, N, seed);
+        for (size_t i = 0; i < SLICES; i++) {
+            size_t first = i * VALUES_SLICE;
+            for (size_t k = first; i == seed % 5 && k < N && k < first + VALUES_SLICE; k++) {
+                values[k] = -(real)INFINITY;
+            }
+            maxima[i] =
+                values_maximum(values + first, N - first < VALUES_SLICE ? N - first : VALUES_SLICE);
+        }
+        size_t k = 1 + (size_t)(random_uniform(seed, 1, 0) * 300);
+        selection one = {with, 0, k}, two = {without, 0, k};
+        selection_scan(&one, values, N, maxima, 0.5, 1);
+        selection_scan(&two, values, N, NULL, 0.5, 1);
+        selection_sort(&one);
+        selection_sort(&two);
+        assert_int_equal(one.count, two.count);
+        for (size_t i = 0; i < one.count; i++) {
+            assert_int_equal(with[i].token, without[i].token);
+        }
+    }
+}
+
 static void a_scan_takes_all_where_there_are_fewer_than_asked_for(void **state)
 {
     (void)state;
@@ -138,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scan_of_rows_finds_the_same_as_sorting_all),
+        cmocka_unit_test(slices_whose_maximum_cannot_enter_are_passed_over),
         cmocka_unit_test(a_scan_takes_all_where_there_are_fewer_than_asked_for),
         cmocka_unit_test(the_fewest_best_that_weigh_enough_are_kept),
         cmocka_unit_test(the_maximum_is_that_of_all_values),

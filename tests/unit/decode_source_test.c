@@ -240,6 +240,69 @@ static void a_model_and_a_scorer_of_it_agree_for_every_head_and_input(void **sta
     compare(&options);
 }
 
+static void a_model_and_a_scorer_of_it_agree_for_many_tokens(void **state)
+{
+    (void)state;
+    lrnn_model_options options = model_options();
+    options.vocab_size = 2500; /* logits in several slices */
+    compare(&options);
+}
+
+/* Logits of a scorer that has nothing but these. */
+static int32_t score_fixed(void *user, const lrnn_rows *rows, float *logits)
+{
+    const float *fixed = user;
+    for (size_t row = 0; row < rows->count; row++) {
+        memcpy(logits + row * 3000, fixed, 3000 * sizeof *logits);
+    }
+    return 0;
+}
+
+/* Of token 7 alone, under those logits. */
+static lrnn_status score_token(double *total, float *logits)
+{
+    lrnn_scorer scorer;
+    lrnn_decoder *decoder;
+    lrnn_decoder_options options = decoder_defaults();
+    const int32_t token = 7;
+    lrnn_request request = make_request(&token, 1, 0);
+    lrnn_scorer_init(&scorer, sizeof scorer);
+    scorer.user = logits;
+    scorer.vocab_size = 3000;
+    scorer.score = score_fixed;
+    assert_int_equal(lrnn_decoder_create_with_scorer(&decoder, &scorer, &options), LRNN_OK);
+    lrnn_status status = lrnn_decoder_score(total, NULL, decoder, &request, 0);
+    lrnn_decoder_destroy(decoder);
+    return status;
+}
+
+static void logits_are_added_up_over_all_tokens(void **state)
+{
+    (void)state;
+    static float logits[3000];
+    double sum = 0, total = 0;
+    for (size_t i = 0; i < 3000; i++) {
+        /* The second thousand has nothing, the third what is far below the rest. */
+        logits[i] = i / 1024 == 1 ? -INFINITY : (float)sin((double)i) - (i < 2048 ? 0 : 4);
+        sum += exp((double)logits[i]);
+    }
+    assert_int_equal(score_token(&total, logits), LRNN_OK);
+    assert_true(fabs(total - ((double)logits[7] - log(sum))) < 1e-5);
+    const float wrong[] = {NAN, INFINITY};
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 1500; i < 3000; i += 1400) {
+            float kept = logits[i];
+            logits[i] = wrong[k];
+            assert_int_equal(score_token(&total, logits), LRNN_ERR_NUMERIC);
+            logits[i] = kept;
+        }
+    }
+    for (size_t i = 0; i < 3000; i++) {
+        logits[i] = -INFINITY;
+    }
+    assert_int_equal(score_token(&total, logits), LRNN_ERR_NUMERIC);
+}
+
 static void a_model_may_go_before_its_decoder(void **state)
 {
     (void)state;
@@ -487,6 +550,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_and_a_scorer_of_it_agree_for_every_cell),
         cmocka_unit_test(a_model_and_a_scorer_of_it_agree_for_every_head_and_input),
+        cmocka_unit_test(a_model_and_a_scorer_of_it_agree_for_many_tokens),
+        cmocka_unit_test(logits_are_added_up_over_all_tokens),
         cmocka_unit_test(a_model_may_go_before_its_decoder),
         cmocka_unit_test(scoring_adds_up_what_decoding_reports),
         cmocka_unit_test(a_scorer_scores_from_the_very_first_token),

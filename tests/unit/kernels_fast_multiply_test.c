@@ -164,6 +164,9 @@ static void large_products_are_chains_too(void **state)
         check_chains(table, 600, 130, 300, true, 5);
         check_chains(table, 97, 70, 1000, true, 0);
         check_chains(table, 50, 513, 257, false, 3);
+        check_chains(table, 31, 70, 1030, false, 1); /* several slices of K */
+        check_chains(table, 100, 70, 600, true, 0);  /* of a copied A, and chunks of it */
+        check_chains(table, 131, 70, 300, true, 13); /* A as it is, rows nine cache lines apart */
     }
 }
 
