@@ -9,12 +9,14 @@
 #include "format/safetensors.h"
 #include "support/safetensors_bytes.h"
 
+/* The bytes stay until the next file. */
 static lrnn_status parse(safetensors **file, const char *header, size_t data_length)
 {
+    static unsigned char *bytes;
     size_t length;
-    unsigned char *bytes = safetensors_bytes(&length, header, strlen(header), data_length);
-    lrnn_status status = safetensors_parse(file, NULL, "made.safetensors", bytes, length);
     free(bytes);
+    bytes = safetensors_bytes(&length, header, strlen(header), data_length);
+    lrnn_status status = safetensors_parse(file, NULL, "made.safetensors", bytes, length);
     assert_true((status == LRNN_OK) == (*file != NULL));
     return status;
 }
