@@ -66,8 +66,9 @@ LRNN_API const char *lrnn_last_error(void);
 /* ---- memory --------------------------------------------------------------------------------- */
 
 /* Where an object takes its memory from. Given by pointer in the options of a create call, which
- * copies it; objects made from that object inherit it. NULL anywhere means malloc and free.
- * The functions may be called by any thread that uses an object which has this allocator. */
+ * copies it; objects made from that object inherit it. NULL anywhere means malloc and free; blocks
+ * of a megabyte and more then ask the system for large pages (Linux: MADV_HUGEPAGE). The functions
+ * may be called by any thread that uses an object which has this allocator. */
 typedef struct lrnn_allocator {
     size_t size; /* sizeof(lrnn_allocator), set by lrnn_allocator_init */
     void *user;  /* handed to both functions */

@@ -219,7 +219,8 @@ LRNN_API lrnn_status lrnn_model_save(const lrnn_model *model, const char *path);
 LRNN_API lrnn_status lrnn_model_load(lrnn_model **model, const char *path,
                                      const lrnn_allocator *allocator);
 
-/* The same from memory, for models that are linked into a program. Since 0.1. */
+/* The same from memory, for models that are linked into a program; the bytes are not needed any
+ * more when it returns. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_load_memory(lrnn_model **model, const void *bytes, size_t length,
                                             const lrnn_allocator *allocator);
 

@@ -34,7 +34,7 @@ void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item,
     const lrnn_model *model = state->model;
     const network *net = &model->net;
     size_t F = net->options.feature_size;
-    if (!model_has_table(model) && net->token_size > 0) {
+    if (net->token_size > 0) {
         size_t token = (size_t)s->tokens[item];
         if (network_one_hot(net)) {
             memset(x, 0, net->token_size * sizeof(real));
@@ -52,11 +52,7 @@ void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item,
 
 static void gather_inputs(lrnn_state *state, const chunk *part)
 {
-    const network *net = &state->model->net;
-    size_t width = model_has_table(state->model) ? net->options.feature_size : net->input_size;
-    if (width == 0) {
-        return;
-    }
+    size_t width = state->model->net.input_size;
     for (size_t t = 0; t < part->count; t++) {
         for (size_t b = 0; b < part->batch; b++) {
             real *x = state->x + (t * part->batch + b) * width;
@@ -70,26 +66,59 @@ static void gather_inputs(lrnn_state *state, const chunk *part)
     }
 }
 
-/* pre[row] = bias, or the token's table row; and the input product of all rows. */
-static void input_products(lrnn_state *state, const chunk *part, const packed_layer *layer,
-                           const real *x)
+/* pre[row] = the token's table row, or the bias where there is no token any more. */
+static void table_rows(lrnn_state *state, const chunk *part, const packed_layer *layer)
 {
-    size_t width = state->model->width, rows = part->count * part->batch;
     const lrnn_sequences *s = part->sequences;
-    const real *from = layer->bias;
-    for (size_t row = 0; layer->table != NULL && row < rows; row++) {
+    size_t width = state->model->width;
+    for (size_t row = 0; row < part->count * part->batch; row++) {
         size_t t = part->first + row / part->batch, b = row % part->batch;
         const real *start = layer->bias;
         if (t < sequence_length(s, b)) {
             start = layer->table + (size_t)s->tokens[b * s->steps + t] * width;
         }
         memcpy(state->pre + row * width, start, width * sizeof(real));
-        from = state->pre;
     }
-    if (layer->input != NULL || layer->table == NULL) {
-        kernels()->multiply_packed_from(rows, width, layer->input_rows, x, layer->input_rows, 1,
-                                        layer->input, from, from == state->pre ? width : 0,
+}
+
+/* The product of the caller's features, [B,T,F], along the longer side of the chunk; those behind a
+ * sequence's end go into rows that nobody reads. from: rows as in pre, or one for all. */
+static void feature_products(lrnn_state *state, const chunk *part, const packed_layer *layer,
+                             const real *from, size_t from_row)
+{
+    size_t F = state->model->net.options.feature_size, width = state->model->width;
+    size_t B = part->batch, T = part->sequences->steps;
+    bool along_rows = B >= part->count;
+    size_t products = along_rows ? part->count : B, rows = along_rows ? B : part->count;
+    for (size_t i = 0; i < products; i++) {
+        size_t row = along_rows ? i * B : i, step = along_rows ? 1 : B;
+        const real *x =
+            part->sequences->features + (along_rows ? part->first + i : i * T + part->first) * F;
+        kernels()->multiply_packed_from(rows, width, F, x, (along_rows ? T : 1) * F, 1,
+                                        layer->input, from + row * from_row, step * from_row,
+                                        state->pre + row * width, step * width);
+    }
+}
+
+/* pre = where the sums of each row start, with the input products of all rows. x NULL: the layer
+ * reads features, or nothing but tokens by its table. */
+static void input_products(lrnn_state *state, const chunk *part, const packed_layer *layer,
+                           const real *x)
+{
+    size_t width = state->model->width;
+    const real *from = layer->bias;
+    size_t from_row = 0;
+    if (layer->table != NULL) {
+        table_rows(state, part, layer);
+        from = state->pre;
+        from_row = width;
+    }
+    if (x != NULL) {
+        kernels()->multiply_packed_from(part->count * part->batch, width, layer->input_rows, x,
+                                        layer->input_rows, 1, layer->input, from, from_row,
                                         state->pre, width);
+    } else if (layer->input != NULL) {
+        feature_products(state, part, layer, from, from_row);
     }
 }
 
@@ -174,7 +203,7 @@ static const real *run_layers(lrnn_state *state, const chunk *part, real *output
 {
     const network *net = &state->model->net;
     size_t R = net->h_size, D = net->directions, T = part->sequences->steps;
-    const real *x = state->x;
+    const real *x = state_gathers(state->model) ? state->x : NULL;
     for (size_t layer = 0; layer < net->options.layers; layer++) {
         real *y = state->y[layer % 2];
         bool direct = layer + 1 == net->options.layers && outputs != NULL &&
@@ -259,7 +288,9 @@ static void run(lrnn_state *state, const lrnn_sequences *sequences, real *output
         size_t left = sequences->steps - first;
         chunk part = {sequences, first, left < state->steps ? left : state->steps,
                       sequences->batch};
-        gather_inputs(state, &part);
+        if (state_gathers(state->model)) {
+            gather_inputs(state, &part);
+        }
         const real *y = run_layers(state, &part, outputs);
         if (y != NULL && outputs != NULL && every_step) {
             write_outputs(state, &part, y, outputs);

@@ -35,7 +35,7 @@ static void lay_out(lrnn_state *state, arena *from)
         state->c = arena_take(from, c_values, sizeof(real));
         state->spare_c = arena_take(from, c_values, sizeof(real));
     }
-    if (!model_has_table(state->model) || net->options.feature_size > 0) {
+    if (state_gathers(state->model)) {
         state->x = arena_take(from, rows, net->input_size * sizeof(real));
     }
     if (layers > 0) {

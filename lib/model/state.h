@@ -16,7 +16,7 @@ struct lrnn_state {
     /* h [L*D][capacity][R], c [L*D][capacity][H]; a layer's live streams come first. The spare ones
      * serve reorder. */
     real *h, *c, *spare_h, *spare_c;
-    real *x;    /* [steps*capacity, input], row t * B + b */
+    real *x;    /* [steps*capacity, input], row t * B + b; see state_gathers */
     real *pre;  /* [steps*capacity, W], what a step starts from; see packed_layer */
     real *made; /* projection: [capacity, H], the cells' output before it */
     real *y[2]; /* [steps*capacity, D*R], a layer's input and output by turns */
@@ -34,6 +34,13 @@ static inline real *state_c(const lrnn_state *state, size_t layer_direction)
     return state->c == NULL ? NULL
                             : state->c + layer_direction * state->capacity *
                                              state->model->net.options.hidden_size;
+}
+
+/* Whether what the first layer reads has to be put together; else it is the caller's features, or
+ * nothing where a table has all of it. */
+static inline bool state_gathers(const lrnn_model *model)
+{
+    return model->net.options.layers == 0 || (model->net.token_size > 0 && !model_has_table(model));
 }
 
 /* One step of the cells of one layer: from `start` (and x, where there is input to add) and h to
