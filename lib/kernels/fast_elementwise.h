@@ -133,8 +133,9 @@ static double dot(const real *x, const real *y, size_t n)
     return sums_total(&to);
 }
 
-/* Four values are added in float before they go into a sum. */
-#define EXP_BLOCK (4 * SUMS)
+/* Up to 16 values, four of a block, are added in float before they go into a sum. */
+#define EXP_BLOCK  (4 * SUMS)
+#define EXP_BLOCKS 4
 
 ALWAYS_INLINE void maximum_add(vector top[4], const real *x)
 {
@@ -147,7 +148,7 @@ ALWAYS_INLINE void maximum_add(vector top[4], const real *x)
 }
 
 /* keep: x becomes exp(x - shift). */
-ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, bool keep)
+ALWAYS_INLINE void exp_add(vector few[SUM_VECTORS], real *x, real shift, bool keep)
 {
     UNROLL for (size_t v = 0; v < SUM_VECTORS; v++)
     {
@@ -163,9 +164,17 @@ ALWAYS_INLINE void exp_add(sums *to, real *x, real shift, bool keep)
                 store(x + j * SUMS + v * VECTOR_LENGTH, e[j]);
             }
         }
-        vector four = (e[0] + e[1]) + (e[2] + e[3]);
-        to->part[2 * v] += first_half(four);
-        to->part[2 * v + 1] += second_half(four);
+        few[v] = few[v] + ((e[0] + e[1]) + (e[2] + e[3]));
+    }
+}
+
+ALWAYS_INLINE void sums_take(sums *to, vector few[SUM_VECTORS])
+{
+    UNROLL for (size_t v = 0; v < SUM_VECTORS; v++)
+    {
+        to->part[2 * v] += first_half(few[v]);
+        to->part[2 * v + 1] += second_half(few[v]);
+        few[v] = splat(0);
     }
 }
 
@@ -207,12 +216,17 @@ static void sum_exp(real *x, size_t n, real *max, double *sum, bool keep)
     }
     real greatest = maximum_lane(maximum(maximum(top[0], top[1]), maximum(top[2], top[3])));
     sums to = {0};
+    vector few[SUM_VECTORS] = {{0}};
     for (size_t i = 0; i < whole; i += EXP_BLOCK) {
-        exp_add(&to, x + i, greatest, keep);
+        exp_add(few, x + i, greatest, keep);
+        if (i / EXP_BLOCK % EXP_BLOCKS == EXP_BLOCKS - 1) {
+            sums_take(&to, few);
+        }
     }
     if (whole < n) {
-        exp_add(&to, rest, greatest, keep);
+        exp_add(few, rest, greatest, keep);
     }
+    sums_take(&to, few);
     if (keep && whole < n) {
         memcpy(x + whole, rest, (n - whole) * sizeof(real));
     }
