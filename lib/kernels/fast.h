@@ -12,6 +12,7 @@ const kernel_table KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .panel = PANEL,
     .multiply_packed = multiply_packed,
+    .multiply_parts = multiply_parts,
     .multiply_packed_from = multiply_packed_from,
     .exp = map_exp,
     .sigmoid = map_sigmoid,

@@ -311,29 +311,48 @@ static void copy_tiles(real *to, size_t M, size_t K, const real *a, size_t a_col
 }
 
 /* So few rows that each panel is read once and then no more. */
-static void multiply_wide(size_t M, size_t N, const real *a, const real *packed, const real *from,
-                          real *c, tile_shape shape)
+static void multiply_wide(size_t M, const real *a, const packed_part *part, tile_shape shape)
 {
     size_t n = 0;
     shape.lanes = VECTOR_LENGTH;
     shape.ahead_step = 0;
-    for (; n + WIDE_PANELS * PANEL <= N; n += WIDE_PANELS * PANEL) {
-        wide_tiles[M - 1](&shape, a, packed + n * shape.K, from == NULL ? NULL : from + n, c + n,
-                          c + n, (uintptr_t)a);
+    shape.c_row = part->c_row;
+    shape.from_row = part->from_row;
+    for (; n + WIDE_PANELS * PANEL <= part->N; n += WIDE_PANELS * PANEL) {
+        wide_tiles[M - 1](&shape, a, part->packed + n * shape.K,
+                          part->from == NULL ? NULL : part->from + n, part->c + n, part->c + n,
+                          (uintptr_t)a);
     }
-    if (n < N) {
+    if (n < part->N) {
         chunk rest = {
             .M = M,
-            .N = N - n,
+            .N = part->N - n,
             .a = a,
-            .packed = packed + n * shape.K,
-            .from = from == NULL ? NULL : from + n,
-            .c = c + n,
+            .packed = part->packed + n * shape.K,
+            .from = part->from == NULL ? NULL : part->from + n,
+            .c = part->c + n,
             .next_a = a,
             .next_lines = 1,
         };
         multiply_chunk(&rest, shape);
     }
+}
+
+/* What a chunk, whose rows begin at m and whose products at p, adds to one part. */
+static void multiply_slice(const packed_part *part, size_t m, size_t p, bool first, chunk of,
+                           tile_shape shape)
+{
+    of.N = part->N;
+    of.packed = part->packed + p * PANEL;
+    of.c = part->c + m * part->c_row;
+    of.from = part->from == NULL ? NULL : part->from + m * part->from_row;
+    shape.c_row = part->c_row;
+    shape.from_row = part->from_row;
+    if (!first) {
+        of.from = of.c;
+        shape.from_row = part->c_row;
+    }
+    multiply_chunk(&of, shape);
 }
 
 /* Its columns an odd number of cache lines apart, A spreads over the whole first-level cache as it
@@ -362,30 +381,27 @@ static size_t chunk_rows(size_t M, size_t N, bool copied)
     return rows < M ? rows : M;
 }
 
-static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const real *packed,
-                            const real *from, real *c, tile_shape shape)
+static void multiply_sliced(size_t M, size_t K, const real *a, const packed_part *parts,
+                            size_t count, tile_shape shape)
 {
-    size_t a_row = shape.a_row, a_column = shape.a_column;
+    size_t a_row = shape.a_row, a_column = shape.a_column, widest = 1;
     bool transposed = a_row == 1 && a_column != 1;
     bool copied = transposed && M > 2 * TILE_ROWS && !is_spread(a_column);
-    size_t slices = slice_count(M, K, transposed, copied), step = chunk_rows(M, N, copied);
+    for (size_t i = 0; i < count; i++) {
+        widest = parts[i].N > widest ? parts[i].N : widest;
+    }
+    size_t slices = slice_count(M, K, transposed, copied), step = chunk_rows(M, widest, copied);
     real copy[COPIED_TILES * TILE_ROWS * COPIED_SLICE] __attribute__((aligned(64)));
-    chunk of = {.N = N, .copied = copied, .next_lines = 1};
     for (size_t slice = 0, p = 0; slice < slices; slice++, p += shape.K) {
         shape.K = (K - p) / (slices - slice);
         for (size_t m = 0; m < M; m += step) {
             const real *part = a + m * a_row + p * a_column;
-            of.M = M - m < step ? M - m : step;
-            of.a = part;
-            of.packed = packed + p * PANEL;
-            of.from = from == NULL ? NULL : from + m * shape.from_row;
-            of.c = c + m * shape.c_row;
+            chunk of = {.M = M - m < step ? M - m : step, .copied = copied, .a = part};
             if (m + step < M) {
                 of.next_a = part + step * a_row;
             } else {
                 of.next_a = slice + 1 < slices ? a + (p + shape.K) * a_column : part;
             }
-            of.next_count = a_row == 1 ? shape.K : step;
             of.next_step = (a_row == 1 ? a_column : a_row) * sizeof(real);
             of.next_lines = (a_row == 1 ? step : shape.K) / LINE + 1;
             if (copied) {
@@ -393,10 +409,24 @@ static void multiply_sliced(size_t M, size_t N, size_t K, const real *a, const r
                 of.a = copy;
                 shape.a_column = TILE_ROWS;
             }
-            multiply_chunk(&of, shape);
+            for (size_t i = 0; i < count; i++) {
+                of.next_count = i + 1 < count ? 0 : a_row == 1 ? shape.K : step;
+                multiply_slice(&parts[i], m, p, slice == 0, of, shape);
+            }
         }
-        from = c;
-        shape.from_row = shape.c_row;
+    }
+}
+
+static void multiply_parts(size_t M, size_t K, const real *a, size_t a_row, size_t a_column,
+                           const packed_part *parts, size_t count)
+{
+    tile_shape shape = {.K = K, .a_row = a_row, .a_column = a_column, .b_panel = K * PANEL};
+    if (M > WIDE_ROWS) {
+        multiply_sliced(M, K, a, parts, count, shape);
+        return;
+    }
+    for (size_t i = 0; M > 0 && i < count; i++) {
+        multiply_wide(M, a, &parts[i], shape);
     }
 }
 
@@ -404,20 +434,8 @@ static void multiply_packed_from(size_t M, size_t N, size_t K, const real *a, si
                                  size_t a_column, const real *packed, const real *from,
                                  size_t from_row, real *c, size_t c_row)
 {
-    tile_shape shape = {.K = K,
-                        .a_row = a_row,
-                        .a_column = a_column,
-                        .b_panel = K * PANEL,
-                        .c_row = c_row,
-                        .from_row = from_row};
-    if (M == 0 || N == 0) {
-        return;
-    }
-    if (M <= WIDE_ROWS) {
-        multiply_wide(M, N, a, packed, from, c, shape);
-    } else {
-        multiply_sliced(M, N, K, a, packed, from, c, shape);
-    }
+    const packed_part part = {N, packed, from, from_row, c, c_row};
+    multiply_parts(M, K, a, a_row, a_column, &part, 1);
 }
 
 static void multiply_packed(size_t M, size_t N, size_t K, const real *a, size_t a_row,

@@ -45,6 +45,16 @@ typedef struct cell_step {
                        turns find some of their weights there. No bit of a result depends on it. */
 } cell_step;
 
+/* A packed right-hand matrix B [K,N], and what becomes of the product: C = from + A B. `from` NULL:
+ * zero; from_row 0: one row for all, such as a bias. */
+typedef struct packed_part {
+    size_t N;
+    const real *packed, *from;
+    size_t from_row;
+    real *c;
+    size_t c_row;
+} packed_part;
+
 typedef struct kernel_table {
     const char *name;
 
@@ -62,8 +72,9 @@ typedef struct kernel_table {
     void (*multiply_packed)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                             size_t a_column, const real *packed, real *c, size_t c_row);
 
-    /* The same from another start than C: C = from + A B. `from` NULL: zero; from_row 0: one row
-     * for all, such as a bias. */
+    /* The same from another start than C; and several of them with one A. See packed_part. */
+    void (*multiply_parts)(size_t M, size_t K, const real *a, size_t a_row, size_t a_column,
+                           const packed_part *parts, size_t count);
     void (*multiply_packed_from)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                                  size_t a_column, const real *packed, const real *from,
                                  size_t from_row, real *c, size_t c_row);

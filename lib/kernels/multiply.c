@@ -10,16 +10,18 @@
 /* OpenBLAS has it, the reference BLAS does not. */
 extern char *openblas_get_config(void) __attribute__((weak));
 
-/* What is packed of B at a time: 1 MB. Deep blocks, because each one reads and writes C. */
+/* What is packed of B at a time. Deep blocks, because each one reads and writes C; and several of
+ * them before A is gone through. */
 #define BLOCK_K 512
 #define BLOCK_N 512
+#define BLOCKS  2
 
 /* A piece of a parallel product is worth at least this many multiplications: about 20 us. */
 #define PIECE_WORK 2e6
 
 size_t multiply_workspace(void)
 {
-    return (size_t)BLOCK_K * BLOCK_N;
+    return (size_t)BLOCKS * BLOCK_K * BLOCK_N;
 }
 
 /* Measured in GFLOP/s on a Xeon of the Sapphire Rapids family (one thread, 2,500 x 512 x 128 and
@@ -57,30 +59,65 @@ static void run_blas(const multiply *p)
 #endif
 }
 
-void multiply_run(const multiply *p, real *workspace)
+/* Blocks of B that are packed and wait for A: of one depth, beginning at row k. */
+typedef struct blocks {
+    packed_part parts[BLOCKS];
+    size_t count, k, depth;
+    real *room[BLOCKS];
+} blocks;
+
+static void run_blocks(blocks *of, const multiply *p)
 {
-    const kernel_table *table = kernels();
-    for (size_t m = 0; p->K == 0 && !p->accumulate && m < p->M; m++) {
-        memset(p->c + m * p->c_row, 0, p->N * sizeof(real));
+    kernels()->multiply_parts(p->M, of->depth, p->a + of->k * p->a_column, p->a_row, p->a_column,
+                              of->parts, of->count);
+    of->count = 0;
+}
+
+static void add_block(blocks *to, const multiply *p, size_t n)
+{
+    if (to->count == BLOCKS) {
+        run_blocks(to, p);
     }
-    for (size_t n = 0; n < p->N && p->M > 0; n += BLOCK_N) {
-        size_t columns = p->N - n < BLOCK_N ? p->N - n : BLOCK_N;
-        for (size_t k = 0; k < p->K; k += BLOCK_K) {
-            size_t depth = p->K - k < BLOCK_K ? p->K - k : BLOCK_K;
-            kernel_pack(table, workspace, p->b + k * p->b_row + n * p->b_column, p->b_row,
-                        p->b_column, depth, columns);
-            table->multiply_packed_from(
-                p->M, columns, depth, p->a + k * p->a_column, p->a_row, p->a_column, workspace,
-                p->accumulate || k > 0 ? p->c + n : NULL, p->c_row, p->c + n, p->c_row);
+    real *packed = to->room[to->count];
+    size_t columns = p->N - n < BLOCK_N ? p->N - n : BLOCK_N;
+    kernel_pack(kernels(), packed, p->b + to->k * p->b_row + n * p->b_column, p->b_row, p->b_column,
+                to->depth, columns);
+    to->parts[to->count++] = (packed_part){
+        .N = columns,
+        .packed = packed,
+        .from = p->accumulate || to->k > 0 ? p->c + n : NULL,
+        .from_row = p->c_row,
+        .c = p->c + n,
+        .c_row = p->c_row,
+    };
+}
+
+void multiply_run(const multiply *products, size_t count, real *workspace)
+{
+    size_t K = products->K, k = 0;
+    blocks of = {.count = 0};
+    for (size_t i = 0; i < BLOCKS; i++) {
+        of.room[i] = workspace + i * BLOCK_K * BLOCK_N;
+    }
+    do { /* once for K = 0, too */
+        of.k = k;
+        of.depth = K - k < BLOCK_K ? K - k : BLOCK_K;
+        for (size_t i = 0; i < count; i++) {
+            for (size_t n = 0; n < products[i].N; n += BLOCK_N) {
+                add_block(&of, &products[i], n);
+            }
         }
-    }
+        run_blocks(&of, products);
+        k += BLOCK_K;
+    } while (k < K);
 }
 
 /* ---- several threads ------------------------------------------------------------------------ */
 
-/* A product cut into rows x columns pieces of nearly equal size. */
+/* A product, or a pair of them, cut into rows x columns pieces of nearly equal size. */
 typedef struct grid {
-    const multiply *product;
+    const multiply *products;
+    size_t count;
     real *workspaces;
     size_t rows, columns;
 } grid;
@@ -96,18 +133,22 @@ static size_t share(size_t n, size_t unit, size_t index, size_t count)
 static void run_piece(void *argument, size_t piece, size_t worker)
 {
     const grid *cut = argument;
-    multiply part = *cut->product;
+    multiply parts[2];
     size_t row = piece / cut->columns, column = piece % cut->columns;
-    size_t m = share(part.M, 12, row, cut->rows), m_end = share(part.M, 12, row + 1, cut->rows);
-    size_t n = share(part.N, 64, column, cut->columns);
-    size_t n_end = share(part.N, 64, column + 1, cut->columns);
-    part.M = m_end - m;
-    part.N = n_end - n;
-    part.a += m * part.a_row;
-    part.b += n * part.b_column;
-    part.c += m * part.c_row + n;
-    if (part.M > 0 && part.N > 0) {
-        multiply_run(&part, cut->workspaces + worker * multiply_workspace());
+    size_t M = cut->products->M;
+    size_t m = share(M, 12, row, cut->rows), m_end = share(M, 12, row + 1, cut->rows);
+    for (size_t i = 0; i < cut->count; i++) {
+        multiply *part = &parts[i];
+        *part = cut->products[i];
+        size_t n = share(part->N, 64, column, cut->columns);
+        part->N = share(part->N, 64, column + 1, cut->columns) - n;
+        part->M = m_end - m;
+        part->a += m * part->a_row;
+        part->b += n * part->b_column;
+        part->c += m * part->c_row + n;
+    }
+    if (m_end > m) {
+        multiply_run(parts, cut->count, cut->workspaces + worker * multiply_workspace());
     }
 }
 
@@ -115,17 +156,17 @@ static void run_piece(void *argument, size_t piece, size_t worker)
  * weigh against each other. Some pieces more than threads, in case a thread is held up. */
 static void cut_grid(grid *cut, size_t threads)
 {
-    const multiply *p = cut->product;
-    double work = (double)p->M * (double)p->N * (double)p->K, best = 0;
-    double affordable = work / PIECE_WORK;
+    const multiply *p = cut->products;
+    double N = (double)p->N + (cut->count > 1 ? (double)p[1].N : 0);
+    double affordable = (double)p->M * N * (double)p->K / PIECE_WORK, best = 0;
     size_t pieces = threads == 1 ? 1 : 2 * threads;
     cut->rows = cut->columns = 1;
     while (pieces > 1 && (double)pieces > affordable) {
         pieces--;
     }
-    for (size_t rows = 1; rows <= pieces; rows++) {
+    for (size_t rows = cut->count > 1 ? pieces : 1; rows <= pieces; rows++) {
         size_t columns = pieces / rows;
-        double height = (double)p->M / (double)rows, width = (double)p->N / (double)columns;
+        double height = (double)p->M / (double)rows, width = N / (double)columns;
         double cost = 1 / height + (p->a_column == 1 ? 0.2 : 2) / width;
         if (rows * columns == pieces && (best == 0 || cost < best)) {
             best = cost;
@@ -135,18 +176,33 @@ static void cut_grid(grid *cut, size_t threads)
     }
 }
 
+static void run_grid(pool *with, const multiply *products, size_t count, real *workspaces)
+{
+    grid cut = {.products = products, .count = count, .workspaces = workspaces};
+    cut_grid(&cut, pool_threads(with));
+    if (cut.rows * cut.columns == 1) {
+        multiply_run(products, count, workspaces);
+    } else {
+        pool_run(with, run_piece, &cut, cut.rows * cut.columns);
+    }
+}
+
 void multiply_parallel(pool *with, const multiply *product, real *workspaces)
 {
     if (use_blas(product)) {
         run_blas(product);
-        return;
-    }
-    grid cut = {.product = product, .workspaces = workspaces};
-    cut_grid(&cut, pool_threads(with));
-    if (cut.rows * cut.columns == 1) {
-        multiply_run(product, workspaces);
     } else {
-        pool_run(with, run_piece, &cut, cut.rows * cut.columns);
+        run_grid(with, product, 1, workspaces);
+    }
+}
+
+void multiply_parallel_pair(pool *with, const multiply products[2], real *workspaces)
+{
+    if (use_blas(&products[0]) || use_blas(&products[1])) {
+        multiply_parallel(with, &products[0], workspaces);
+        multiply_parallel(with, &products[1], workspaces);
+    } else {
+        run_grid(with, products, 2, workspaces);
     }
 }
 

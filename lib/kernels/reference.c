@@ -44,6 +44,16 @@ static void reference_multiply_from(size_t M, size_t N, size_t K, const real *a,
     reference_multiply(M, N, K, a, a_row, a_column, packed, c, c_row);
 }
 
+static void reference_multiply_parts(size_t M, size_t K, const real *a, size_t a_row,
+                                     size_t a_column, const packed_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const packed_part *part = &parts[i];
+        reference_multiply_from(M, part->N, K, a, a_row, a_column, part->packed, part->from,
+                                part->from_row, part->c, part->c_row);
+    }
+}
+
 static real sigmoid(real x)
 {
     return (real)(1.0 / (1.0 + exp(-(double)x)));
@@ -358,6 +368,7 @@ const kernel_table kernel_table_reference = {
     .name = "reference",
     .panel = PANEL,
     .multiply_packed = reference_multiply,
+    .multiply_parts = reference_multiply_parts,
     .multiply_packed_from = reference_multiply_from,
     .exp = reference_exp,
     .sigmoid = reference_sigmoid,

@@ -367,7 +367,7 @@ static void group_gradients(void *argument, size_t group, size_t worker)
         multiply down = down_product(block, slice, group_rows(trainer, group, 0), slice > first);
         kernels()->multiply_packed(weight.M, weight.N, weight.K, weight.a, weight.a_row,
                                    weight.a_column, head->packed_y, weight.c, weight.c_row);
-        multiply_run(&down, workspace);
+        multiply_run(&down, 1, workspace);
     }
 }
 

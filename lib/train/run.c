@@ -414,14 +414,18 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
     size_t I = from->input_size;
     const real *dhidden = run->hidden != NULL ? run->hidden : run->gates;
     const real *h_before = run->h + (index % net->directions == 1 ? B * R : 0);
-    multiply input = {columns, I,   rows, run->gates, 1,
-                      columns, x,   I,    1,          trainer->gradients + from->weight_ih,
-                      I,       true};
-    multiply_parallel(trainer->pool, &input, trainer->workspace);
-    multiply hidden = {columns, R,        rows, dhidden, 1,
-                       columns, h_before, R,    1,       trainer->gradients + from->weight_hh,
-                       R,       true};
-    multiply_parallel(trainer->pool, &hidden, trainer->workspace);
+    multiply weights[2] = {
+        {columns, I, rows, run->gates, 1, columns, x, I, 1, trainer->gradients + from->weight_ih, I,
+         true},
+        {columns, R, rows, dhidden, 1, columns, h_before, R, 1,
+         trainer->gradients + from->weight_hh, R, true},
+    };
+    if (dhidden == run->gates) {
+        multiply_parallel_pair(trainer->pool, weights, trainer->workspace);
+    } else {
+        multiply_parallel(trainer->pool, &weights[0], trainer->workspace);
+        multiply_parallel(trainer->pool, &weights[1], trainer->workspace);
+    }
     if (run->m != NULL) {
         multiply projection = {
             R, H,   rows, run->dprojected, 1, R, run->m, H, 1, trainer->gradients + from->weight_hr,

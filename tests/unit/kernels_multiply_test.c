@@ -79,7 +79,7 @@ static void check_shape(size_t M, size_t N, size_t K, unsigned kind, real *works
     multiply p = product_create(M, N, K, kind & 1, kind & 2, kind & 4);
     size_t size = M * p.c_row;
     real *before = values_copy(p.c, size), *first = NULL;
-    multiply_run(&p, workspaces);
+    multiply_run(&p, 1, workspaces);
     check(&p, before, "alone");
     for (size_t i = 0; i < MOST_THREADS; i++) {
         memcpy(p.c, before, size * sizeof(real));
@@ -120,6 +120,59 @@ static void products_are_right_and_the_same_on_any_number_of_threads(void **stat
     }
 }
 
+/* Each of a pair has the bits that it has alone. */
+static void check_pair(size_t M, size_t N, size_t other_N, size_t K, bool transposed,
+                       real *workspaces, pool *const pools[])
+{
+    multiply pair[2] = {product_create(M, N, K, transposed, false, true),
+                        product_create(M, other_N, K, transposed, true, false)};
+    const real *own = pair[1].a;
+    real *before[2], *alone[2];
+    pair[1].a = pair[0].a;
+    for (size_t i = 0; i < 2; i++) {
+        before[i] = values_copy(pair[i].c, M * pair[i].c_row);
+        multiply_run(&pair[i], 1, workspaces);
+        alone[i] = values_copy(pair[i].c, M * pair[i].c_row);
+    }
+    for (size_t threads = 0; threads < MOST_THREADS; threads++) {
+        for (size_t i = 0; i < 2; i++) {
+            memcpy(pair[i].c, before[i], M * pair[i].c_row * sizeof(real));
+        }
+        multiply_parallel_pair(pools[threads], pair, workspaces);
+        for (size_t i = 0; i < 2; i++) {
+            assert_memory_equal(pair[i].c, alone[i], M * pair[i].c_row * sizeof(real));
+        }
+    }
+    pair[1].a = own;
+    for (size_t i = 0; i < 2; i++) {
+        free(before[i]);
+        free(alone[i]);
+        product_destroy(&pair[i]);
+    }
+}
+
+static void a_pair_gives_what_each_gives_alone(void **state)
+{
+    (void)state;
+    static const size_t shapes[][4] = {{256, 64, 128, 300},  {100, 520, 40, 600}, {7, 5, 3, 9},
+                                       {300, 1030, 600, 20}, {40, 10, 10, 0},     {0, 3, 4, 5}};
+    pool *pools[MOST_THREADS];
+    for (size_t i = 0; i < MOST_THREADS; i++) {
+        assert_int_equal(pool_create(&pools[i], allocator(), i + 1), LRNN_OK);
+    }
+    real *workspaces =
+        memory_allocate(allocator(), MOST_THREADS * multiply_workspace(), sizeof(real), "test");
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const size_t *s = shapes[i];
+        check_pair(s[0], s[1], s[2], s[3], false, workspaces, pools);
+        check_pair(s[0], s[1], s[2], s[3], true, workspaces, pools);
+    }
+    memory_release(allocator(), workspaces);
+    for (size_t i = 0; i < MOST_THREADS; i++) {
+        pool_destroy(pools[i]);
+    }
+}
+
 static void the_workspace_of_a_thread_is_small(void **state)
 {
     (void)state;
@@ -136,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_are_right_and_the_same_on_any_number_of_threads),
+        cmocka_unit_test(a_pair_gives_what_each_gives_alone),
         cmocka_unit_test(the_workspace_of_a_thread_is_small),
         cmocka_unit_test(the_blas_that_answers_is_the_one_that_was_asked_for),
     };
