@@ -60,40 +60,48 @@ typedef struct tile_shape {
     size_t ahead_step; /* bytes between what is fetched at one p and at the next */
 } tile_shape;
 
-/* What a tile starts from; NULL: zero. */
-ALWAYS_INLINE void tile_read(const size_t rows, const size_t width, const tile_shape *shape,
-                             const real *from, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
+ALWAYS_INLINE void tile_read(const size_t rows, const size_t width, size_t lanes, const real *from,
+                             size_t from_row, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
 {
-    UNROLL for (size_t r = 0; r < rows; r++)
-    {
-        UNROLL for (size_t v = 0; v < width; v++)
-        {
-            sum[r][v] = (vector){0};
-        }
-    }
-    if (from == NULL) {
-        return;
-    }
-    UNROLL for (size_t r = 0; r < rows; r++, from += shape->from_row)
+    UNROLL for (size_t r = 0; r < rows; r++, from += from_row)
     {
         UNROLL for (size_t v = 0; v + 1 < width; v++)
         {
             sum[r][v] = load(from + v * VECTOR_LENGTH);
         }
-        sum[r][width - 1] = load_lanes(from + (width - 1) * VECTOR_LENGTH, shape->lanes);
+        sum[r][width - 1] = load_lanes(from + (width - 1) * VECTOR_LENGTH, lanes);
     }
 }
 
-ALWAYS_INLINE void tile_write(const size_t rows, const size_t width, const tile_shape *shape,
-                              real *c, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
+/* What a tile starts from; NULL: zero. Whole vectors are told apart once, not row by row. */
+ALWAYS_INLINE void tile_start(const size_t rows, const size_t width, const tile_shape *shape,
+                              const real *from, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
 {
-    UNROLL for (size_t r = 0; r < rows; r++, c += shape->c_row)
+    if (from == NULL) {
+        UNROLL for (size_t r = 0; r < rows; r++)
+        {
+            UNROLL for (size_t v = 0; v < width; v++)
+            {
+                sum[r][v] = (vector){0};
+            }
+        }
+    } else if (shape->lanes == VECTOR_LENGTH) {
+        tile_read(rows, width, VECTOR_LENGTH, from, shape->from_row, sum);
+    } else {
+        tile_read(rows, width, shape->lanes, from, shape->from_row, sum);
+    }
+}
+
+ALWAYS_INLINE void tile_write(const size_t rows, const size_t width, size_t lanes, real *c,
+                              size_t c_row, vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
+{
+    UNROLL for (size_t r = 0; r < rows; r++, c += c_row)
     {
         UNROLL for (size_t v = 0; v + 1 < width; v++)
         {
             store(c + v * VECTOR_LENGTH, sum[r][v]);
         }
-        store_lanes(c + (width - 1) * VECTOR_LENGTH, sum[r][width - 1], shape->lanes);
+        store_lanes(c + (width - 1) * VECTOR_LENGTH, sum[r][width - 1], lanes);
     }
 }
 
@@ -143,7 +151,7 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
     const size_t width = panels * vectors, a_row = shape->a_row, K = shape->K;
     tile_place at = {a, b, ahead};
     size_t p = 0;
-    tile_read(rows, width, shape, from, sum);
+    tile_start(rows, width, shape, from, sum);
     UNROLL for (size_t r = 0; r < rows; r++, next_c += shape->c_row)
     {
         for (size_t v = 0; v < width * VECTOR_LENGTH; v += LINE) {
@@ -160,7 +168,11 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
     for (; p < K; p++) {
         tile_add(rows, panels, vectors, shape, a_row, &at, sum);
     }
-    tile_write(rows, width, shape, c, sum);
+    if (shape->lanes == VECTOR_LENGTH) {
+        tile_write(rows, width, VECTOR_LENGTH, c, shape->c_row, sum);
+    } else {
+        tile_write(rows, width, shape->lanes, c, shape->c_row, sum);
+    }
 }
 
 typedef void tile_function(const tile_shape *shape, const real *a, const real *b, const real *from,
