@@ -131,7 +131,7 @@ static void check_pair(size_t M, size_t N, size_t other_N, size_t K, bool transp
     pair[1].a = pair[0].a;
     for (size_t i = 0; i < 2; i++) {
         before[i] = values_copy(pair[i].c, M * pair[i].c_row);
-        multiply_run(&pair[i], 1, workspaces);
+        multiply_parallel(pools[0], &pair[i], workspaces);
         alone[i] = values_copy(pair[i].c, M * pair[i].c_row);
     }
     for (size_t threads = 0; threads < MOST_THREADS; threads++) {
