@@ -128,8 +128,10 @@ $(BUILD)/lrnn: $(PROG_OBJECTS) $(STATIC)
 
 # BLAS is named by its flags: openblas.pc would ask a static build for a Fortran run-time library that
 # the shared OpenBLAS does not need.
-$(BUILD)/lrnn.pc: lrnn.pc.in $(BUILD)/config Makefile
-	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
+# Made anew each time, since PREFIX may be said when installing.
+$(BUILD)/lrnn.pc: lrnn.pc.in FORCE
+	@mkdir -p $(@D)
+	@sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
 	    -e 's|@BLAS_LIBS@|$(BLAS_LIBS)|g' $< > $@
 

@@ -13,7 +13,9 @@ bad() { echo "not ok: $*"; failed=$((failed + 1)); }
 PKG_CONFIG_PATH=$scratch/usr/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export PKG_CONFIG_PATH
 unset MAKEFLAGS MAKELEVEL MFLAGS
-if $MAKE -s install BUILD="$scratch/build" PREFIX="$scratch/usr" > "$scratch/log" 2>&1; then
+# As users do: build first, and say only then where it is to go.
+if $MAKE -s all BUILD="$scratch/build" > "$scratch/log" 2>&1 &&
+    $MAKE -s install BUILD="$scratch/build" PREFIX="$scratch/usr" > "$scratch/log" 2>&1; then
     ok
 else
     tail -n 20 "$scratch/log"
