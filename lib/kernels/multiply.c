@@ -114,7 +114,7 @@ void multiply_run(const multiply *products, size_t count, real *workspace)
 
 /* ---- several threads ------------------------------------------------------------------------ */
 
-/* A product, or a pair of them, cut into rows x columns pieces of nearly equal size. */
+/* Products cut into rows x columns pieces of nearly equal size. */
 typedef struct grid {
     const multiply *products;
     size_t count;
@@ -133,7 +133,7 @@ static size_t share(size_t n, size_t unit, size_t index, size_t count)
 static void run_piece(void *argument, size_t piece, size_t worker)
 {
     const grid *cut = argument;
-    multiply parts[2];
+    multiply parts[MULTIPLY_TOGETHER];
     size_t row = piece / cut->columns, column = piece % cut->columns;
     size_t M = cut->products->M;
     size_t m = share(M, 12, row, cut->rows), m_end = share(M, 12, row + 1, cut->rows);
@@ -157,14 +157,17 @@ static void run_piece(void *argument, size_t piece, size_t worker)
 static void cut_grid(grid *cut, size_t threads)
 {
     const multiply *p = cut->products;
-    double N = (double)p->N + (cut->count > 1 ? (double)p[1].N : 0);
-    double affordable = (double)p->M * N * (double)p->K / PIECE_WORK, best = 0;
+    double N = 0, best = 0;
+    for (size_t i = 0; i < cut->count; i++) {
+        N += (double)p[i].N;
+    }
+    double affordable = (double)p->M * N * (double)p->K / PIECE_WORK;
     size_t pieces = threads == 1 ? 1 : 2 * threads;
     cut->rows = cut->columns = 1;
     while (pieces > 1 && (double)pieces > affordable) {
         pieces--;
     }
-    for (size_t rows = cut->count > 1 ? pieces : 1; rows <= pieces; rows++) {
+    for (size_t rows = 1; rows <= pieces; rows++) {
         size_t columns = pieces / rows;
         double height = (double)p->M / (double)rows, width = N / (double)columns;
         double cost = 1 / height + (p->a_column == 1 ? 0.2 : 2) / width;
@@ -187,22 +190,23 @@ static void run_grid(pool *with, const multiply *products, size_t count, real *w
     }
 }
 
-void multiply_parallel(pool *with, const multiply *product, real *workspaces)
+/* For BLAS each product goes its own way. */
+void multiply_parallel(pool *with, const multiply *products, size_t count, real *workspaces)
 {
-    if (use_blas(product)) {
-        run_blas(product);
-    } else {
-        run_grid(with, product, 1, workspaces);
+    bool blas = false;
+    for (size_t i = 0; i < count; i++) {
+        blas = blas || use_blas(&products[i]);
     }
-}
-
-void multiply_parallel_pair(pool *with, const multiply products[2], real *workspaces)
-{
-    if (use_blas(&products[0]) || use_blas(&products[1])) {
-        multiply_parallel(with, &products[0], workspaces);
-        multiply_parallel(with, &products[1], workspaces);
-    } else {
-        run_grid(with, products, 2, workspaces);
+    if (!blas) {
+        run_grid(with, products, count, workspaces);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (use_blas(&products[i])) {
+            run_blas(&products[i]);
+        } else {
+            run_grid(with, &products[i], 1, workspaces);
+        }
     }
 }
 

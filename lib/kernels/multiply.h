@@ -24,17 +24,17 @@ typedef struct multiply {
 /* Reals of scratch that each thread needs for any product, whatever its size. */
 size_t multiply_workspace(void);
 
-/* Runs products that have one A (M, K, a and its strides) in the calling thread, with our own
- * kernels. workspace: multiply_workspace() reals, 64-byte aligned. */
+/* Products that are run together have one A: M, K, a and its strides. So many at most: */
+#define MULTIPLY_TOGETHER 2
+
+/* Runs them in the calling thread, with our own kernels. workspace: multiply_workspace() reals,
+ * 64-byte aligned. */
 void multiply_run(const multiply *products, size_t count, real *workspace);
 
-/* Runs one product on all threads of the pool, cut along the outputs, each of which adds its
- * products in the same order however it is cut: the bits do not depend on the number of threads.
- * workspaces: one after the other, pool_threads() of them. */
-void multiply_parallel(pool *pool, const multiply *product, real *workspaces);
-
-/* Two products with one A, cut along its rows alone. */
-void multiply_parallel_pair(pool *pool, const multiply products[2], real *workspaces);
+/* Runs them on all threads of the pool, cut along the outputs, each of which adds its products in
+ * the same order however it is cut: the bits do not depend on the number of threads. workspaces:
+ * one after the other, pool_threads() of them. */
+void multiply_parallel(pool *pool, const multiply *products, size_t count, real *workspaces);
 
 /* The library that answers cblas_sgemm, as far as it can be told: "OpenBLAS 0.3.21 ..." or
  * "reference CBLAS". Static. */

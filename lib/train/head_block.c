@@ -403,8 +403,8 @@ static void whole_gradients(block_job *block, size_t pieces)
     kernels()->add_rows(trainer->gradients + trainer->net->head_bias, slice_values(trainer, 0, 0),
                         trainer->head.stride, block->count, slice_columns(trainer, 0));
     multiply weight = weight_product(block, 0), down = down_product(block, 0, block->dy, false);
-    multiply_parallel(trainer->pool, &weight, trainer->workspace);
-    multiply_parallel(trainer->pool, &down, trainer->workspace);
+    multiply_parallel(trainer->pool, &weight, 1, trainer->workspace);
+    multiply_parallel(trainer->pool, &down, 1, trainer->workspace);
 }
 
 void head_block_run(lrnn_trainer *trainer, const head_job *job, size_t first, size_t count,

@@ -420,24 +420,22 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
         {columns, R, rows, dhidden, 1, columns, h_before, R, 1,
          trainer->gradients + from->weight_hh, R, true},
     };
-    if (dhidden == run->gates) {
-        multiply_parallel_pair(trainer->pool, weights, trainer->workspace);
-    } else {
-        multiply_parallel(trainer->pool, &weights[0], trainer->workspace);
-        multiply_parallel(trainer->pool, &weights[1], trainer->workspace);
+    size_t together = dhidden == run->gates ? 2 : 1;
+    for (size_t i = 0; i < 2; i += together) {
+        multiply_parallel(trainer->pool, &weights[i], together, trainer->workspace);
     }
     if (run->m != NULL) {
         multiply projection = {
             R, H,   rows, run->dprojected, 1, R, run->m, H, 1, trainer->gradients + from->weight_hr,
             H, true};
-        multiply_parallel(trainer->pool, &projection, trainer->workspace);
+        multiply_parallel(trainer->pool, &projection, 1, trainer->workspace);
     }
     bias_gradient(trainer, from->bias_ih, run->gates, rows, columns);
     bias_gradient(trainer, from->bias_hh, dhidden, rows, columns);
     multiply down = {
         rows, I, columns, run->gates, columns, 1, trainer->parameters + from->weight_ih,
         I,    1, dx,      I,          more};
-    multiply_parallel(trainer->pool, &down, trainer->workspace);
+    multiply_parallel(trainer->pool, &down, 1, trainer->workspace);
 }
 
 /* From the gradient of the input rows to those of the embedding and of the caller's features. */

@@ -27,6 +27,23 @@ static const lrnn_allocator *allocator(void)
     return &ours;
 }
 
+/* Pools of 1, 2, .. threads; returns workspaces for the largest. */
+static real *pools_create(pool *pools[MOST_THREADS])
+{
+    for (size_t i = 0; i < MOST_THREADS; i++) {
+        assert_int_equal(pool_create(&pools[i], allocator(), i + 1), LRNN_OK);
+    }
+    return memory_allocate(allocator(), MOST_THREADS * multiply_workspace(), sizeof(real), "test");
+}
+
+static void pools_destroy(pool *pools[MOST_THREADS], real *workspaces)
+{
+    memory_release(allocator(), workspaces);
+    for (size_t i = 0; i < MOST_THREADS; i++) {
+        pool_destroy(pools[i]);
+    }
+}
+
 /* C is one row stride of padding wider than N. */
 static multiply product_create(size_t M, size_t N, size_t K, bool a_transposed, bool b_transposed,
                                bool accumulate)
@@ -83,7 +100,7 @@ static void check_shape(size_t M, size_t N, size_t K, unsigned kind, real *works
     check(&p, before, "alone");
     for (size_t i = 0; i < MOST_THREADS; i++) {
         memcpy(p.c, before, size * sizeof(real));
-        multiply_parallel(pools[i], &p, workspaces);
+        multiply_parallel(pools[i], &p, 1, workspaces);
         check(&p, before, "parallel");
         if (first == NULL) {
             first = values_copy(p.c, size);
@@ -104,20 +121,13 @@ static void products_are_right_and_the_same_on_any_number_of_threads(void **stat
         {0, 5, 5},     {5, 0, 5},     {5, 6, 0},       {256, 256, 64}, {400, 96, 128},
     };
     pool *pools[MOST_THREADS];
-    for (size_t i = 0; i < MOST_THREADS; i++) {
-        assert_int_equal(pool_create(&pools[i], allocator(), i + 1), LRNN_OK);
-    }
-    real *workspaces =
-        memory_allocate(allocator(), MOST_THREADS * multiply_workspace(), sizeof(real), "test");
+    real *workspaces = pools_create(pools);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         for (unsigned kind = 0; kind < 8; kind++) {
             check_shape(shapes[i][0], shapes[i][1], shapes[i][2], kind, workspaces, pools);
         }
     }
-    memory_release(allocator(), workspaces);
-    for (size_t i = 0; i < MOST_THREADS; i++) {
-        pool_destroy(pools[i]);
-    }
+    pools_destroy(pools, workspaces);
 }
 
 /* Each of a pair has the bits that it has alone. */
@@ -131,14 +141,14 @@ static void check_pair(size_t M, size_t N, size_t other_N, size_t K, bool transp
     pair[1].a = pair[0].a;
     for (size_t i = 0; i < 2; i++) {
         before[i] = values_copy(pair[i].c, M * pair[i].c_row);
-        multiply_parallel(pools[0], &pair[i], workspaces);
+        multiply_parallel(pools[0], &pair[i], 1, workspaces);
         alone[i] = values_copy(pair[i].c, M * pair[i].c_row);
     }
     for (size_t threads = 0; threads < MOST_THREADS; threads++) {
         for (size_t i = 0; i < 2; i++) {
             memcpy(pair[i].c, before[i], M * pair[i].c_row * sizeof(real));
         }
-        multiply_parallel_pair(pools[threads], pair, workspaces);
+        multiply_parallel(pools[threads], pair, 2, workspaces);
         for (size_t i = 0; i < 2; i++) {
             assert_memory_equal(pair[i].c, alone[i], M * pair[i].c_row * sizeof(real));
         }
@@ -157,20 +167,13 @@ static void a_pair_gives_what_each_gives_alone(void **state)
     static const size_t shapes[][4] = {{256, 64, 128, 300},  {100, 520, 40, 600}, {7, 5, 3, 9},
                                        {300, 1030, 600, 20}, {40, 10, 10, 0},     {0, 3, 4, 5}};
     pool *pools[MOST_THREADS];
-    for (size_t i = 0; i < MOST_THREADS; i++) {
-        assert_int_equal(pool_create(&pools[i], allocator(), i + 1), LRNN_OK);
-    }
-    real *workspaces =
-        memory_allocate(allocator(), MOST_THREADS * multiply_workspace(), sizeof(real), "test");
+    real *workspaces = pools_create(pools);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const size_t *s = shapes[i];
         check_pair(s[0], s[1], s[2], s[3], false, workspaces, pools);
         check_pair(s[0], s[1], s[2], s[3], true, workspaces, pools);
     }
-    memory_release(allocator(), workspaces);
-    for (size_t i = 0; i < MOST_THREADS; i++) {
-        pool_destroy(pools[i]);
-    }
+    pools_destroy(pools, workspaces);
 }
 
 static void the_workspace_of_a_thread_is_small(void **state)
