@@ -31,6 +31,14 @@ void must(lrnn_status status)
     }
 }
 
+void save_for_peer(const lrnn_model *model, const char *path)
+{
+    lrnn_model *plain;
+    must(lrnn_model_convert(&plain, model, LRNN_WEIGHT_FLOAT32));
+    must(lrnn_model_save(plain, path));
+    lrnn_model_destroy(plain);
+}
+
 void *allocate(size_t count, size_t size)
 {
     void *made = calloc(count, size);

@@ -21,6 +21,9 @@ void must(lrnn_status status);
 /* Ends the program when there is no memory. */
 void *allocate(size_t count, size_t size);
 
+/* Writes a model, its weights as float32 whatever it keeps them as. */
+void save_for_peer(const lrnn_model *model, const char *path);
+
 /* Number i of a fixed sequence, 0 .. 2^31-1; bench/peers/common.py has the same one. */
 uint32_t number_at(uint64_t i);
 

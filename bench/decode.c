@@ -1,4 +1,5 @@
-/* Decoding. Arguments: the work, threads (1), a folder for the model.
+/* Decoding. Arguments: the work, threads (1), a folder for the model, and maybe
+ * bfloat16: the model keeps its weights so.
  *   greedy-V-H, beam-WIDTH-V-H   60 tokens after one; an LSTM with embedding H; unit: a token
  * The value to compare is the log-probability of the text. */
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 typedef struct job {
     size_t width, vocab, hidden, repetition;
     double weights; /* that a step multiplies with */
+    size_t bytes;   /* of one */
     lrnn_decoder *decoder;
 } job;
 
@@ -37,12 +39,12 @@ static double run(void *user)
 static double limit(void *user)
 {
     const job *j = user;
-    double read = limit_read((size_t)j->weights * sizeof(float), 1);
+    double read = limit_read((size_t)j->weights * j->bytes, 1);
     double multiply = limit_arithmetic(2 * j->weights * (double)j->width, 1);
     return read > multiply ? read : multiply;
 }
 
-static void make_decoder(job *j, bool beam, const char *path)
+static void make_decoder(job *j, bool beam, int32_t weight_type, const char *path)
 {
     lrnn_model_options options;
     lrnn_decoder_options decoding;
@@ -50,8 +52,9 @@ static void make_decoder(job *j, bool beam, const char *path)
     must(lrnn_model_options_init(&options, sizeof options));
     options.vocab_size = j->vocab;
     options.embedding_size = options.hidden_size = j->hidden;
+    options.weight_type = weight_type;
     must(lrnn_model_create(&model, &options));
-    must(lrnn_model_save(model, path));
+    save_for_peer(model, path);
     must(lrnn_decoder_options_init(&decoding, sizeof decoding));
     decoding.max_length = LENGTH;
     if (beam) {
@@ -67,14 +70,17 @@ int main(int argc, char **argv)
 {
     char path[512];
     job j = {.width = 1};
-    bool beam = argc == 4 && strncmp(argv[1], "beam", 4) == 0;
-    if (argc != 4 || (beam ? sscanf(argv[1], "beam-%zu-%zu-%zu", &j.width, &j.vocab, &j.hidden) != 3
-                           : sscanf(argv[1], "greedy-%zu-%zu", &j.vocab, &j.hidden) != 2)) {
-        fprintf(stderr, "usage: %s WORK THREADS FOLDER\n", argv[0]);
+    bool bfloat16 = argc == 5 && strcmp(argv[4], "bfloat16") == 0;
+    bool beam = argc >= 4 && strncmp(argv[1], "beam", 4) == 0;
+    if ((argc != 4 && !bfloat16) ||
+        (beam ? sscanf(argv[1], "beam-%zu-%zu-%zu", &j.width, &j.vocab, &j.hidden) != 3
+              : sscanf(argv[1], "greedy-%zu-%zu", &j.vocab, &j.hidden) != 2)) {
+        fprintf(stderr, "usage: %s WORK THREADS FOLDER [bfloat16]\n", argv[0]);
         return 2;
     }
     snprintf(path, sizeof path, "%s/%s.safetensors", argv[3], argv[1]);
-    make_decoder(&j, beam, path);
+    j.bytes = bfloat16 ? 2 : sizeof(float);
+    make_decoder(&j, beam, bfloat16 ? LRNN_WEIGHT_BFLOAT16 : LRNN_WEIGHT_FLOAT32, path);
     j.repetition = 1 + (size_t)(2e7 / j.weights / (double)j.width);
     work of = {(double)(j.repetition * LENGTH), run, limit, &j};
     return serve(&of, "lrnn_decoder_run");

@@ -1,4 +1,5 @@
-/* Inference. Arguments: the work, threads (1), a folder for the model.
+/* Inference. Arguments: the work, threads (1), a folder for the model, and maybe
+ * bfloat16: the model keeps its weights so.
  *   step-CELL-H       one step of one stream, input of H numbers, no head; unit: a step
  *   forward-CELL-H-B  1,000 steps of B streams, the same model; unit: the 1,000 steps
  * The value to compare is the sum of the last h. */
@@ -15,6 +16,7 @@ typedef struct job {
     bool single; /* steps, one by one */
     size_t hidden, batch, repetition;
     double weights; /* values, biases left out */
+    size_t bytes;   /* of one */
     lrnn_state *state;
     float *features, *outputs;
 } job;
@@ -55,7 +57,7 @@ static double run_forward(void *user)
 static double limit_step(void *user)
 {
     const job *j = user;
-    return limit_read((size_t)(j->weights * sizeof(float)), 1);
+    return limit_read((size_t)j->weights * j->bytes, 1);
 }
 
 /* Of many steps together, the input weights (as many as the recurrent ones, since the input has H
@@ -65,11 +67,11 @@ static double limit_forward(void *user)
 {
     const job *j = user;
     double multiply = limit_arithmetic(j->weights * (double)j->batch * STEPS, 1);
-    double read = STEPS * limit_read((size_t)(j->weights / 2 * sizeof(float)), 1);
+    double read = STEPS * limit_read((size_t)j->weights / 2 * j->bytes, 1);
     return multiply + (read > multiply ? read : multiply);
 }
 
-static void make_state(job *j, int32_t cell, const char *path)
+static void make_state(job *j, int32_t cell, int32_t weight_type, const char *path)
 {
     lrnn_model_options options;
     lrnn_state_options running;
@@ -79,8 +81,9 @@ static void make_state(job *j, int32_t cell, const char *path)
     options.hidden_size = j->hidden;
     options.cell = cell;
     options.head = LRNN_HEAD_NONE;
+    options.weight_type = weight_type;
     must(lrnn_model_create(&model, &options));
-    must(lrnn_model_save(model, path));
+    save_for_peer(model, path);
     must(lrnn_state_options_init(&running, sizeof running));
     running.batch = j->batch;
     must(lrnn_state_create(&j->state, model, &running));
@@ -97,14 +100,17 @@ int main(int argc, char **argv)
 {
     char kind[16], cell[16], path[512];
     job j = {.batch = 1, .hidden = 0};
-    if (argc != 4 ||
+    bool bfloat16 = argc == 5 && strcmp(argv[4], "bfloat16") == 0;
+    if ((argc != 4 && !bfloat16) ||
         sscanf(argv[1], "%15[a-z]-%15[a-z]-%zu-%zu", kind, cell, &j.hidden, &j.batch) < 3) {
-        fprintf(stderr, "usage: %s WORK THREADS FOLDER\n", argv[0]);
+        fprintf(stderr, "usage: %s WORK THREADS FOLDER [bfloat16]\n", argv[0]);
         return 2;
     }
+    j.bytes = bfloat16 ? 2 : sizeof(float);
     j.single = strcmp(kind, "step") == 0;
     snprintf(path, sizeof path, "%s/%s.safetensors", argv[3], argv[1]);
-    make_state(&j, strcmp(cell, "lstm") == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU, path);
+    make_state(&j, strcmp(cell, "lstm") == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU,
+               bfloat16 ? LRNN_WEIGHT_BFLOAT16 : LRNN_WEIGHT_FLOAT32, path);
     j.repetition = j.single ? 1 + (size_t)(1e9 / j.weights) : 1 + (size_t)(1e6 / j.weights);
     if (j.single) {
         must(lrnn_state_reset(j.state));

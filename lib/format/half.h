@@ -3,12 +3,23 @@
 #define FORMAT_HALF_H
 
 #include <stdint.h>
+#include <string.h>
 
 /* IEEE 754 binary16, exactly: a float holds every value of it, denormals, infinities and the
  * payload of NaNs too. */
 float half_to_float(uint16_t half);
 
 /* bfloat16, the upper half of a float. */
-float bfloat16_to_float(uint16_t bfloat16);
+static inline float bfloat16_to_float(uint16_t bfloat16)
+{
+    uint32_t bits = (uint32_t)bfloat16 << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The nearest one, of two the even one; from half a step above the largest on that is infinity. A
+ * NaN stays one. */
+uint16_t bfloat16_from_float(float value);
 
 #endif

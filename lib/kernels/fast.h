@@ -5,6 +5,7 @@
 #include "fast_cells.h"
 #include "fast_elementwise.h"
 #include "fast_multiply.h"
+#include "fast_pairs.h"
 #include "fast_step.h"
 #include "tables.h"
 
@@ -14,6 +15,7 @@ const kernel_table KERNEL_TABLE = {
     .multiply_packed = multiply_packed,
     .multiply_parts = multiply_parts,
     .multiply_packed_from = multiply_packed_from,
+    .multiply_pairs = multiply_pairs,
     .exp = map_exp,
     .sigmoid = map_sigmoid,
     .tanh = map_tanh,

@@ -187,7 +187,7 @@ static void gru_forward(size_t rows, size_t H, real *x, const real *s, const rea
     for (size_t row = 0; row < rows; row++, x += 3 * H, s += 3 * H) {
         const real *before = h_previous + row * h_previous_row;
         real *after = h + row * h_row;
-        FOR_BLOCKS(H, gru_block(H, x + i, s + i, before + i, after + i, count, lanes));
+        FOR_BLOCKS_OF(2, H, gru_block(H, x + i, s + i, before + i, after + i, count, lanes));
     }
 }
 

@@ -217,14 +217,11 @@ static void sum_exp(real *x, size_t n, real *max, double *sum, bool keep)
     real greatest = maximum_lane(maximum(maximum(top[0], top[1]), maximum(top[2], top[3])));
     sums to = {0};
     vector few[SUM_VECTORS] = {{0}};
-    for (size_t i = 0; i < whole; i += EXP_BLOCK) {
-        exp_add(few, x + i, greatest, keep);
+    for (size_t i = 0; i < n; i += EXP_BLOCK) {
+        exp_add(few, i < whole ? x + i : rest, greatest, keep);
         if (i / EXP_BLOCK % EXP_BLOCKS == EXP_BLOCKS - 1) {
             sums_take(&to, few);
         }
-    }
-    if (whole < n) {
-        exp_add(few, rest, greatest, keep);
     }
     sums_take(&to, few);
     if (keep && whole < n) {

@@ -28,11 +28,13 @@
 
 /* The same for a function of (i, count, lanes): count vectors, the last one with that many lanes.
  */
-#define FOR_BLOCKS(n, call)                                                                        \
+#define FOR_BLOCKS(n, call) FOR_BLOCKS_OF(BLOCK_MOST, n, call)
+
+#define FOR_BLOCKS_OF(most, n, call)                                                               \
     do {                                                                                           \
         size_t i = 0;                                                                              \
-        for (; i + BLOCK_MOST * VECTOR_LENGTH <= (n); i += BLOCK_MOST * VECTOR_LENGTH) {           \
-            const size_t count = BLOCK_MOST, lanes = VECTOR_LENGTH;                                \
+        for (; i + (most)*VECTOR_LENGTH <= (n); i += (most)*VECTOR_LENGTH) {                       \
+            const size_t count = (most), lanes = VECTOR_LENGTH;                                    \
             call;                                                                                  \
         }                                                                                          \
         for (; i < (n); i += VECTOR_LENGTH) {                                                      \

@@ -27,6 +27,7 @@
 #endif
 #define TILE_ROWS      6
 #define PANEL          (PANEL_VECTORS * VECTOR_LENGTH)
+#define HALF           (PANEL_VECTORS / 2) /* vectors of pairs in a row of a panel */
 #define LINE           (64 / sizeof(real))
 #define PANEL_LINES    ((PANEL + LINE - 1) / LINE)
 #define FETCHING_TILES 4
@@ -49,8 +50,8 @@
 #endif
 
 /* What the tiles of a chunk have in common: K products each; A[m,p] = a[m * a_row + p * a_column];
- * C has c_row values in a row, and what it starts from has from_row; panels lie b_panel apart; of
- * the last vector of a row only `lanes` values are in C. */
+ * C has c_row values in a row, and what it starts from has from_row; panels lie b_panel values
+ * apart; of the last vector of a row only `lanes` values are in C. */
 typedef struct tile_shape {
     size_t K;
     size_t a_row, a_column;
@@ -107,28 +108,52 @@ ALWAYS_INLINE void tile_write(const size_t rows, const size_t width, size_t lane
 
 /* Where a tile is on its way through p. */
 typedef struct tile_place {
-    const real *a, *b;
+    const real *a;
+    const unsigned char *b; /* reals or pairs */
     uintptr_t ahead;
 } tile_place;
 
+/* Values of a matrix of pairs are half a word each. */
+#define VALUE_BYTES(pairs) ((pairs) ? sizeof(uint16_t) : sizeof(real))
+
+/* A row of a panel, or of several b_panel bytes apart. */
+ALWAYS_INLINE void tile_row(const size_t panels, const size_t vectors, const bool pairs,
+                            const unsigned char *b, size_t b_panel, vector row[])
+{
+    if (!pairs) {
+        UNROLL for (size_t v = 0; v < panels * vectors; v++)
+        {
+            row[v] = load_bytes(b + v / vectors * b_panel + v % vectors * VECTOR_BYTES);
+        }
+        return;
+    }
+    UNROLL for (size_t v = 0; v < panels * HALF; v++)
+    {
+        vector both = load_bytes(b + v / HALF * b_panel + v % HALF * VECTOR_BYTES);
+        if (panels * PANEL_VECTORS <= 8) {
+            both = rounded(both); /* gcc would load it twice; of more sums that is faster */
+        }
+        vector *low = row + v / HALF * PANEL_VECTORS + v % HALF;
+        low[0] = low_halves(both);
+        low[HALF] = high_halves(both);
+    }
+}
+
 /* The products of one p. */
 ALWAYS_INLINE void tile_add(const size_t rows, const size_t panels, const size_t vectors,
-                            const tile_shape *shape, size_t a_row, tile_place *at,
+                            const bool pairs, const tile_shape *shape, size_t a_row, tile_place *at,
                             vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS])
 {
-    const size_t width = panels * vectors;
+    const size_t width = panels * vectors, bytes = VALUE_BYTES(pairs);
     vector row[WIDE_PANELS * PANEL_VECTORS];
     __builtin_prefetch((const void *)at->ahead, 0, 2);
     if (panels == 1) {
-        UNROLL for (size_t v = 0; v < width * VECTOR_LENGTH; v += LINE)
+        UNROLL for (size_t v = 0; v < width * VECTOR_LENGTH * bytes; v += 64)
         {
-            __builtin_prefetch(at->b + ROWS_AHEAD * PANEL + v, 0, 3);
+            __builtin_prefetch(at->b + ROWS_AHEAD * PANEL * sizeof(real) + v, 0, 3);
         }
     }
-    UNROLL for (size_t v = 0; v < width; v++)
-    {
-        row[v] = load(at->b + v / vectors * shape->b_panel + v % vectors * VECTOR_LENGTH);
-    }
+    tile_row(panels, vectors, pairs, at->b, shape->b_panel * bytes, row);
     UNROLL for (size_t r = 0; r < rows; r++)
     {
         vector value = splat(at->a[r * a_row]);
@@ -138,14 +163,14 @@ ALWAYS_INLINE void tile_add(const size_t rows, const size_t panels, const size_t
         }
     }
     at->a += shape->a_column;
-    at->b += PANEL;
+    at->b += PANEL * bytes;
     at->ahead += shape->ahead_step;
 }
 
 /* next_c: where the next tile will start. ahead: what will be needed some tiles later. */
 ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vectors,
-                        const tile_shape *shape, const real *a, const real *b, const real *from,
-                        real *c, const real *next_c, uintptr_t ahead)
+                        const bool pairs, const tile_shape *shape, const real *a, const void *b,
+                        const real *from, real *c, const real *next_c, uintptr_t ahead)
 {
     vector sum[TILE_ROWS][WIDE_PANELS * PANEL_VECTORS];
     const size_t width = panels * vectors, a_row = shape->a_row, K = shape->K;
@@ -158,15 +183,16 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
             __builtin_prefetch(next_c + v, 1, 3);
         }
     }
-    /* The tiles that do nearly all the work. */
-    if (rows > TILE_ROWS / 2 && vectors == PANEL_VECTORS) {
+    /* The tiles that do nearly all the work, where that is training and bound by the multipliers.
+     */
+    if (rows > TILE_ROWS / 2 && vectors == PANEL_VECTORS && !pairs) {
         UNROLL_PRODUCTS for (; p < K; p++)
         {
-            tile_add(rows, panels, vectors, shape, a_row, &at, sum);
+            tile_add(rows, panels, vectors, pairs, shape, a_row, &at, sum);
         }
     }
     for (; p < K; p++) {
-        tile_add(rows, panels, vectors, shape, a_row, &at, sum);
+        tile_add(rows, panels, vectors, pairs, shape, a_row, &at, sum);
     }
     if (shape->lanes == VECTOR_LENGTH) {
         tile_write(rows, width, VECTOR_LENGTH, c, shape->c_row, sum);
@@ -175,61 +201,63 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
     }
 }
 
-typedef void tile_function(const tile_shape *shape, const real *a, const real *b, const real *from,
+typedef void tile_function(const tile_shape *shape, const real *a, const void *b, const real *from,
                            real *c, const real *next_c, uintptr_t ahead);
 
-#define TILE(rows, vectors)                                                                        \
-    static void tile_##rows##x##vectors(const tile_shape *shape, const real *a, const real *b,     \
-                                        const real *from, real *c, const real *next_c,             \
-                                        uintptr_t ahead)                                           \
+#define TILE(name, rows, panels, vectors, pairs)                                                   \
+    static void name(const tile_shape *shape, const real *a, const void *b, const real *from,      \
+                     real *c, const real *next_c, uintptr_t ahead)                                 \
     {                                                                                              \
-        tile(rows, 1, vectors, shape, a, b, from, c, next_c, ahead);                               \
+        tile(rows, panels, vectors, pairs, shape, a, b, from, c, next_c, ahead);                   \
     }
-#define TILES(vectors)                                                                             \
-    TILE(1, vectors)                                                                               \
-    TILE(2, vectors) TILE(3, vectors) TILE(4, vectors) TILE(5, vectors) TILE(6, vectors)
-#define TILE_NAMES(v)                                                                              \
+#define TILES(name, vectors, pairs)                                                                \
+    TILE(name##_1, 1, 1, vectors, pairs)                                                           \
+    TILE(name##_2, 2, 1, vectors, pairs)                                                           \
+    TILE(name##_3, 3, 1, vectors, pairs)                                                           \
+    TILE(name##_4, 4, 1, vectors, pairs)                                                           \
+    TILE(name##_5, 5, 1, vectors, pairs)                                                           \
+    TILE(name##_6, 6, 1, vectors, pairs)
+#define TILE_NAMES(name)                                                                           \
     {                                                                                              \
-        tile_1x##v, tile_2x##v, tile_3x##v, tile_4x##v, tile_5x##v, tile_6x##v                     \
+        name##_1, name##_2, name##_3, name##_4, name##_5, name##_6                                 \
     }
 
-TILES(1)
-TILES(2)
+TILES(tile_1x, 1, false)
+TILES(tile_2x, 2, false)
 #if PANEL_VECTORS == 4
-TILES(3)
-TILES(4)
+TILES(tile_4x, 4, false)
 #endif
+TILES(pairs, PANEL_VECTORS, true)
 
-/* [vectors - 1][rows - 1] */
-static tile_function *const tiles[PANEL_VECTORS][TILE_ROWS] = {
-    TILE_NAMES(1),
-    TILE_NAMES(2),
+/* [vectors / 2][rows - 1]; for three vectors there is none, see tile_columns. */
+static tile_function *const tiles[PANEL_VECTORS / 2 + 1][TILE_ROWS] = {
+    TILE_NAMES(tile_1x),
+    TILE_NAMES(tile_2x),
 #if PANEL_VECTORS == 4
-    TILE_NAMES(3),
-    TILE_NAMES(4),
+    TILE_NAMES(tile_4x),
 #endif
 };
 
-static void tile_1xwide(const tile_shape *shape, const real *a, const real *b, const real *from,
-                        real *c, const real *next_c, uintptr_t ahead)
-{
-    tile(1, WIDE_PANELS, PANEL_VECTORS, shape, a, b, from, c, next_c, ahead);
-}
+/* Whole panels of pairs. [rows - 1] */
+static tile_function *const pair_tiles[TILE_ROWS] = TILE_NAMES(pairs);
 
+TILE(wide_1, 1, WIDE_PANELS, PANEL_VECTORS, false)
+TILE(wide_pairs, 1, WIDE_PANELS, PANEL_VECTORS, true)
 #if VECTOR_LENGTH == 16 || defined(__aarch64__)
 #define WIDE_ROWS 2
-
-static void tile_2xwide(const tile_shape *shape, const real *a, const real *b, const real *from,
-                        real *c, const real *next_c, uintptr_t ahead)
-{
-    tile(2, WIDE_PANELS, PANEL_VECTORS, shape, a, b, from, c, next_c, ahead);
-}
-
-static tile_function *const wide_tiles[WIDE_ROWS] = {tile_1xwide, tile_2xwide};
+TILE(wide_2, 2, WIDE_PANELS, PANEL_VECTORS, false)
+static tile_function *const wide_tiles[WIDE_ROWS] = {wide_1, wide_2};
 #else
 #define WIDE_ROWS 1
-static tile_function *const wide_tiles[WIDE_ROWS] = {tile_1xwide};
+static tile_function *const wide_tiles[WIDE_ROWS] = {wide_1};
 #endif
+
+/* Columns of the next tile, when so many are left. */
+static size_t tile_columns(size_t left)
+{
+    const size_t two = 2 * VECTOR_LENGTH;
+    return left >= PANEL ? PANEL : left > two && left <= 3 * VECTOR_LENGTH ? two : left;
+}
 
 /* A chunk is cut into tiles of nearly equal height. */
 static size_t tile_count(size_t rows)
@@ -278,20 +306,21 @@ static uintptr_t fetch_ahead(const chunk *of, tile_shape *shape, size_t i, size_
 static void multiply_chunk(const chunk *of, tile_shape shape)
 {
     size_t count = tile_count(of->M);
-    const real *b = of->packed;
-    for (size_t n = 0; n < of->N; n += PANEL, b += shape.b_panel) {
-        bool last = of->N - n <= PANEL;
-        size_t columns = last ? of->N - n : PANEL;
+    const real *b = of->packed, *next_b;
+    for (size_t n = 0, columns; n < of->N; n += columns, b = next_b) {
+        columns = tile_columns(of->N - n);
+        bool last = columns == of->N - n;
         size_t vectors = (columns + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
+        next_b = b + (columns == PANEL ? shape.b_panel : columns);
         shape.lanes = columns - (vectors - 1) * VECTOR_LENGTH;
         const real *a = of->a;
         real *c = of->c + n;
         for (size_t i = 0, m = 0; i < count; i++) {
             size_t rows = tile_height(of->M - m, count - i);
             const real *from = of->from == NULL ? NULL : of->from + m * shape.from_row + n;
-            real *next = i + 1 < count ? c + rows * shape.c_row : last ? c : of->c + n + PANEL;
-            uintptr_t ahead = fetch_ahead(of, &shape, i, count, last ? NULL : b + shape.b_panel);
-            tiles[vectors - 1][rows - 1](&shape, a, b, from, c, next, ahead);
+            real *next = i + 1 < count ? c + rows * shape.c_row : last ? c : of->c + n + columns;
+            uintptr_t ahead = fetch_ahead(of, &shape, i, count, last ? NULL : next_b);
+            tiles[vectors / 2][rows - 1](&shape, a, b, from, c, next, ahead);
             a += of->copied ? shape.K * TILE_ROWS : rows * shape.a_row;
             c = next;
             m += rows;

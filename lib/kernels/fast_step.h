@@ -15,49 +15,60 @@
 #define BLOCK_TILES(G) ((G) == 4 ? 2 : (G) == 3 ? 4 : 8)
 #define BLOCK_VECTORS  12
 #define BLOCK_WIDTH    (BLOCK_VECTORS * VECTOR_LENGTH)
+#define BLOCK_ROWS     (4 * TILE_ROWS)
 
 /* The pre-activations of a block; for GRU the x part of n apart, one row in a piece. */
 typedef struct block_sums {
-    real gates[TILE_ROWS * BLOCK_WIDTH] __attribute__((aligned(64)));
-    real n[TILE_ROWS * BLOCK_TILES(3) * VECTOR_LENGTH] __attribute__((aligned(64)));
+    real gates[BLOCK_ROWS * BLOCK_WIDTH] __attribute__((aligned(64)));
+    real n[BLOCK_ROWS * BLOCK_TILES(3) * VECTOR_LENGTH] __attribute__((aligned(64)));
 } block_sums;
 
 /* Part of a step: some rows, one block of units. */
 typedef struct block {
-    size_t rows, row; /* rows row.. of the step */
-    size_t unit;      /* the first one */
+    size_t rows, row;      /* rows row.. of the step */
+    size_t height, higher; /* of the tiles that they are cut into; so many are one row higher */
+    size_t unit;           /* the first one */
     size_t tiles, panels;
     size_t column; /* the first one of the packed matrices */
 } block;
 
 /* ---- one row ---- */
 
-ALWAYS_INLINE void add_row(const size_t panels, vector sum[], size_t K, const real *a,
-                           const real *packed)
+/* The part of a matrix that a block multiplies with. */
+ALWAYS_INLINE packed_matrix block_columns(packed_matrix matrix, size_t K, const block *of)
 {
-    for (size_t p = 0; p < K; p++, packed += PANEL) {
-        vector value = splat(a[p]);
+    return packed_columns(matrix, K, of->column);
+}
+
+/* As tile_add, without fetching: what is read here is read in order. */
+ALWAYS_INLINE void add_row(const size_t panels, const bool pairs, vector sum[], size_t K,
+                           const real *a, packed_matrix matrix)
+{
+    const unsigned char *b =
+        pairs ? (const unsigned char *)matrix.pairs : (const unsigned char *)matrix.reals;
+    for (size_t p = 0; p < K; p++, b += PANEL * VALUE_BYTES(pairs)) {
+        vector row[BLOCK_VECTORS], value = splat(a[p]);
+        tile_row(panels, PANEL_VECTORS, pairs, b, K * PANEL * VALUE_BYTES(pairs), row);
         UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
         {
-            const real *b =
-                packed + v / PANEL_VECTORS * K * PANEL + v % PANEL_VECTORS * VECTOR_LENGTH;
-            sum[v] = value * load(b) + sum[v];
+            sum[v] = value * row[v] + sum[v];
         }
     }
 }
 
 ALWAYS_INLINE void row_sums(const cell_step *s, const block *of, const size_t panels,
-                            const bool gru, block_sums *to)
+                            const bool gru, const bool pairs, block_sums *to)
 {
     vector sum[BLOCK_VECTORS];
     const real *start = s->start + of->row * s->start_row + of->column;
+    packed_matrix input = block_columns(s->input, s->inputs, of);
+    packed_matrix hidden = block_columns(s->hidden, s->R, of);
     UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
     {
         sum[v] = load(start + v * VECTOR_LENGTH);
     }
     if (s->inputs > 0) {
-        add_row(panels, sum, s->inputs, s->x + of->row * s->x_row,
-                s->input + of->column * s->inputs);
+        add_row(panels, pairs, sum, s->inputs, s->x + of->row * s->x_row, input);
     }
     UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
     {
@@ -66,66 +77,86 @@ ALWAYS_INLINE void row_sums(const cell_step *s, const block *of, const size_t pa
             sum[v] = load(s->hidden_bias + of->column + v * VECTOR_LENGTH);
         }
     }
-    add_row(panels, sum, s->R, s->h + of->row * s->h_row, s->hidden + of->column * s->R);
+    add_row(panels, pairs, sum, s->R, s->h + of->row * s->h_row, hidden);
     UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
     {
         store(to->gates + v * VECTOR_LENGTH, sum[v]);
     }
 }
 
-/* Out of line, one for each number of panels. */
-#define ROW_SUMS(panels)                                                                           \
-    static void row_sums_##panels(const cell_step *s, const block *of, block_sums *to)             \
-    {                                                                                              \
-        row_sums(s, of, panels, false, to);                                                        \
-    }                                                                                              \
-    static void gru_row_sums_##panels(const cell_step *s, const block *of, block_sums *to)         \
-    {                                                                                              \
-        row_sums(s, of, panels, true, to);                                                         \
-    }
-
 typedef void row_sums_function(const cell_step *s, const block *of, block_sums *to);
 
-ROW_SUMS(1)
-ROW_SUMS(2)
-ROW_SUMS(3)
+/* Out of line, one for each number of panels that blocks of some cell have. A last, smaller block
+ * of pairs goes through the tiles: they are for large matrices. */
+#define ROW_SUMS(name, panels, gru, pairs)                                                         \
+    static void name(const cell_step *s, const block *of, block_sums *to)                          \
+    {                                                                                              \
+        row_sums(s, of, panels, gru, pairs, to);                                                   \
+    }
+
+ROW_SUMS(row_sums_1, 1, false, false)
+ROW_SUMS(row_sums_2, 2, false, false)
+ROW_SUMS(gru_row_sums_2, 2, true, false)
+ROW_SUMS(gru_row_sums_3, 3, true, false)
 #if PANEL_VECTORS == 2
-ROW_SUMS(4)
-ROW_SUMS(5)
-ROW_SUMS(6)
+ROW_SUMS(row_sums_3, 3, false, false)
+ROW_SUMS(row_sums_4, 4, false, false)
+ROW_SUMS(gru_row_sums_5, 5, true, false)
+ROW_SUMS(gru_row_sums_6, 6, true, false)
+ROW_SUMS(row_sums_of_pairs_4, 4, false, true)
+ROW_SUMS(gru_row_sums_of_pairs_6, 6, true, true)
+#else
+ROW_SUMS(gru_row_sums_1, 1, true, false)
+ROW_SUMS(row_sums_of_pairs_2, 2, false, true)
+ROW_SUMS(gru_row_sums_of_pairs_3, 3, true, true)
 #endif
 
-/* [gru][panels - 1] */
-static row_sums_function *const row_sums_functions[2][BLOCK_VECTORS / PANEL_VECTORS] = {
+/* [pairs][gru][panels - 1] */
+static row_sums_function *const row_sums_functions[2][2][BLOCK_VECTORS / PANEL_VECTORS] = {
 #if PANEL_VECTORS == 2
-    {row_sums_1, row_sums_2, row_sums_3, row_sums_4, row_sums_5, row_sums_6},
-    {gru_row_sums_1, gru_row_sums_2, gru_row_sums_3, gru_row_sums_4, gru_row_sums_5,
-     gru_row_sums_6},
+    {{row_sums_1, row_sums_2, row_sums_3, row_sums_4},
+     {[1] = gru_row_sums_2, [2] = gru_row_sums_3, [4] = gru_row_sums_5, [5] = gru_row_sums_6}},
+    {{[3] = row_sums_of_pairs_4}, {[5] = gru_row_sums_of_pairs_6}},
 #else
-    {row_sums_1, row_sums_2, row_sums_3},
-    {gru_row_sums_1, gru_row_sums_2, gru_row_sums_3},
+    {{row_sums_1, row_sums_2}, {gru_row_sums_1, gru_row_sums_2, gru_row_sums_3}},
+    {{[1] = row_sums_of_pairs_2}, {[2] = gru_row_sums_of_pairs_3}},
 #endif
 };
 
 /* ---- several rows ---- */
 
-/* The next panel is fetched while this one multiplies: of each of its rows, as many lines as there
- * are calls for the same panel. */
-ALWAYS_INLINE void add_tiles(const block *of, size_t K, const real *a, size_t a_row,
-                             const real *packed, const real *from, size_t from_row, real *gates)
+/* One panel for all rows of a block. What comes behind it is fetched meanwhile, line by line of
+ * each row of the panel, as many lines as there are tiles. */
+ALWAYS_INLINE void add_panel(const block *of, tile_function *const tiles_of[TILE_ROWS],
+                             const tile_shape *shape, size_t lines, const real *a,
+                             const void *panel, uintptr_t next, const real *from, real *gates)
 {
-    tile_shape shape = {.K = K,
-                        .a_row = a_row,
-                        .a_column = 1,
-                        .c_row = BLOCK_WIDTH,
-                        .from_row = from_row,
-                        .lanes = VECTOR_LENGTH,
-                        .ahead_step = LINE * sizeof(real)};
-    for (size_t i = 0; i < of->panels; i++, packed += K * PANEL) {
-        size_t line = of->row / TILE_ROWS % PANEL_LINES;
-        uintptr_t ahead = (uintptr_t)(packed + K * PANEL + line * K * LINE);
-        tiles[PANEL_VECTORS - 1][of->rows - 1](&shape, a, packed, from + i * PANEL,
-                                               gates + i * PANEL, gates, ahead);
+    for (size_t i = 0, row = 0, rows; row < of->rows; i++, row += rows) {
+        rows = of->height + (i < of->higher);
+        tiles_of[rows - 1](shape, a + row * shape->a_row, panel, from + row * shape->from_row,
+                           gates + row * BLOCK_WIDTH, gates,
+                           next + i % lines * shape->K * shape->ahead_step);
+    }
+}
+
+static void add_panels(const block *of, size_t K, const real *a, size_t a_row, packed_matrix matrix,
+                       const real *from, size_t from_row, real *gates)
+{
+    bool pairs = matrix.pairs != NULL;
+    size_t row_bytes = PANEL * VALUE_BYTES(pairs);
+    size_t lines = row_bytes < 64 ? 1 : row_bytes / 64;
+    const unsigned char *panel =
+        pairs ? (const unsigned char *)matrix.pairs : (const unsigned char *)matrix.reals;
+    const tile_shape shape = {.K = K,
+                              .a_row = a_row,
+                              .a_column = 1,
+                              .c_row = BLOCK_WIDTH,
+                              .from_row = from_row,
+                              .lanes = VECTOR_LENGTH,
+                              .ahead_step = row_bytes / lines};
+    for (size_t i = 0; i < of->panels; i++, panel += K * row_bytes) {
+        add_panel(of, pairs ? pair_tiles : tiles[PANEL_VECTORS / 2], &shape, lines, a, panel,
+                  (uintptr_t)panel + K * row_bytes, from + i * PANEL, gates + i * PANEL);
     }
 }
 
@@ -147,16 +178,16 @@ static void rows_sums(const cell_step *s, const block *of, bool gru, block_sums 
     const real *from = s->start + of->row * s->start_row + of->column;
     size_t from_row = s->start_row;
     if (s->inputs > 0 || gru) {
-        add_tiles(of, s->inputs, s->x + of->row * s->x_row, s->x_row,
-                  s->input + of->column * s->inputs, from, from_row, to->gates);
+        add_panels(of, s->inputs, s->x + of->row * s->x_row, s->x_row,
+                   block_columns(s->input, s->inputs, of), from, from_row, to->gates);
         from = to->gates;
         from_row = BLOCK_WIDTH;
     }
     if (gru) {
         part_n(s, of, to);
     }
-    add_tiles(of, s->R, s->h + of->row * s->h_row, s->h_row, s->hidden + of->column * s->R, from,
-              from_row, to->gates);
+    add_panels(of, s->R, s->h + of->row * s->h_row, s->h_row, block_columns(s->hidden, s->R, of),
+               from, from_row, to->gates);
 }
 
 /* ---- the cells ---- */
@@ -295,15 +326,19 @@ static void run_step(const cell_step *s, size_t G, apply_function *apply)
         of.tiles = (left + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
         of.panels = (of.tiles * G + PANEL_VECTORS - 1) / PANEL_VECTORS;
         of.column = of.unit * G;
-        if (s->rows == 1) {
+        row_sums_function *one_row =
+            row_sums_functions[s->hidden.pairs != NULL][G == 3][of.panels - 1];
+        if (s->rows == 1 && one_row != NULL) {
             of.rows = 1;
-            row_sums_functions[G == 3][of.panels - 1](s, &of, &with);
+            one_row(s, &of, &with);
             apply(s, &of, &with);
             continue;
         }
-        size_t pieces = tile_count(s->rows);
+        size_t pieces = (s->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
         for (size_t piece = 0; piece < pieces; piece++, of.row += of.rows) {
-            of.rows = tile_height(s->rows - of.row, pieces - piece);
+            of.rows = (s->rows - of.row) / (pieces - piece);
+            of.height = of.rows / tile_count(of.rows);
+            of.higher = of.rows % tile_count(of.rows);
             rows_sums(s, &of, G == 3, &with);
             apply(s, &of, &with);
         }

@@ -24,6 +24,17 @@ typedef struct adam_step {
     real gradient_scale; /* clipping: each gradient is multiplied by it first */
 } adam_step;
 
+/* Two numbers of bfloat16, which are the upper halves of two floats. */
+typedef uint32_t bfloat16_pair;
+
+/* A right-hand matrix packed for inference: as reals; or as pairs of bfloat16, of which word i of a
+ * panel's row has column i in its low half and column i + panel / 2 in its high one. The other is
+ * NULL; both are where there is no matrix. */
+typedef struct packed_matrix {
+    real *reals;
+    bfloat16_pair *pairs;
+} packed_matrix;
+
 /* A step of `rows` streams through a layer of H units with G gates: a = start + x W + h U, then the
  * equations of the cell. Columns of W, U and start are in tiles of units, the gates of a tile side
  * by side, packed as one matrix: kernel_gate_column. Each column is one chain of multiply-adds,
@@ -33,10 +44,12 @@ typedef struct cell_step {
     size_t rows, H;
     const real *start; /* [rows,width], row stride start_row: 0 where one row, a bias, serves all */
     size_t start_row;
-    const real *x, *input; /* [rows,inputs] and W, packed; not read when inputs is 0 */
+    const real *x; /* [rows,inputs] */
     size_t inputs, x_row;
-    const real *h, *hidden; /* [rows,R] and U, packed */
+    packed_matrix input; /* W; not read when inputs is 0 */
+    const real *h;       /* [rows,R] */
     size_t R, h_row;
+    packed_matrix hidden;    /* U; of the same kind as W */
     const real *hidden_bias; /* GRU: [width], of which the n parts are where h U_n starts from */
     real *c;                 /* LSTM: [rows,H], dense; replaced */
     real *h_next;            /* [rows,H]; no place of h */
@@ -78,6 +91,12 @@ typedef struct kernel_table {
     void (*multiply_packed_from)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                                  size_t a_column, const real *packed, const real *from,
                                  size_t from_row, real *c, size_t c_row);
+
+    /* multiply_packed_from with a matrix of bfloat16: the bits are those that its numbers give as
+     * reals. Columns of A are contiguous. */
+    void (*multiply_pairs)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                           const bfloat16_pair *packed, const real *from, size_t from_row, real *c,
+                           size_t c_row);
 
     /* ---- element-wise; y may be x ---- */
     void (*exp)(real *y, const real *x, size_t n);
@@ -169,6 +188,33 @@ size_t kernel_packed_size(const kernel_table *table, size_t K, size_t N);
 /* Packs B, B[p,n] = b[p * b_row + n * b_column]. */
 void kernel_pack(const kernel_table *table, real *packed, const real *b, size_t b_row,
                  size_t b_column, size_t K, size_t N);
+
+/* Turns whole rows of panels, `size` reals, into pairs. The reals are bfloat16 numbers already. */
+void kernel_pack_pairs(const kernel_table *table, bfloat16_pair *pairs, const real *packed,
+                       size_t size);
+
+/* The same matrix from `column` on, the first one of a panel. K rows. */
+static inline packed_matrix packed_columns(packed_matrix matrix, size_t K, size_t column)
+{
+    if (matrix.pairs != NULL) {
+        matrix.pairs += column / 2 * K;
+    } else if (matrix.reals != NULL) {
+        matrix.reals += column * K;
+    }
+    return matrix;
+}
+
+/* c = from + a times the matrix, which is of either kind. */
+static inline void kernel_multiply(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                   packed_matrix b, const real *from, size_t from_row, real *c,
+                                   size_t c_row)
+{
+    if (b.pairs != NULL) {
+        kernels()->multiply_pairs(M, N, K, a, a_row, b.pairs, from, from_row, c, c_row);
+    } else {
+        kernels()->multiply_packed_from(M, N, K, a, a_row, 1, b.reals, from, from_row, c, c_row);
+    }
+}
 
 /* The columns of cell_step. Gate g of unit u stands in this one, of kernel_gates_width of them. */
 static inline size_t kernel_gate_column(const kernel_table *table, size_t G, size_t g, size_t u)

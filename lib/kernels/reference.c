@@ -30,9 +30,7 @@ static void reference_multiply(size_t M, size_t N, size_t K, const real *a, size
     }
 }
 
-static void reference_multiply_from(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                    size_t a_column, const real *packed, const real *from,
-                                    size_t from_row, real *c, size_t c_row)
+static void start_from(size_t M, size_t N, const real *from, size_t from_row, real *c, size_t c_row)
 {
     for (size_t m = 0; m < M; m++) {
         if (from == NULL) {
@@ -41,6 +39,13 @@ static void reference_multiply_from(size_t M, size_t N, size_t K, const real *a,
             memmove(c + m * c_row, from + m * from_row, N * sizeof(real));
         }
     }
+}
+
+static void reference_multiply_from(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                    size_t a_column, const real *packed, const real *from,
+                                    size_t from_row, real *c, size_t c_row)
+{
+    start_from(M, N, from, from_row, c, c_row);
     reference_multiply(M, N, K, a, a_row, a_column, packed, c, c_row);
 }
 
@@ -51,6 +56,32 @@ static void reference_multiply_parts(size_t M, size_t K, const real *a, size_t a
         const packed_part *part = &parts[i];
         reference_multiply_from(M, part->N, K, a, a_row, a_column, part->packed, part->from,
                                 part->from_row, part->c, part->c_row);
+    }
+}
+
+/* Row p of a panel of pairs. */
+static void widen(real row[PANEL], const bfloat16_pair *pairs)
+{
+    for (size_t i = 0; i < PANEL; i++) {
+        uint32_t bits = i < PANEL / 2 ? pairs[i] << 16 : pairs[i - PANEL / 2] & 0xffff0000u;
+        float value;
+        memcpy(&value, &bits, sizeof value);
+        row[i] = value;
+    }
+}
+
+static void reference_multiply_pairs(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                     const bfloat16_pair *packed, const real *from, size_t from_row,
+                                     real *c, size_t c_row)
+{
+    start_from(M, N, from, from_row, c, c_row);
+    for (size_t n = 0; n < N; n += PANEL) {
+        size_t columns = N - n < PANEL ? N - n : PANEL;
+        for (size_t p = 0; p < K; p++) {
+            real row[PANEL];
+            widen(row, packed + (n * K + p * PANEL) / 2);
+            reference_multiply(M, columns, 1, a + p, a_row, 1, row, c + n, c_row);
+        }
     }
 }
 
@@ -235,9 +266,15 @@ static void reference_gru_backward(size_t rows, size_t H, real *x, real *s, cons
 /* ---- steps ---- */
 
 /* Columns first .. first+PANEL-1, all of one gate: sum += a times them. */
-static void add_columns(real sum[PANEL], const real *a, size_t K, const real *packed, size_t first)
+static void add_columns(real sum[PANEL], const real *a, size_t K, packed_matrix packed,
+                        size_t first)
 {
-    reference_multiply(1, PANEL, K, a, K, 1, packed + first * K, sum, PANEL);
+    packed = packed_columns(packed, K, first);
+    if (packed.pairs != NULL) {
+        reference_multiply_pairs(1, PANEL, K, a, K, packed.pairs, sum, PANEL, sum, PANEL);
+    } else {
+        reference_multiply(1, PANEL, K, a, K, 1, packed.reals, sum, PANEL);
+    }
 }
 
 /* gates[g] = the pre-activations of gate g in tile `tile` of a row; GRU: gates[3] = h U_n + b. */
@@ -370,6 +407,7 @@ const kernel_table kernel_table_reference = {
     .multiply_packed = reference_multiply,
     .multiply_parts = reference_multiply_parts,
     .multiply_packed_from = reference_multiply_from,
+    .multiply_pairs = reference_multiply_pairs,
     .exp = reference_exp,
     .sigmoid = reference_sigmoid,
     .tanh = reference_tanh,

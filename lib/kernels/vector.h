@@ -62,6 +62,24 @@ ALWAYS_INLINE vector load(const float *from)
     return x;
 }
 
+ALWAYS_INLINE vector load_bytes(const unsigned char *from)
+{
+    vector x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+/* Of pairs of bfloat16 those in the low halves of the words, and those in the high ones. */
+ALWAYS_INLINE vector low_halves(vector pairs)
+{
+    return (vector)((words)pairs << 16);
+}
+
+ALWAYS_INLINE vector high_halves(vector pairs)
+{
+    return (vector)((words)pairs & 0xffff0000u);
+}
+
 ALWAYS_INLINE void store(float *to, vector x)
 {
     memcpy(to, &x, sizeof x);

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "model.h"
+#include "values.h"
 
 _Static_assert(sizeof(lrnn_export_options) % 8 == 0, "no implicit padding");
 
@@ -46,8 +46,9 @@ static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *mo
     }
     memcpy(name, module, length);
     snprintf(name + length, room - length, "%s%s", length > 0 ? "." : "", leaf);
-    lrnn_status status = safetensors_writer_tensor(
-        writer, name, TENSOR_REAL, tensor->rank, tensor->shape, model->parameters + tensor->offset);
+    lrnn_status status =
+        safetensors_writer_tensor(writer, name, model_tensor_dtype(model, tensor), tensor->rank,
+                                  tensor->shape, model_tensor(model, tensor));
     memory_release(&model->allocator, name);
     return status;
 }
@@ -57,7 +58,7 @@ static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *mo
 static lrnn_status put_unnamed(safetensors_writer *writer, const lrnn_model *model,
                                const network_tensor *tensor, const char *weight)
 {
-    if (all_zero(model->parameters + tensor->offset, tensor->count)) {
+    if (all_zero(model_tensor(model, tensor), tensor->count)) {
         return LRNN_OK;
     }
     const char *dot = strrchr(weight, '.');
@@ -78,9 +79,10 @@ static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *mod
         } else if (remembered != NULL && *remembered == '\0') {
             status = put_unnamed(writer, model, tensor, before);
         } else {
-            status = safetensors_writer_tensor(
-                writer, remembered != NULL ? remembered : tensor->name, TENSOR_REAL, tensor->rank,
-                tensor->shape, model->parameters + tensor->offset);
+            status =
+                safetensors_writer_tensor(writer, remembered != NULL ? remembered : tensor->name,
+                                          model_tensor_dtype(model, tensor), tensor->rank,
+                                          tensor->shape, model_tensor(model, tensor));
         }
         before = remembered;
         remembered = remembered != NULL ? model_names_next(remembered) : NULL;
@@ -93,9 +95,12 @@ static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *mod
 static lrnn_status check_tie(const lrnn_model *model, const lrnn_export_options *options)
 {
     const network *net = &model->net;
-    if (!model->names.tied || options->embedding != NULL || options->head != NULL ||
-        memcmp(model->parameters + net->embedding, model->parameters + net->head_weight,
-               net->options.vocab_size * net->options.embedding_size * sizeof(real)) == 0) {
+    if (!model->names.tied || options->embedding != NULL || options->head != NULL) {
+        return LRNN_OK;
+    }
+    const network_tensor *head = network_find(net, "head.weight");
+    if (memcmp(model_tensor(model, model->embedding), model_tensor(model, head),
+               head->count * tensor_dtype_size(model_tensor_dtype(model, head))) == 0) {
         return LRNN_OK;
     }
     return error_set(LRNN_ERR_UNSUPPORTED,

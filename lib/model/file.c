@@ -9,8 +9,10 @@
 #include "base/error.h"
 #include "base/number.h"
 #include "text/vocab.h"
+#include "values.h"
 
 static const char *const cell_names[] = {"rnn_tanh", "rnn_relu", "lstm", "gru", NULL};
+static const char *const weight_type_names[] = {"float32", "bfloat16", NULL};
 static const char *const head_names[] = {"none", "steps", "last", "final", NULL};
 
 /* ---- writing ---- */
@@ -60,6 +62,9 @@ static lrnn_status put_options(safetensors_writer *writer, const lrnn_model_opti
     }
     if (status == LRNN_OK && o->padding_token >= 0) {
         status = put_size(writer, "lrnn.padding_token", (uint64_t)o->padding_token);
+    }
+    if (status == LRNN_OK && o->weight_type != LRNN_WEIGHT_FLOAT32) {
+        status = put_text(writer, "lrnn.weight_type", weight_type_names[o->weight_type]);
     }
     return status;
 }
@@ -111,8 +116,11 @@ lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
     }
     for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
-        status = safetensors_writer_tensor(writer, tensor->name, TENSOR_REAL, tensor->rank,
-                                           tensor->shape, parameters + tensor->offset);
+        bool own = parameters == NULL;
+        status = safetensors_writer_tensor(
+            writer, tensor->name, own ? model_tensor_dtype(model, tensor) : TENSOR_REAL,
+            tensor->rank, tensor->shape,
+            own ? model_tensor(model, tensor) : parameters + tensor->offset);
     }
     return status;
 }
@@ -125,7 +133,7 @@ lrnn_status lrnn_model_save(const lrnn_model *model, const char *path)
     safetensors_writer *writer;
     lrnn_status status = safetensors_writer_create(&writer, &model->allocator);
     if (status == LRNN_OK) {
-        status = model_describe(writer, model, model->parameters, "model");
+        status = model_describe(writer, model, NULL, "model");
     }
     if (status == LRNN_OK) {
         status = safetensors_writer_save(writer, path);
@@ -274,6 +282,9 @@ lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *fi
     }
     if (status == LRNN_OK) {
         status = get_name(&o->head, file, "lrnn.head", head_names);
+    }
+    if (status == LRNN_OK && safetensors_metadata(file, "lrnn.weight_type", NULL) != NULL) {
+        status = get_name(&o->weight_type, file, "lrnn.weight_type", weight_type_names);
     }
     if (status == LRNN_OK) {
         status = get_text(&dropout, file, "lrnn.dropout");

@@ -10,7 +10,7 @@
 #define CHECKPOINT_PREFIX "checkpoint."
 
 /* Adds architecture, vocabularies and parameters to a file. `parameters` is borrowed until the
- * writer is done. kind: "model" or "checkpoint". */
+ * writer is done; NULL: those of the model, as it keeps them. kind: "model" or "checkpoint". */
 lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
                            const real *parameters, const char *kind);
 

@@ -10,6 +10,7 @@
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
 #include "state.h"
+#include "values.h"
 
 /* Part of the sequences: steps first .. first+count-1 of every row. */
 typedef struct chunk {
@@ -40,8 +41,7 @@ void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item,
             memset(x, 0, net->token_size * sizeof(real));
             x[token] = 1;
         } else {
-            memcpy(x, model->parameters + net->embedding + token * net->token_size,
-                   net->token_size * sizeof(real));
+            model_read_embedding(x, model, token);
         }
         x += net->token_size;
     }
@@ -94,9 +94,9 @@ static void feature_products(lrnn_state *state, const chunk *part, const packed_
         size_t row = along_rows ? i * B : i, step = along_rows ? 1 : B;
         const real *x =
             part->sequences->features + (along_rows ? part->first + i : i * T + part->first) * F;
-        kernels()->multiply_packed_from(rows, width, F, x, (along_rows ? T : 1) * F, 1,
-                                        layer->input, from + row * from_row, step * from_row,
-                                        state->pre + row * width, step * width);
+        kernel_multiply(rows, width, F, x, (along_rows ? T : 1) * F, layer->input,
+                        from + row * from_row, step * from_row, state->pre + row * width,
+                        step * width);
     }
 }
 
@@ -114,10 +114,9 @@ static void input_products(lrnn_state *state, const chunk *part, const packed_la
         from_row = width;
     }
     if (x != NULL) {
-        kernels()->multiply_packed_from(part->count * part->batch, width, layer->input_rows, x,
-                                        layer->input_rows, 1, layer->input, from, from_row,
-                                        state->pre, width);
-    } else if (layer->input != NULL) {
+        kernel_multiply(part->count * part->batch, width, layer->input_rows, x, layer->input_rows,
+                        layer->input, from, from_row, state->pre, width);
+    } else if (layer->input_rows > 0) {
         feature_products(state, part, layer, from, from_row);
     }
 }

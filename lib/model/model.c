@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "kernels/kernels.h"
 #include "text/vocab.h"
+#include "values.h"
 
 /* ---- making and destroying ---- */
 
@@ -45,6 +46,7 @@ void lrnn_model_destroy(lrnn_model *model)
     model_names_release(&model->names, &allocator);
     memory_release(&allocator, model->packed);
     memory_release(&allocator, model->parameters);
+    memory_release(&allocator, model->kept);
     network_release(&model->net, &allocator);
     memory_release(&allocator, model);
 }
@@ -81,8 +83,26 @@ lrnn_status network_check_finite(const network *net, const real *parameters)
 
 lrnn_status model_finish(lrnn_model *model)
 {
-    lrnn_status status = network_check_finite(&model->net, model->parameters);
-    return status == LRNN_OK ? model_pack(model) : status;
+    const network *net = &model->net;
+    lrnn_status status = network_check_finite(net, model->parameters);
+    if (status == LRNN_OK) {
+        status = model_round_values(model);
+    }
+    if (status == LRNN_OK) {
+        status = model_pack(model);
+    }
+    if (status == LRNN_OK) {
+        status = model_keep_values(model);
+    }
+    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        if (tensor->offset == net->embedding) {
+            model->embedding = tensor;
+        } else if (tensor->offset == net->head_bias) {
+            model->head_bias = model_tensor(model, tensor);
+        }
+    }
+    return status;
 }
 
 /* Reads the options and makes a model without parameters. */
@@ -135,9 +155,11 @@ lrnn_status lrnn_model_create(lrnn_model **model, const lrnn_model_options *opti
     return deliver(model, made, status);
 }
 
-lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, const real *parameters)
+lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, int32_t weight_type,
+                              const real *parameters)
 {
     lrnn_model_options options = like->net.options;
+    options.weight_type = weight_type;
     network net;
     lrnn_model *made = NULL;
     lrnn_status status = network_create(&net, &options, &like->allocator);
@@ -148,10 +170,28 @@ lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, const 
     if (status == LRNN_OK) {
         status = model_names_copy(&made->names, &like->names, &made->allocator);
     }
-    if (status == LRNN_OK) {
+    if (status == LRNN_OK && parameters != NULL) {
         memcpy(made->parameters, parameters, net.parameter_count * sizeof(real));
+    } else if (status == LRNN_OK) {
+        model_read_values(made->parameters, like);
     }
     return deliver(model, made, status);
+}
+
+lrnn_status lrnn_model_convert(lrnn_model **converted, const lrnn_model *model, int32_t weight_type)
+{
+    if (converted == NULL) {
+        return error_null("converted");
+    }
+    *converted = NULL;
+    if (model == NULL) {
+        return error_null("model");
+    }
+    if (weight_type == model->net.options.weight_type) {
+        *converted = lrnn_model_share(model);
+        return LRNN_OK;
+    }
+    return model_create_like(converted, model, weight_type, NULL);
 }
 
 /* ---- parameters given by the caller ---- */
@@ -329,19 +369,23 @@ lrnn_status lrnn_model_copy_parameter(real *values, size_t capacity, const lrnn_
     if (values == NULL || model == NULL) {
         return error_null(values == NULL ? "values" : "model");
     }
-    size_t offset = 0, count = model->net.parameter_count;
+    size_t count = model->net.parameter_count;
+    const network_tensor *tensor = NULL;
     if (name != NULL) {
-        const network_tensor *tensor = network_find(&model->net, name);
+        tensor = network_find(&model->net, name);
         if (tensor == NULL) {
             return error_set(LRNN_ERR_NOT_FOUND, "the model has no parameter '%s'", name);
         }
-        offset = tensor->offset;
         count = tensor->count;
     }
     if (capacity < count) {
         return error_set(LRNN_ERR_TOO_SMALL, "%s: %zu values, room for %zu",
                          name == NULL ? "parameters" : name, count, capacity);
     }
-    memcpy(values, model->parameters + offset, count * sizeof(real));
+    if (tensor != NULL) {
+        model_read_tensor(values, model, tensor);
+    } else {
+        model_read_values(values, model);
+    }
     return LRNN_OK;
 }

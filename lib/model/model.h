@@ -5,19 +5,20 @@
 #include <stdatomic.h>
 
 #include "base/memory.h"
+#include "kernels/kernels.h"
 #include "names.h"
 #include "network.h"
 
 /* One layer and direction, packed for the steps of kernels(): the columns are those of cell_step,
  * W of them (network.gates for each unit, and some to fill tiles and panels). */
 typedef struct packed_layer {
-    /* [I,W]; of layer 0 only the rows that `table` does not cover. NULL: there are none. */
-    real *input;
+    /* [I,W]; of layer 0 only the rows that `table` does not cover, if there are any. */
+    packed_matrix input;
     size_t input_rows;
-    real *hidden;      /* [R,W] */
-    real *projection;  /* W_hr^T [H,R]; NULL without a projection */
-    real *bias;        /* [W]: b_ih + b_hh; of GRU's n, b_ih alone */
-    real *hidden_bias; /* GRU, [W]: b_hh of n */
+    packed_matrix hidden;     /* [R,W] */
+    packed_matrix projection; /* W_hr^T [H,R]; without a projection there is none */
+    real *bias;               /* [W]: b_ih + b_hh; of GRU's n, b_ih alone */
+    real *hidden_bias;        /* GRU, [W]: b_hh of n */
     /* Layer 0, [V,W]: bias plus the token's part of the input product. NULL: not kept. */
     real *table;
 } packed_layer;
@@ -28,11 +29,15 @@ struct lrnn_model {
     network net;
     lrnn_vocab *input_vocab, *output_vocab;
     model_names names;
+    /* The flat array; or NULL, and each tensor by itself, as in values.h. */
     real *parameters;
+    void *kept, **tensors;
+    const network_tensor *embedding; /* NULL: none */
+    const real *head_bias;           /* [O] */
     void *packed;
     size_t width;         /* W, columns of a layer's packed matrices */
     packed_layer *layers; /* [L*D] */
-    real *head;           /* packed [top,O]; NULL without a head */
+    packed_matrix head;   /* [top,O] */
 };
 
 /* Is the token's part of the input in a table? */
@@ -46,13 +51,14 @@ static inline bool model_has_table(const lrnn_model *model)
 lrnn_status model_create_bare(lrnn_model **model, network *net, const lrnn_vocab *input_vocab,
                               const lrnn_vocab *output_vocab, const lrnn_allocator *allocator);
 
-/* Checks that all parameters are finite and packs them; the last thing before a model is given out.
- */
+/* Checks that all parameters are finite, packs them and puts them as the model keeps them; the last
+ * thing before it is given out. */
 lrnn_status model_finish(lrnn_model *model);
 
-/* Copies the given parameters into a new model with the architecture, vocabularies and remembered
- * names of `like`. */
-lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, const real *parameters);
+/* Copies the given parameters, or NULL: those of `like`, into a new model with the architecture,
+ * vocabularies and remembered names of `like`. weight_type: LRNN_WEIGHT_*. */
+lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, int32_t weight_type,
+                              const real *parameters);
 
 /* Packs model->parameters; allocates model->packed. */
 lrnn_status model_pack(lrnn_model *model);

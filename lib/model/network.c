@@ -110,7 +110,7 @@ static lrnn_status check_options(const lrnn_model_options *o)
     CHECK(check_below_one("dropout", o->dropout));
     CHECK(check_projection(o));
     CHECK(check_padding(o));
-    CHECK(check_reserved(o->reserved));
+    CHECK(check_choice("weight_type", o->weight_type, LRNN_WEIGHT_BFLOAT16));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");

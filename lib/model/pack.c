@@ -19,12 +19,28 @@ static bool wants_table(const network *net)
             (size_multiply(&entries, net->options.vocab_size, columns) && entries <= TABLE_LIMIT));
 }
 
+static bool keeps_pairs(const lrnn_model *model)
+{
+    return model->net.options.weight_type == LRNN_WEIGHT_BFLOAT16;
+}
+
+static packed_matrix take_matrix(arena *from, const lrnn_model *model, size_t K, size_t columns)
+{
+    size_t size = kernel_packed_size(kernels(), K, columns);
+    packed_matrix matrix = {NULL, NULL};
+    if (keeps_pairs(model)) {
+        matrix.pairs = arena_take(from, size / 2, sizeof *matrix.pairs);
+    } else {
+        matrix.reals = arena_take(from, size, sizeof *matrix.reals);
+    }
+    return matrix;
+}
+
 /* Where everything lies; see arena. */
 static void lay_out(lrnn_model *model, arena *from)
 {
     const network *net = &model->net;
-    const kernel_table *table = kernels();
-    size_t columns = kernel_gates_width(table, net->gates, net->options.hidden_size);
+    size_t columns = kernel_gates_width(kernels(), net->gates, net->options.hidden_size);
     size_t count = net->options.layers * net->directions;
     model->width = columns;
     model->layers = arena_take(from, count, sizeof *model->layers);
@@ -35,15 +51,11 @@ static void lay_out(lrnn_model *model, arena *from)
             layer.table = arena_take(from, net->options.vocab_size * columns, sizeof(real));
         }
         if (layer.input_rows > 0) {
-            layer.input = arena_take(from, kernel_packed_size(table, layer.input_rows, columns),
-                                     sizeof(real));
+            layer.input = take_matrix(from, model, layer.input_rows, columns);
         }
-        layer.hidden =
-            arena_take(from, kernel_packed_size(table, net->h_size, columns), sizeof(real));
+        layer.hidden = take_matrix(from, model, net->h_size, columns);
         if (network_is_projected(net)) {
-            layer.projection =
-                arena_take(from, kernel_packed_size(table, net->options.hidden_size, net->h_size),
-                           sizeof(real));
+            layer.projection = take_matrix(from, model, net->options.hidden_size, net->h_size);
         }
         layer.bias = arena_take(from, columns, sizeof(real));
         if (net->options.cell == LRNN_CELL_GRU) {
@@ -54,8 +66,7 @@ static void lay_out(lrnn_model *model, arena *from)
         }
     }
     if (net->head_weight != NETWORK_NONE) {
-        model->head = arena_take(from, kernel_packed_size(table, net->top_size, net->output_size),
-                                 sizeof(real));
+        model->head = take_matrix(from, model, net->top_size, net->output_size);
     }
 }
 
@@ -103,11 +114,35 @@ static void fill_table(const lrnn_model *model, const network_layer *from, packe
     }
 }
 
+/* The gates of a layer, from weights [G*H,K]. */
+static void fill_gates(const lrnn_model *model, packed_matrix to, const real *weights, size_t row,
+                       size_t K, real *scratch)
+{
+    size_t G = model->net.gates, H = model->net.options.hidden_size;
+    kernel_pack_gates(kernels(), to.pairs != NULL ? scratch : to.reals, weights, row, K, G, H);
+    if (to.pairs != NULL) {
+        kernel_pack_pairs(kernels(), to.pairs, scratch, K * model->width);
+    }
+}
+
+/* The transposed weights [N,K]. */
+static void fill_matrix(packed_matrix to, const real *weights, size_t K, size_t N, real *scratch)
+{
+    size_t panel = kernels()->panel;
+    if (to.pairs == NULL) {
+        kernel_pack(kernels(), to.reals, weights, 1, K, K, N);
+        return;
+    }
+    for (size_t n = 0; n < N; n += panel) {
+        kernel_pack(kernels(), scratch, weights + n * K, 1, K, K, N - n < panel ? N - n : panel);
+        kernel_pack_pairs(kernels(), packed_columns(to, K, n).pairs, scratch, K * panel);
+    }
+}
+
 static void fill(lrnn_model *model, real *scratch)
 {
     const network *net = &model->net;
-    const kernel_table *table = kernels();
-    size_t G = net->gates, H = net->options.hidden_size, R = net->h_size;
+    size_t H = net->options.hidden_size, R = net->h_size;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         const network_layer *from = &net->layers[i];
         packed_layer *to = &model->layers[i];
@@ -115,46 +150,59 @@ static void fill(lrnn_model *model, real *scratch)
         if (to->table != NULL) {
             fill_table(model, from, to, scratch);
         }
-        if (to->input != NULL) {
+        if (to->input_rows > 0) {
             const real *weight =
                 model->parameters + from->weight_ih + (from->input_size - to->input_rows);
-            kernel_pack_gates(table, to->input, weight, from->input_size, to->input_rows, G, H);
+            fill_gates(model, to->input, weight, from->input_size, to->input_rows, scratch);
         }
-        kernel_pack_gates(table, to->hidden, model->parameters + from->weight_hh, R, R, G, H);
-        if (to->projection != NULL) {
-            kernel_pack(table, to->projection, model->parameters + from->weight_hr, 1, H, H, R);
+        fill_gates(model, to->hidden, model->parameters + from->weight_hh, R, R, scratch);
+        if (network_is_projected(net)) {
+            fill_matrix(to->projection, model->parameters + from->weight_hr, H, R, scratch);
         }
     }
-    if (model->head != NULL) {
-        kernel_pack(table, model->head, model->parameters + net->head_weight, 1, net->top_size,
-                    net->top_size, net->output_size);
+    if (net->head_weight != NETWORK_NONE) {
+        fill_matrix(model->head, model->parameters + net->head_weight, net->top_size,
+                    net->output_size, scratch);
     }
+}
+
+/* Reals of scratch that filling takes. */
+static size_t scratch_size(const lrnn_model *model)
+{
+    const network *net = &model->net;
+    size_t rows = 0, most = 0;
+    if (wants_table(net) && !network_one_hot(net)) {
+        rows = net->token_size;
+    }
+    for (size_t i = 0; keeps_pairs(model) && i < net->options.layers * net->directions; i++) {
+        size_t input = model->layers[i].input_rows;
+        rows = input > rows ? input : rows;
+        rows = net->h_size > rows ? net->h_size : rows;
+        most = net->options.hidden_size;
+    }
+    most = net->top_size > most ? net->top_size : most;
+    size_t panel = keeps_pairs(model) ? most * kernels()->panel : 0;
+    return rows * model->width > panel ? rows * model->width : panel;
 }
 
 lrnn_status model_pack(lrnn_model *model)
 {
-    const network *net = &model->net;
     arena pieces = {0};
     lay_out(model, &pieces);
-    size_t room = 0;
-    if (wants_table(net) && !network_one_hot(net)) {
-        room =
-            kernel_packed_size(kernels(), net->token_size,
-                               kernel_gates_width(kernels(), net->gates, net->options.hidden_size));
+    lrnn_status status = arena_allocate(&pieces, &model->allocator, "model: packed parameters");
+    if (status != LRNN_OK) {
+        return status;
     }
-    real *scratch =
-        memory_allocate(&model->allocator, room, sizeof(real), "model: scratch for packing");
+    model->packed = pieces.base;
+    lay_out(model, &pieces);
+    real *scratch = memory_allocate(&model->allocator, scratch_size(model), sizeof(real),
+                                    "model: scratch for packing");
     if (scratch == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    lrnn_status status = arena_allocate(&pieces, &model->allocator, "model: packed parameters");
-    if (status == LRNN_OK) {
-        model->packed = pieces.base;
-        lay_out(model, &pieces);
-        fpmode mode = fpmode_enter();
-        fill(model, scratch);
-        fpmode_leave(mode);
-    }
+    fpmode mode = fpmode_enter();
+    fill(model, scratch);
+    fpmode_leave(mode);
     memory_release(&model->allocator, scratch);
-    return status;
+    return LRNN_OK;
 }

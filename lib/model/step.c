@@ -7,6 +7,7 @@
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
 #include "state.h"
+#include "values.h"
 
 void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step step)
 {
@@ -21,7 +22,7 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step st
     step.hidden = layer->hidden;
     step.hidden_bias = layer->hidden_bias;
     step.backwards = state->backwards;
-    if (layer->projection != NULL) {
+    if (network_is_projected(net)) {
         step.h_next = state->made;
         step.h_next_row = step.H;
     }
@@ -31,9 +32,9 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step st
     case LRNN_CELL_RNN_TANH: table->rnn_tanh_step(&step); break;
     default: table->rnn_relu_step(&step);
     }
-    if (layer->projection != NULL) {
-        table->multiply_packed_from(step.rows, step.R, step.H, state->made, step.H, 1,
-                                    layer->projection, NULL, 0, h_next, h_next_row);
+    if (network_is_projected(net)) {
+        kernel_multiply(step.rows, step.R, step.H, state->made, step.H, layer->projection, NULL, 0,
+                        h_next, h_next_row);
     }
 }
 
@@ -47,9 +48,8 @@ void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t
                      const real *y, size_t y_row, real *outputs, size_t outputs_row)
 {
     size_t top = model->net.top_size;
-    kernels()->multiply_packed_from(rows, count, top, y, y_row, 1, model->head + first * top,
-                                    model->parameters + model->net.head_bias + first, 0, outputs,
-                                    outputs_row);
+    kernel_multiply(rows, count, top, y, y_row, packed_columns(model->head, top, first),
+                    model->head_bias + first, 0, outputs, outputs_row);
 }
 
 /* What the first layer reads: x and its row stride, NULL when the token table has it all. Nothing
@@ -63,7 +63,8 @@ static const real *read_input(lrnn_state *state, const lrnn_sequences *s, size_t
     if (folded || net->token_size == 0) {
         return s->features;
     }
-    if (s->batch == 1 && net->options.feature_size == 0 && !network_one_hot(net)) {
+    if (s->batch == 1 && net->options.feature_size == 0 && !network_one_hot(net) &&
+        model->parameters != NULL) {
         return model->parameters + net->embedding + (size_t)s->tokens[0] * net->token_size;
     }
     for (size_t b = 0; b < s->batch; b++) {

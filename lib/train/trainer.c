@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "model/values.h"
 
 static const lrnn_trainer_options default_options = {
     .size = sizeof(lrnn_trainer_options),
@@ -163,8 +164,7 @@ static lrnn_status fill_trainer(lrnn_trainer *made)
     if (status == LRNN_OK) {
         made->storage = pieces.base;
         lay_out(made, &pieces);
-        memcpy(made->parameters, made->model->parameters,
-               made->net->parameter_count * sizeof(real));
+        model_read_values(made->parameters, made->model);
         status = pool_create(&made->pool, &made->allocator, made->options.threads);
     }
     return status;
@@ -232,7 +232,8 @@ lrnn_status lrnn_trainer_snapshot(lrnn_model **model, const lrnn_trainer *traine
     if (model == NULL || trainer == NULL) {
         return error_null(model == NULL ? "model" : "trainer");
     }
-    return model_create_like(model, trainer->model, trainer->parameters);
+    return model_create_like(model, trainer->model, trainer->net->options.weight_type,
+                             trainer->parameters);
 }
 
 /* ---- parameters ---- */

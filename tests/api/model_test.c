@@ -141,7 +141,8 @@ static void a_field_out_of_range_is_named_with_both_values(void **state)
     REFUSE(projection_size, H, "hidden_size", "expected 1..3", "found 4");
     REFUSE(padding_token, V, "expected -1..4", "found 5");
     REFUSE(padding_token, -2, "found -2");
-    REFUSE(reserved, 1, "expected 0", "found 1");
+    REFUSE(weight_type, 2, "expected 0..1", "found 2");
+    REFUSE(weight_type, -1, "found -1");
 }
 
 static void fields_that_do_not_fit_are_both_named(void **state)

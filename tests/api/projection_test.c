@@ -239,9 +239,6 @@ static void what_does_not_fit_is_refused_by_name(void **state)
     options.padding_token = 0;
     options.embedding_size = 0;
     expect_refused(&options, "padding_token");
-    options = projected();
-    options.reserved = 1;
-    expect_refused(&options, "reserved");
 }
 
 static void beam_search_follows_a_projected_model(void **state)

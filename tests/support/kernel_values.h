@@ -33,6 +33,37 @@ static inline real *values_copy(const real *from, size_t n)
     return values;
 }
 
+static inline real value_of_bfloat16(uint32_t bits)
+{
+    uint32_t word = bits << 16;
+    float value;
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+
+/* Makes the values ones that bfloat16 has. */
+static inline void values_to_bfloat16(real *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float value = (float)values[i];
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        values[i] = value_of_bfloat16(bits >> 16);
+    }
+}
+
+/* A packed matrix of `size` values, which become ones that bfloat16 has, as pairs. */
+static inline bfloat16_pair *pairs_create(const kernel_table *table, real *packed, size_t size)
+{
+    bfloat16_pair *pairs = malloc(size > 0 ? size / 2 * sizeof *pairs : 1);
+    if (pairs == NULL) {
+        abort();
+    }
+    values_to_bfloat16(packed, size);
+    kernel_pack_pairs(table, pairs, packed, size);
+    return pairs;
+}
+
 /* for (const kernel_table *table = ...) over all tables of this machine. */
 #define FOR_TABLES(table)                                                                          \
     for (size_t table_index = 0; table_index < 16; table_index++)                                  \

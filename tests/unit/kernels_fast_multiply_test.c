@@ -137,6 +137,46 @@ static void a_product_may_start_from_nothing_from_a_row_or_from_a_matrix(void **
     }
 }
 
+/* ---- matrices of bfloat16 ---- */
+
+static void check_pairs(const kernel_table *table, size_t M, size_t N, size_t K, size_t from_row)
+{
+    product p = product_create(table, M, N, K, false, 3);
+    size_t size = kernel_packed_size(table, K, N);
+    real *from = values_create(M * (N + 7), 1, 6), *expected = values_copy(p.c, p.c_size);
+    const real *start = from_row == NOTHING ? NULL : from;
+    bfloat16_pair *pairs = pairs_create(table, p.packed, size);
+    table->multiply_packed_from(M, N, K, p.a, p.a_row, 1, p.packed, start, from_row, expected,
+                                p.c_row);
+    table->multiply_pairs(M, N, K, p.a, p.a_row, pairs, start, from_row, p.c, p.c_row);
+    if (memcmp(p.c, expected, p.c_size * sizeof(real)) != 0) {
+        fail_msg("%s: M %zu N %zu K %zu from_row %zu", table->name, M, N, K, from_row);
+    }
+    free(pairs);
+    free(from);
+    free(expected);
+    product_destroy(&p);
+}
+
+static void bfloat16_gives_the_bits_of_the_same_numbers_as_reals(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {1, 8, 15, 16, 17, 33, 47, 64, 65, 96, 128, 130, 259};
+    static const size_t depths[] = {0, 1, 2, 64, 129};
+    FOR_TABLES(table)
+    {
+        for (size_t M = 1; M <= 14; M++) {
+            for (size_t n = 0; n < sizeof widths / sizeof *widths; n++) {
+                size_t K = depths[(M + n) % 5];
+                check_pairs(table, M, widths[n], K, NOTHING);
+                check_pairs(table, M, widths[n], K, 0);
+                check_pairs(table, M, widths[n], K, widths[n] + 7);
+            }
+        }
+        check_pairs(table, 70, 300, 400, 0);
+    }
+}
+
 static void each_output_is_one_chain_in_the_order_of_k(void **state)
 {
     (void)state;
@@ -265,6 +305,7 @@ static void nan_and_infinity_come_through(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bfloat16_gives_the_bits_of_the_same_numbers_as_reals),
         cmocka_unit_test(each_output_is_one_chain_in_the_order_of_k),
         cmocka_unit_test(large_products_are_chains_too),
         cmocka_unit_test(a_product_may_start_from_nothing_from_a_row_or_from_a_matrix),

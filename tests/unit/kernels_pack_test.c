@@ -48,6 +48,25 @@ static void a_packed_matrix_has_panels_of_rows_padded_with_zeros(void **state)
     }
 }
 
+/* Numbers whose lower half is zero, as packing them asks for. */
+static void pairs_have_a_column_and_the_one_half_a_panel_on(void **state)
+{
+    (void)state;
+    FOR_TABLES(table)
+    {
+        size_t half = table->panel / 2, rows = 5;
+        real *packed = values_create(rows * table->panel, 1, 1);
+        bfloat16_pair *pairs = pairs_create(table, packed, rows * table->panel);
+        for (size_t i = 0; i < rows * half; i++) {
+            const real *row = packed + i / half * table->panel;
+            assert_true(value_of_bfloat16(pairs[i] & 0xffff) == row[i % half]);
+            assert_true(value_of_bfloat16(pairs[i] >> 16) == row[i % half + half]);
+        }
+        free(pairs);
+        free(packed);
+    }
+}
+
 static void the_packed_size_counts_whole_panels(void **state)
 {
     (void)state;
@@ -65,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_packed_matrix_has_panels_of_rows_padded_with_zeros),
+        cmocka_unit_test(pairs_have_a_column_and_the_one_half_a_panel_on),
         cmocka_unit_test(the_packed_size_counts_whole_panels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,12 +69,12 @@ static layer layer_create(const kernel_table *table, cell_kind kind, size_t rows
         .H = H,
         .start = l.start,
         .x = l.x,
-        .input = l.input,
+        .input = {.reals = l.input},
         .inputs = inputs,
         .x_row = inputs + PADDING,
         .h = l.h,
         .h_row = R + PADDING,
-        .hidden = l.hidden,
+        .hidden = {.reals = l.hidden},
         .R = R,
         .hidden_bias = kind == GRU ? l.from_hidden : NULL,
         .c = kind == LSTM ? l.c : NULL,
@@ -251,11 +251,40 @@ static void an_input_product_made_before_gives_the_same_bits(void **state)
         step.start = start;
         step.start_row = l.width;
         step.inputs = 0;
-        step.x = step.input = NULL;
+        step.x = step.input.reals = NULL;
         outcome_equal(&l, outcome_of(table, &l, &step), expected);
         free(start);
         free(expected.h);
         free(expected.c);
+    }
+}
+
+/* Several rows in tiles, one row as it comes; whole blocks and parts of one. */
+static void bfloat16_gives_the_bits_of_the_same_numbers_as_reals(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {1, 2, 5, 6, 7, 24, 25, 50};
+    FOR_TABLES(table)
+    {
+        for (size_t i = 0; i < CELLS * 8 * (sizeof sizes / sizeof *sizes); i++) {
+            size_t H = sizes[i / (CELLS * 8)], R = i % 5 == 4 ? H / 2 + 1 : H;
+            layer l = layer_create(table, i % CELLS, rows[i / CELLS % 8], H,
+                                   i % CELLS == LSTM ? R : H, i % 3 == 0 ? 0 : 21);
+            bfloat16_pair *input =
+                pairs_create(table, l.input, kernel_packed_size(table, l.step.inputs, l.width));
+            bfloat16_pair *hidden =
+                pairs_create(table, l.hidden, kernel_packed_size(table, l.step.R, l.width));
+            outcome expected = outcome_of(table, &l, &l.step);
+            cell_step step = l.step;
+            step.input = (packed_matrix){.pairs = input};
+            step.hidden = (packed_matrix){.pairs = hidden};
+            outcome_equal(&l, outcome_of(table, &l, &step), expected);
+            free(input);
+            free(hidden);
+            free(expected.h);
+            free(expected.c);
+            layer_destroy(&l);
+        }
     }
 }
 
@@ -304,6 +333,7 @@ int main(void)
         cmocka_unit_test(an_lstm_may_have_h_of_another_size),
         cmocka_unit_test(backwards_through_the_weights_gives_the_same_bits),
         cmocka_unit_test(an_input_product_made_before_gives_the_same_bits),
+        cmocka_unit_test(bfloat16_gives_the_bits_of_the_same_numbers_as_reals),
         cmocka_unit_test(a_row_has_the_same_bits_alone_and_among_others),
         cmocka_unit_test(nan_stays_in_its_row),
     };
