@@ -7,6 +7,7 @@ int command_generate(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_score(int argc, char **argv);
 int command_inspect(int argc, char **argv);
+int command_convert(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_export(int argc, char **argv);
 

@@ -94,6 +94,9 @@ static void print_architecture(const lrnn_model *model)
     if (options.padding_token >= 0) {
         printf("padding token: %d\n", (int)options.padding_token);
     }
+    if (options.weight_type == LRNN_WEIGHT_BFLOAT16) {
+        puts("weights: bfloat16");
+    }
     if (options.dropout > 0) {
         printf("dropout: %g\n", options.dropout);
     }

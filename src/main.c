@@ -19,6 +19,7 @@ static const struct {
     {"eval", "perplexity and bits per character of a text", command_eval},
     {"score", "log-probability of each token of a text", command_score},
     {"inspect", "what is in a model file", command_inspect},
+    {"convert", "write a model with its weights as bfloat16", command_convert},
     {"import", "make a model of a net trained with PyTorch", command_import},
     {"export", "write a model's parameters for PyTorch", command_export},
 };
@@ -60,8 +61,8 @@ int main(int argc, char **argv)
     }
     fprintf(
         stderr,
-        "lrnn: '%s' is not a command: expected train, generate, eval, score, inspect, import or "
-        "export\n",
+        "lrnn: '%s' is not a command: expected train, generate, eval, score, inspect, convert, import "
+        "or export\n",
         argv[1]);
     return EXIT_USAGE;
 }

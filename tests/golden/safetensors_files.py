@@ -25,6 +25,14 @@ for name, dtype in [("f64", torch.float64), ("f32", torch.float32), ("f16", torc
     floats[name + ".expected"] = floats[name].to(torch.float64).clone()
 save_file(floats, folder / "floats.safetensors")
 
+bits = torch.randint(0, 2**32, (400,), dtype=torch.int64, generator=generator)
+bits[200:] = bits[200:] // 2**16 * 2**16 + 2**15  # halfway
+bits[:8] = torch.tensor([0, 2**31, 0x7F7F7FFF, 0x7F7F8000, 0x7F800000, 0x00007FFF, 0x00008000, 0x00018000])
+bits = torch.where(bits >= 2**31, bits - 2**32, bits).to(torch.int32)
+rounding = bits.view(torch.float32)
+rounding = rounding[~rounding.isnan()].clone()
+save_file({"float32": rounding, "bfloat16": rounding.to(torch.bfloat16)}, folder / "rounding.safetensors")
+
 integers = {"scalar": torch.tensor(-7, dtype=torch.int32), "empty": torch.zeros(0, 3, dtype=torch.float32),
             "empty.too": torch.zeros(5, 0, dtype=torch.int64), "bool": torch.tensor([True, False, True])}
 for bits in (8, 16, 32, 64):

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "format/half.h"
+#include "format/safetensors.h"
 
 /* (-1)^sign * 2^(exponent-15) * 1.fraction, or 2^-14 * 0.fraction when the exponent is 0. */
 static double value_of_half(unsigned half)
@@ -83,6 +85,31 @@ static void a_float_becomes_the_nearest_bfloat16(void **state)
     }
 }
 
+/* What PyTorch's Tensor.to(torch.bfloat16) makes of numbers of all sizes, and of many halfway. */
+static void rounding_is_pytorchs(void **state)
+{
+    (void)state;
+    lrnn_allocator allocator;
+    safetensors *file;
+    assert_int_equal(allocator_read(&allocator, NULL), LRNN_OK);
+    assert_int_equal(safetensors_open(&file, &allocator,
+                                      SOURCE_ROOT "/tests/golden/safetensors/rounding.safetensors"),
+                     LRNN_OK);
+    const tensor_view *from = safetensors_find(file, "float32");
+    const tensor_view *to = safetensors_find(file, "bfloat16");
+    assert_non_null(from);
+    assert_non_null(to);
+    assert_true(from->count > 350);
+    for (size_t i = 0; i < from->count; i++) {
+        float value;
+        uint16_t expected;
+        assert_int_equal(tensor_bytes(&value, from, i, 1), LRNN_OK);
+        assert_int_equal(tensor_bytes(&expected, to, i, 1), LRNN_OK);
+        assert_int_equal(bfloat16_from_float(value), expected);
+    }
+    safetensors_destroy(file);
+}
+
 static void infinities_and_nans_stay_what_they_are_in_bfloat16(void **state)
 {
     (void)state;
@@ -104,6 +131,7 @@ int main(void)
         cmocka_unit_test(every_half_is_read_exactly),
         cmocka_unit_test(every_bfloat16_is_the_upper_half_of_a_float),
         cmocka_unit_test(a_float_becomes_the_nearest_bfloat16),
+        cmocka_unit_test(rounding_is_pytorchs),
         cmocka_unit_test(infinities_and_nans_stay_what_they_are_in_bfloat16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,23 @@
+. "$(dirname "$0")/common.sh"
+
+small_model trained
+"$LRNN" convert trained -o half
+holds "a model is converted" test $? -eq 0
+holds "inspect says so" sh -c "'$LRNN' inspect half | grep -q '^weights: bfloat16$'"
+holds "and nothing of others" sh -c "! '$LRNN' inspect trained | grep -q '^weights'"
+holds "the file is shorter" test "$(wc -c < half)" -lt $(($(wc -c < trained) * 2 / 3))
+holds "it predicts nearly as well" within "$("$LRNN" eval -m trained text | sed -n 's/^nats_per_token: //p')" \
+    "$("$LRNN" eval -m half text | sed -n 's/^nats_per_token: //p')" 0.01
+"$LRNN" convert half -o wide --weights float32
+holds "back to float32" sh -c "! '$LRNN' inspect wide | grep -q '^weights'"
+holds "which writes the same" test "$("$LRNN" generate -m wide -p a -n 50 --seed 1)" = \
+    "$("$LRNN" generate -m half -p a -n 50 --seed 1)"
+"$LRNN" convert wide -o again
+holds "the second time nothing is lost" cmp half again
+"$LRNN" convert half -o half
+holds "a file may take its own place" cmp half again
+fails "a file is needed" 2 "-o FILE" "$LRNN" convert trained
+fails "a model is needed" 2 "" "$LRNN" convert -o half
+fails "other numbers" 2 "float32 or bfloat16" "$LRNN" convert trained -o half --weights int8
+fails "what is no model file" 1 "text: " "$LRNN" convert text -o half
+fails "a folder that is not there" 1 "nowhere/half" "$LRNN" convert trained -o nowhere/half
