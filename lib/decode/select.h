@@ -31,7 +31,7 @@ static inline bool candidate_better(const candidate *a, const candidate *b)
 
 /* Values whose greatest is known, so that a scan can pass over them: a part of a row that stays in
  * cache, and whole panels of the head's matrix. */
-#define VALUES_SLICE 1024
+#define VALUES_SLICE 960
 
 /* Offers offset + values[i] for every i < n whose value is not -infinity. maxima: the greatest of
  * each slice of the values, or NULL. */

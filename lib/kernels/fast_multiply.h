@@ -23,7 +23,7 @@
 #define WIDE_PANELS   2
 #else
 #define PANEL_VECTORS 2
-#define WIDE_PANELS   4
+#define WIDE_PANELS   6
 #endif
 #define TILE_ROWS      6
 #define PANEL          (PANEL_VECTORS * VECTOR_LENGTH)
@@ -42,7 +42,13 @@
 #define SPREAD_SLICE 128
 /* Rows of the panel between the one that is multiplied and the one that is fetched. */
 #define ROWS_AHEAD 8
-/* Four products without a branch between them. */
+/* Four products without a branch between them, in the tiles that do nearly all the work: where that
+ * is training, which is bound by the multipliers. On old processors, in the largest alone. */
+#if VECTOR_LENGTH == 4 && defined(__x86_64__)
+#define UNROLLED_ROWS TILE_ROWS
+#else
+#define UNROLLED_ROWS 4
+#endif
 #if defined(__clang__)
 #define UNROLL_PRODUCTS _Pragma("clang loop unroll_count(4)")
 #else
@@ -116,6 +122,12 @@ typedef struct tile_place {
 /* Values of a matrix of pairs are half a word each. */
 #define VALUE_BYTES(pairs) ((pairs) ? sizeof(uint16_t) : sizeof(real))
 
+/* Both are there before anything else goes on. */
+ALWAYS_INLINE void both_now(vector *a, vector *b)
+{
+    __asm__ volatile("" : VECTOR_REGISTER(*a), VECTOR_REGISTER(*b));
+}
+
 /* A row of a panel, or of several b_panel bytes apart. */
 ALWAYS_INLINE void tile_row(const size_t panels, const size_t vectors, const bool pairs,
                             const unsigned char *b, size_t b_panel, vector row[])
@@ -130,12 +142,25 @@ ALWAYS_INLINE void tile_row(const size_t panels, const size_t vectors, const boo
     UNROLL for (size_t v = 0; v < panels * HALF; v++)
     {
         vector both = load_bytes(b + v / HALF * b_panel + v % HALF * VECTOR_BYTES);
-        if (panels * PANEL_VECTORS <= 8) {
-            both = rounded(both); /* gcc would load it twice; of more sums that is faster */
-        }
+        both = rounded(both); /* or gcc loads it twice */
         vector *low = row + v / HALF * PANEL_VECTORS + v % HALF;
         low[0] = low_halves(both);
         low[HALF] = high_halves(both);
+    }
+}
+
+/* sum += value times that row, of pairs, where the sums leave no registers for all of it. */
+ALWAYS_INLINE void add_pairs(const size_t panels, const unsigned char *b, size_t b_panel,
+                             vector value, vector sum[])
+{
+    UNROLL for (size_t v = 0; v < panels * HALF; v++)
+    {
+        vector both = load_bytes(b + v / HALF * b_panel + v % HALF * VECTOR_BYTES);
+        vector low = low_halves(both), high = high_halves(both);
+        both_now(&low, &high);
+        vector *to = sum + v / HALF * PANEL_VECTORS + v % HALF;
+        to[0] = value * low + to[0];
+        to[HALF] = value * high + to[HALF];
     }
 }
 
@@ -153,13 +178,17 @@ ALWAYS_INLINE void tile_add(const size_t rows, const size_t panels, const size_t
             __builtin_prefetch(at->b + ROWS_AHEAD * PANEL * sizeof(real) + v, 0, 3);
         }
     }
-    tile_row(panels, vectors, pairs, at->b, shape->b_panel * bytes, row);
-    UNROLL for (size_t r = 0; r < rows; r++)
-    {
-        vector value = splat(at->a[r * a_row]);
-        UNROLL for (size_t v = 0; v < width; v++)
+    if (pairs && rows == 1 && width > 8) {
+        add_pairs(panels, at->b, shape->b_panel * bytes, splat(at->a[0]), sum[0]);
+    } else {
+        tile_row(panels, vectors, pairs, at->b, shape->b_panel * bytes, row);
+        UNROLL for (size_t r = 0; r < rows; r++)
         {
-            sum[r][v] = value * row[v] + sum[r][v];
+            vector value = splat(at->a[r * a_row]);
+            UNROLL for (size_t v = 0; v < width; v++)
+            {
+                sum[r][v] = value * row[v] + sum[r][v];
+            }
         }
     }
     at->a += shape->a_column;
@@ -183,9 +212,7 @@ ALWAYS_INLINE void tile(const size_t rows, const size_t panels, const size_t vec
             __builtin_prefetch(next_c + v, 1, 3);
         }
     }
-    /* The tiles that do nearly all the work, where that is training and bound by the multipliers.
-     */
-    if (rows > TILE_ROWS / 2 && vectors == PANEL_VECTORS && !pairs) {
+    if (rows >= UNROLLED_ROWS && vectors == PANEL_VECTORS && !pairs) {
         UNROLL_PRODUCTS for (; p < K; p++)
         {
             tile_add(rows, panels, vectors, pairs, shape, a_row, &at, sum);

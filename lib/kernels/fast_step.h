@@ -48,6 +48,10 @@ ALWAYS_INLINE void add_row(const size_t panels, const bool pairs, vector sum[], 
         pairs ? (const unsigned char *)matrix.pairs : (const unsigned char *)matrix.reals;
     for (size_t p = 0; p < K; p++, b += PANEL * VALUE_BYTES(pairs)) {
         vector row[BLOCK_VECTORS], value = splat(a[p]);
+        if (pairs && panels * PANEL_VECTORS > 8) {
+            add_pairs(panels, b, K * PANEL * VALUE_BYTES(pairs), value, sum);
+            continue;
+        }
         tile_row(panels, PANEL_VECTORS, pairs, b, K * PANEL * VALUE_BYTES(pairs), row);
         UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
         {
