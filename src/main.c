@@ -59,10 +59,10 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     }
-    fprintf(
-        stderr,
-        "lrnn: '%s' is not a command: expected train, generate, eval, score, inspect, convert, import "
-        "or export\n",
-        argv[1]);
+    fprintf(stderr,
+            "lrnn: '%s' is not a command: expected train, generate, eval, score, inspect, convert, "
+            "import "
+            "or export\n",
+            argv[1]);
     return EXIT_USAGE;
 }
