@@ -22,7 +22,7 @@ typedef struct life {
 } life;
 
 typedef struct life_kind {
-    int32_t cell, bidirectional;
+    int32_t cell, bidirectional, weight_type;
     size_t layers, features, projection, threads, recompute;
     bool vocab;
 } life_kind;
@@ -31,7 +31,12 @@ static const life_kind life_kinds[] = {
     {.cell = LRNN_CELL_LSTM, .layers = 2, .vocab = true, .threads = 1, .projection = 2},
     {.cell = LRNN_CELL_GRU, .bidirectional = 1, .layers = 1, .features = LIFE_F, .threads = 2},
     {.cell = LRNN_CELL_RNN_TANH, .layers = 0, .vocab = true, .threads = 1},
-    {.cell = LRNN_CELL_RNN_RELU, .layers = 1, .vocab = true, .threads = 1, .recompute = 2},
+    {.cell = LRNN_CELL_RNN_RELU,
+     .layers = 1,
+     .vocab = true,
+     .threads = 1,
+     .recompute = 2,
+     .weight_type = LRNN_WEIGHT_BFLOAT16},
 };
 
 enum { LIFE_KINDS = sizeof life_kinds / sizeof *life_kinds };
@@ -73,6 +78,7 @@ static inline lrnn_status life_make_model(life *l, const life_kind *kind,
     o.cell = kind->cell;
     o.bidirectional = kind->bidirectional;
     o.projection_size = kind->projection;
+    o.weight_type = kind->weight_type;
     l->model = LIFE_BAD;
     return lrnn_model_create(&l->model, &o);
 }
