@@ -151,7 +151,8 @@ LRNN_API lrnn_status lrnn_tensor_init(lrnn_tensor *tensor, size_t struct_size);
  * The values are copied. options->seed is not used.
  * LRNN_ERR_INVALID: as lrnn_model_create; or a tensor is missing, given twice, of the wrong shape
  * (the message has both shapes) or NULL. LRNN_ERR_NOT_FOUND: the model has no parameter of that
- * name. LRNN_ERR_NUMERIC: a value is NaN or infinite. LRNN_ERR_MEMORY. Since 0.1. */
+ * name. LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for the weight_type.
+ * LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_create_from_tensors(lrnn_model **model,
                                                     const lrnn_model_options *options,
                                                     const lrnn_tensor *tensors, size_t count);

@@ -358,7 +358,8 @@ LRNN_API lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const floa
 
 /* Publishes the parameters of this moment as an immutable model, with the architecture,
  * vocabularies and allocator of the one that the trainer was made from. LRNN_ERR_NUMERIC: an update
- * has made a parameter NaN or infinite; LRNN_ERR_MEMORY. Since 0.1. */
+ * has made a parameter NaN, infinite or too large for the model's weight_type; LRNN_ERR_MEMORY.
+ * Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_snapshot(lrnn_model **model, const lrnn_trainer *trainer);
 
 /* Overwrites one parameter, or with name NULL all of them in the order of the flat array.
