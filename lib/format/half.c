@@ -32,13 +32,3 @@ float half_to_float(uint16_t half)
     }
     return float_of_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
 }
-
-uint16_t bfloat16_from_float(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    if ((bits & 0x7fffffff) > 0x7f800000) {
-        return (uint16_t)(bits >> 16 | 0x40); /* what is cut off may be all that made it a NaN */
-    }
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}

@@ -20,6 +20,13 @@ static inline float bfloat16_to_float(uint16_t bfloat16)
 
 /* The nearest one, of two the even one; from half a step above the largest on that is infinity. A
  * NaN stays one. */
-uint16_t bfloat16_from_float(float value);
+static inline uint16_t bfloat16_from_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    uint32_t nan = bits >> 16 | 0x40; /* what is cut off may be all that made it one */
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? nan : nearest);
+}
 
 #endif

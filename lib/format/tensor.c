@@ -67,7 +67,13 @@ static void read_f16(real *to, const unsigned char *from, size_t count)
 static void read_bf16(real *to, const unsigned char *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        to[i] = bfloat16_to_float((uint16_t)little_endian(from + 2 * i, 2));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        uint16_t bits;
+        memcpy(&bits, from + 2 * i, sizeof bits);
+#else
+        uint16_t bits = (uint16_t)little_endian(from + 2 * i, 2);
+#endif
+        to[i] = bfloat16_to_float(bits);
     }
 }
 

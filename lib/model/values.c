@@ -1,6 +1,5 @@
 #include "values.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -25,15 +24,66 @@ static void widen(real *to, const uint16_t *from, size_t count)
 
 /* ---- making ---- */
 
+static uint32_t bits_of(real x)
+{
+    float value = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+typedef uint32_t four_words __attribute__((vector_size(16)));
+typedef uint16_t four_halves __attribute__((vector_size(8)));
+
+static four_words bits_of_four(const real *x)
+{
+#if LRNN_REAL_IS_FLOAT
+    four_words bits;
+    memcpy(&bits, x, sizeof bits);
+    return bits;
+#else
+    return (four_words){bits_of(x[0]), bits_of(x[1]), bits_of(x[2]), bits_of(x[3])};
+#endif
+}
+
+/* Has nothing to be rounded away, as what a file of bfloat16 gives? */
+static bool is_exact(const real *values, size_t count)
+{
+    four_words some = {0};
+    uint32_t lower = 0;
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        some |= bits_of_four(values + i);
+    }
+    for (; i < count; i++) {
+        lower |= bits_of(values[i]);
+    }
+    lower |= some[0] | some[1] | some[2] | some[3];
+    return LRNN_REAL_IS_FLOAT && (lower & 0xffff) == 0;
+}
+
+/* Half a step above the largest bfloat16: from here on, infinity is the nearest. */
+#define TOO_LARGE ((real)0x1.ffp127)
+
 static lrnn_status round_tensor(real *values, const network_tensor *tensor)
 {
-    for (size_t i = 0; i < tensor->count; i++) {
-        real before = values[i];
-        values[i] = bfloat16_to_float(bfloat16_from_float((float)before));
-        if (!isfinite(values[i])) {
-            return error_set(LRNN_ERR_NUMERIC, "%s: value %zu, %g, is too large for bfloat16",
-                             tensor->name, i, (double)before);
+    size_t count = tensor->count, at = 0;
+    int large = 0;
+    if (is_exact(values, count)) {
+        return LRNN_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        large |= values[i] >= TOO_LARGE || values[i] <= -TOO_LARGE;
+    }
+    if (large != 0) {
+        while (values[at] < TOO_LARGE && values[at] > -TOO_LARGE) {
+            at++;
         }
+        return error_set(LRNN_ERR_NUMERIC, "%s: value %zu, %g, is too large for bfloat16",
+                         tensor->name, at, (double)values[at]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        values[i] = bfloat16_to_float(bfloat16_from_float((float)values[i]));
     }
     return LRNN_OK;
 }
@@ -71,9 +121,15 @@ static void keep_tensor(const lrnn_model *model, const network_tensor *tensor, v
         memcpy(to, from, tensor->count * sizeof(real));
         return;
     }
+    /* They were rounded before. */
     uint16_t *numbers = to;
-    for (size_t i = 0; i < tensor->count; i++) {
-        numbers[i] = bfloat16_from_float((float)from[i]);
+    size_t i = 0;
+    for (; i + 4 <= tensor->count; i += 4) {
+        four_halves upper = __builtin_convertvector(bits_of_four(from + i) >> 16, four_halves);
+        memcpy(numbers + i, &upper, sizeof upper);
+    }
+    for (; i < tensor->count; i++) {
+        numbers[i] = (uint16_t)(bits_of(from[i]) >> 16);
     }
 }
 
