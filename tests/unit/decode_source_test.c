@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "decode/select.h"
 #include "lrnn/model.h"
 #include "support/decode_scorers.h"
 #include "support/fault_allocator.h"
@@ -301,8 +302,9 @@ static void logits_are_added_up_over_all_tokens(void **state)
     static float logits[3000];
     double sum = 0, total = 0;
     for (size_t i = 0; i < 3000; i++) {
-        /* The second thousand has nothing, the third what is far below the rest. */
-        logits[i] = i / 1024 == 1 ? -INFINITY : (float)sin((double)i) - (i < 2048 ? 0 : 4);
+        /* The second slice has nothing, what follows is far below the rest. */
+        size_t slice = i / VALUES_SLICE;
+        logits[i] = slice == 1 ? -INFINITY : (float)sin((double)i) - (slice < 2 ? 0 : 4);
         sum += exp((double)logits[i]);
     }
     assert_int_equal(score_token(&total, logits), LRNN_OK);
