@@ -19,16 +19,11 @@ static bool wants_table(const network *net)
             (size_multiply(&entries, net->options.vocab_size, columns) && entries <= TABLE_LIMIT));
 }
 
-static bool keeps_pairs(const lrnn_model *model)
-{
-    return model->net.options.weight_type == LRNN_WEIGHT_BFLOAT16;
-}
-
 static packed_matrix take_matrix(arena *from, const lrnn_model *model, size_t K, size_t columns)
 {
     size_t size = kernel_packed_size(kernels(), K, columns);
     packed_matrix matrix = {NULL, NULL};
-    if (keeps_pairs(model)) {
+    if (network_keeps_bfloat16(&model->net)) {
         matrix.pairs = arena_take(from, size / 2, sizeof *matrix.pairs);
     } else {
         matrix.reals = arena_take(from, size, sizeof *matrix.reals);
@@ -170,18 +165,19 @@ static void fill(lrnn_model *model, real *scratch)
 static size_t scratch_size(const lrnn_model *model)
 {
     const network *net = &model->net;
+    bool pairs = network_keeps_bfloat16(net);
     size_t rows = 0, most = 0;
     if (wants_table(net) && !network_one_hot(net)) {
         rows = net->token_size;
     }
-    for (size_t i = 0; keeps_pairs(model) && i < net->options.layers * net->directions; i++) {
+    for (size_t i = 0; pairs && i < net->options.layers * net->directions; i++) {
         size_t input = model->layers[i].input_rows;
         rows = input > rows ? input : rows;
         rows = net->h_size > rows ? net->h_size : rows;
         most = net->options.hidden_size;
     }
     most = net->top_size > most ? net->top_size : most;
-    size_t panel = keeps_pairs(model) ? most * kernels()->panel : 0;
+    size_t panel = pairs ? most * kernels()->panel : 0;
     return rows * model->width > panel ? rows * model->width : panel;
 }
 

@@ -5,14 +5,9 @@
 #include "base/error.h"
 #include "format/half.h"
 
-static bool keeps_bfloat16(const lrnn_model *model)
-{
-    return model->net.options.weight_type == LRNN_WEIGHT_BFLOAT16;
-}
-
 static bool is_bfloat16(const lrnn_model *model, const network_tensor *tensor)
 {
-    return keeps_bfloat16(model) && tensor->rank == 2;
+    return network_keeps_bfloat16(&model->net) && tensor->rank == 2;
 }
 
 static void widen(real *to, const uint16_t *from, size_t count)
@@ -136,7 +131,7 @@ static void keep_tensor(const lrnn_model *model, const network_tensor *tensor, v
 lrnn_status model_keep_values(lrnn_model *model)
 {
     const network *net = &model->net;
-    if (!keeps_bfloat16(model)) {
+    if (!network_keeps_bfloat16(&model->net)) {
         return LRNN_OK;
     }
     arena pieces = {0};
