@@ -1,4 +1,4 @@
-/* Trains a character language model on a text and lets it write.   char_lm [TEXT] */
+/* Trains a character language model on a text, then generates text with it.   char_lm [TEXT] */
 #include <lrnn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ static void write_text(const lrnn_model *model, const lrnn_vocab *vocab)
     options.method = LRNN_METHOD_SAMPLE;
     options.temperature = 0.7;
     options.max_length = 300;
-    request.tokens = tokens; /* begin with the first character of the text */
+    request.tokens = tokens; /* start with the first character of the text */
     request.count = 1;
     must(lrnn_decoder_create(&decoder, model, &options));
     must(lrnn_decoder_run(decoder, &request, 1));
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     must(lrnn_sequences_init(&window, sizeof window));
     must(lrnn_train_result_init(&result, sizeof result));
     for (int step = 0; step < 300; step++) {
-        if (lrnn_batches_next(batches, &window) == LRNN_END) { /* from the top again */
+        if (lrnn_batches_next(batches, &window) == LRNN_END) { /* start again from the top */
             must(lrnn_trainer_reset_state(trainer));
             must(lrnn_batches_next(batches, &window));
         }

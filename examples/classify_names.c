@@ -1,11 +1,11 @@
 /* Many to one: which language is a family name from? An LSTM reads the letters, and a linear layer
- * on its last state answers.
+ * reads the answer from its last state.
  *
  *     classify_names FILE.txt...        one name a line, each file a language
  *     classify_names -s SEED FILE.txt...
  *
- * A tenth of the names is held out: those whose hash says so, so that a name that is known in two
- * languages lies on one side. Without files a few names that stand below are learned by heart. */
+ * A tenth of the names is held out, chosen by hash, so that a name that exists in two languages is
+ * on one side only. Without files the few names below are learned by heart. */
 #include <lrnn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 enum { NAMES = 40000, LETTERS = 1 << 20, LANGUAGES = 64, BATCH = 32, PASSES = 10 };
 
-static char text[LETTERS]; /* all names, one behind the other */
+static char text[LETTERS]; /* all names, concatenated */
 static struct {
     const char *letters;
     size_t length;
@@ -30,7 +30,7 @@ static void must(lrnn_status status)
     }
 }
 
-/* Takes a name up unless the language has it already. */
+/* Adds a name unless the language has it already. */
 static void add_name(const char *name, int32_t language)
 {
     size_t length = strcspn(name, "\r\n");
@@ -181,7 +181,7 @@ int main(int argc, char **argv)
                         ? lrnn_batches_steps(training)
                         : lrnn_batches_steps(testing);
     options.clip_norm = 5;
-    options.carry_state = 0; /* every name begins from nothing */
+    options.carry_state = 0; /* every name starts from a state of zero */
     lrnn_model *model;
     lrnn_trainer *trainer;
     lrnn_optimizer *optimizer;
@@ -226,5 +226,5 @@ int main(int argc, char **argv)
     lrnn_model_destroy(model);
     lrnn_vocab_destroy(letters);
     lrnn_vocab_destroy(languages);
-    return own && right < 1; /* so few names are learned by heart */
+    return own && right < 1; /* so few names can be learned by heart */
 }

@@ -1,11 +1,11 @@
 /* Many to one on vectors of real numbers: who is speaking? Two LSTMs, one in each direction, read
- * the frames of a spoken vowel, and a linear layer on their final states answers.
+ * the frames of a spoken vowel, and a linear layer reads the answer from their final states.
  *
  *     classify_vectors [-s SEED] [ae.train ae.test]
  *
  * The files are the "Japanese vowels" of the UCI repository (Kudo, Toyama & Shimbo 1999): 12
- * cepstrum coefficients a line, a blank line or one of 1.0s behind each utterance, 30 utterances of
- * each of nine speakers for training. Without files two kinds of curves are told apart. */
+ * cepstrum coefficients a line, a blank line or one of 1.0s after each utterance, 30 utterances of
+ * each of nine speakers for training. Without files it learns to tell two kinds of curve apart. */
 #include <lrnn.h>
 #include <math.h>
 #include <stdio.h>
@@ -91,7 +91,7 @@ static void invent(recordings *r, int shift)
     }
 }
 
-/* Each coefficient gets the mean 0 and the variance 1, as far as the training frames know. */
+/* Scales each coefficient to mean 0 and variance 1 over the training frames. */
 static void normalize(void)
 {
     recordings *all[2] = {&training, &testing};

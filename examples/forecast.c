@@ -1,12 +1,12 @@
-/* Forecasting: the next value of a series, learned by mean squared error. What is read is the value
- * and how it has just changed; what is forecast is the next change, so the forecast "as it is now",
- * the persistence, is an output of 0 and has to be beaten.
+/* Forecasting: the next value of a series, learned by mean squared error. The net reads the value
+ * and its latest change and forecasts the next change, so that persistence ("the next value equals
+ * this one") is an output of 0: the forecast to beat.
  *
  *     forecast [-s SEED] [SERIES.csv [PLOT.svg]]
  *
  * The value is the last field of a line. The last fifth of the series is held out and forecast one
- * step ahead, and both curves are drawn; on the tenth before it we watch when learning has become
- * learning by heart. Without a file the series is a sum of waves. */
+ * step ahead, and both curves are drawn; the tenth before it is for validation: training stops when
+ * its loss no longer falls. Without a file the series is a sum of waves. */
 #include <lrnn.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 enum { MOST = 5000, WINDOW = 48, WARM_UP = 12, BATCH = 16, UPDATES = 1000, LOOK = 20, F = 2 };
 
 static double values[MOST], forecasts[MOST]; /* forecasts[t] is made before values[t] is known */
-static size_t count, watched, split;         /* where the tenth and the fifth begin */
+static size_t count, watched, split;         /* where the tenth and the fifth start */
 static double mean, deviation, change_deviation;
 
 static void must(lrnn_status status)
@@ -71,7 +71,8 @@ static void read_step(float *x, size_t t)
     x[1] = (float)((values[t] - values[t - 1]) / change_deviation);
 }
 
-/* Every window of the series up to `watched`; its first steps, which know little, weigh nothing. */
+/* Every window of the series up to `watched`; the first steps of each, which have seen little, have
+ * weight 0. */
 static lrnn_batches *make_batches(uint64_t seed)
 {
     static float x[MOST * WINDOW * F], targets[MOST * WINDOW], weights[MOST * WINDOW];
@@ -104,7 +105,7 @@ static lrnn_batches *make_batches(uint64_t seed)
     return batches;
 }
 
-/* The net walks along the whole series, one step at a time. */
+/* Runs the net along the whole series, one step at a time. */
 static void forecast(const lrnn_model *model)
 {
     lrnn_state *state;
@@ -187,7 +188,9 @@ static lrnn_model *train(lrnn_batches *batches, uint64_t seed)
 
 static void draw(const char *path, double error, double persistence)
 {
-    size_t first = count - split > 120 ? count - 120 : split; /* the last of it, to see something */
+    size_t first = count - split > 120
+                       ? count - 120
+                       : split; /* at most its end, so that the curves can be told apart */
     double low = values[first], high = low;
     FILE *file = fopen(path, "w");
     if (file == NULL) {

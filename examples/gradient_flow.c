@@ -1,5 +1,5 @@
 /* The vanishing and the exploding gradient as a picture. A gradient of length 1 is put on the last
- * state of a sequence, and we watch how long it is k steps further back, for an RNN, an LSTM and a
+ * state of a sequence, and we measure how long it is k steps earlier, for an RNN, an LSTM and a
  * GRU whose recurrent matrices are rotations times s: with s below one the past is forgotten, with
  * s above one it drowns everything. The nets are at rest (no input, state zero), where the RNN's
  * gradient is s^k exactly. Then an RNN is trained with and without clipping.
@@ -108,8 +108,8 @@ static lrnn_trainer *create_net(int32_t cell, double scale)
     must(lrnn_trainer_set_parameter(trainer, "rnn.weight_hh_l0", weight, gates * HIDDEN * HIDDEN));
     must(lrnn_trainer_set_parameter(trainer, "rnn.bias_ih_l0", bias, gates * HIDDEN));
     for (size_t k = 0; k < HIDDEN; k++) {
-        bias[k] = cell == LRNN_CELL_LSTM ? -2 : 0; /* i: little new comes in */
-        bias[HIDDEN + k] = gates > 1 ? 3 : 0;      /* f or z: what there is stays */
+        bias[k] = cell == LRNN_CELL_LSTM ? -2 : 0; /* i: little that is new gets in */
+        bias[HIDDEN + k] = gates > 1 ? 3 : 0;      /* f or z: what is there stays */
     }
     must(lrnn_trainer_set_parameter(trainer, "rnn.bias_hh_l0", bias, gates * HIDDEN));
     return trainer;
@@ -161,9 +161,9 @@ static double flow(lrnn_trainer *trainer, int32_t cell, const float *inputs, siz
 
 /* ---- training with and without clipping ---- */
 
-/* Says at the end which number came first of thirty, with an RNN (relu) whose gradients explode in
- * the beginning. Returns after how many updates the loss was no number any more; UPDATES if it
- * always was. */
+/* Trains an RNN (relu), whose gradients explode at first, to say at the end which of thirty numbers
+ * came first. Returns the number of updates after which the loss was no longer finite; UPDATES if
+ * it always was. */
 static size_t train(double clip_norm, double losses[UPDATES])
 {
     enum { T = 30 };
@@ -214,7 +214,7 @@ static size_t train(double clip_norm, double losses[UPDATES])
         window.target_values = targets;
         lrnn_status status = lrnn_trainer_step(trainer, optimizer, &window, &result);
         if (status == LRNN_ERR_NUMERIC) {
-            break; /* nothing was changed, but there is nothing to be saved either */
+            break; /* the step has changed nothing, but the net is beyond saving */
         }
         must(status);
         losses[update] = result.loss_sum / result.loss_weight;

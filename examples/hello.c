@@ -41,7 +41,7 @@ static lrnn_model *train(const lrnn_model *model, const int32_t *hello)
     must(lrnn_trainer_options_init(&trainer_options, sizeof trainer_options), "options");
     trainer_options.batch = 1;
     trainer_options.steps = STEPS;
-    trainer_options.carry_state = 0; /* each time the word begins anew */
+    trainer_options.carry_state = 0; /* every time the word starts from a state of zero */
     must(lrnn_trainer_create(&trainer, model, &trainer_options), "trainer");
 
     lrnn_optimizer *optimizer;

@@ -1,7 +1,7 @@
 /* One to many: from a language to a new name. The language becomes the state in which an LSTM
- * begins to write, as a picture does in image captioning: a linear layer, which is a model of 0
- * layers, turns a one-hot language into h and c. The gradient of the state that the LSTM began in
- * is the gradient of that layer's outputs.
+ * starts to write, as a picture does in image captioning: a linear layer, which is a model of 0
+ * layers, turns a one-hot language into h and c. The gradient of the LSTM's initial state is the
+ * gradient of that layer's outputs.
  *
  *     invent_names [-s SEED] FILE.txt...        one name a line, each file a language
  *
@@ -14,7 +14,7 @@
 
 enum { NAMES = 40000, LETTERS = 1 << 20, LANGUAGES = 64, H = 128, BATCH = 32, PASSES = 8 };
 
-static char text[LETTERS]; /* a line feed before and behind each name */
+static char text[LETTERS]; /* a line feed before and after each name */
 static int32_t tokens[LETTERS];
 static struct {
     size_t first, length; /* in text, line feeds left out */
@@ -37,7 +37,7 @@ static void must(lrnn_status status)
 
 /* ---- data ---- */
 
-/* Takes a name up unless the language has it already. */
+/* Adds a name unless the language has it already. */
 static void add_name(const char *name, int32_t language)
 {
     size_t length = strcspn(name, "\r\n");
@@ -98,8 +98,8 @@ static int held_out(size_t i)
     return hash % 10 == 0;
 }
 
-/* A name is read from the line feed before it on, and the line feed behind it ends it. languages:
- * of each name in the list, [NAMES]. */
+/* A name is read from the line feed before it, and ends with the line feed after it. languages: of
+ * each name in the list, [NAMES]. */
 static lrnn_batches *make_batches(const lrnn_vocab *letters, int held, uint64_t seed,
                                   int32_t *languages)
 {
@@ -135,7 +135,7 @@ static lrnn_batches *make_batches(const lrnn_vocab *letters, int held, uint64_t 
 
 /* ---- the two models together ---- */
 
-/* The state that each language begins in goes to h and c, [count,H]. */
+/* Writes the initial state of each language to h and c, [count,H]. */
 static void begin(const int32_t *chosen, size_t count)
 {
     lrnn_sequences window;
@@ -180,7 +180,7 @@ static void learn(lrnn_optimizer *const optimizers[2], size_t count)
         memcpy(start + b * 2 * H + H, c + b * H, H * sizeof *c);
     }
     must(lrnn_backward_init(&back, sizeof back));
-    back.loss_scale = 0; /* the starter has no loss but this */
+    back.loss_scale = 0; /* the starter has no loss of its own */
     back.outputs = start;
     must(lrnn_trainer_backward(starter, &back));
     must(lrnn_trainers_clip_norm(both, 2, 5, NULL));
@@ -249,7 +249,7 @@ static void invent(const lrnn_vocab *letters, int32_t language)
     begin(&language, 1);
     for (uint64_t i = 0; i < 5; i++) {
         must(lrnn_request_init(&requests[i], sizeof requests[i]));
-        requests[i].tokens = &end; /* which stands for the beginning too */
+        requests[i].tokens = &end; /* it marks the start too */
         requests[i].count = 1;
         requests[i].seed = i;
         requests[i].h = h;
@@ -327,5 +327,5 @@ int main(int argc, char **argv)
     lrnn_trainer_destroy(starter);
     lrnn_trainer_destroy(writer);
     lrnn_vocab_destroy(letters);
-    return own && loss > 0.6; /* learned by heart, all but which name it is to be */
+    return own && loss > 0.6; /* learned by heart, except which name comes next */
 }

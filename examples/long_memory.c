@@ -1,10 +1,11 @@
-/* The two classic tasks of long memory (Hochreiter & Schmidhuber 1997): an RNN and an LSTM of the
- * same size, trained in the same way.
+/* The two classic tasks of long memory (Hochreiter & Schmidhuber 1997), with an RNN, an LSTM and a
+ * GRU of the same size, trained in the same way.
  *
- *   adding  Of T random numbers two are marked; at the end their sum is wanted. Who always answers
- * 1 has a squared error of 0.167. copying Five symbols out of eight are read, then nothing for a
- * while, then they have to be said in the same order. Who has forgotten them pays log 8 = 2.08 nats
- * for each.
+ * Adding: two of T random numbers are marked, and at the end the net must give their sum. Always
+ * answering 1 has a squared error of 0.167.
+ *
+ * Copying: the net reads five symbols out of eight, then blanks, then must repeat the symbols in
+ * order. Having forgotten them costs log 8 = 2.08 nats each.
  *
  * usage: long_memory [T [UPDATES]]. */
 #include <lrnn.h>
@@ -97,8 +98,8 @@ static void fill_copying(lrnn_sequences *window, size_t steps)
 
 /* ---- training ---- */
 
-/* Lets the gates that keep the state begin almost open, so that from the first update on gradients
- * reach far back (Jozefowicz, Zaremba & Sutskever 2015). Their rows are the second of i, f, g, o
+/* Starts the gates that keep the state almost open, so that gradients reach far back from the first
+ * update on (Jozefowicz, Zaremba & Sutskever 2015). Their rows are the second of i, f, g, o
  * and of r, z, n. */
 static void open_gates(lrnn_trainer *trainer, const lrnn_model *model)
 {

@@ -1,4 +1,4 @@
-/* For translate.c: how far a sequence is from the one that was wanted. */
+/* For translate.c: how far a sequence is from the reference. */
 #ifndef MEASURES_H
 #define MEASURES_H
 

@@ -23,7 +23,7 @@ static int by_words, one_in = 1; /* the options -w and -k */
 static uint64_t seed = 1;
 
 static lrnn_vocab *source_vocab, *target_vocab;
-static int32_t end_token; /* stands for the beginning of a target too */
+static int32_t end_token; /* marks the start of a target too */
 
 static void must(lrnn_status status)
 {
@@ -59,7 +59,8 @@ static size_t space_at(const char *at)
     return isspace((unsigned char)*at) ? 1 : wide;
 }
 
-/* Copies into `text`, single spaces between words; -w: lower case, punctuation apart. */
+/* Copies into `text`, with single spaces between words; -w: in lower case, punctuation separated.
+ */
 static const char *keep(const char *from, size_t length)
 {
     char *to = text + text_length, *at = to;
@@ -95,7 +96,7 @@ static size_t words_of(const char *kept)
     return count;
 }
 
-/* Pairs that are too long for the arrays of LONGEST, </s> included, are left out. */
+/* Pairs too long for the arrays of LONGEST, </s> included, are left out. */
 static void add_pair(const char *source, size_t source_length, const char *target)
 {
     pair *made = &pairs[pair_count];
@@ -173,7 +174,7 @@ static size_t encode(int32_t *ids, const lrnn_vocab *vocab, const char *from)
     return count;
 }
 
-/* The sources, or the targets as the decoder reads and writes them, of what is trained on. */
+/* The sources of the training pairs, or their targets as the decoder reads and writes them. */
 static lrnn_batches *make_batches(int target)
 {
     int32_t *ids = take(pair_count * LONGEST), *next = take(pair_count * LONGEST);

@@ -1,8 +1,8 @@
-/* A program goes on serving a model while a second thread fine-tunes a copy of it on what the user
+/* A program keeps serving a model while a second thread fine-tunes a copy of it on what the user
  * writes; when the copy is ready the two are exchanged between two requests.
  *
  * It is safe because a model never changes: the trainer works on its own copy of the parameters, a
- * snapshot is a new model, and a model that is replaced lives as long as somebody holds it. */
+ * snapshot is a new model, and a replaced model lives for as long as anyone holds it. */
 #include <lrnn.h>
 #include <math.h>
 #include <pthread.h>
@@ -37,7 +37,7 @@ static void must(lrnn_status status)
     }
 }
 
-/* ---- the model that is served now; both threads come here ---- */
+/* ---- the model that is served now; used by both threads ---- */
 
 static pthread_mutex_t published_lock = PTHREAD_MUTEX_INITIALIZER;
 static lrnn_model *published;
@@ -52,8 +52,8 @@ static void publish(lrnn_model *model)
     lrnn_model_destroy(old); /* a state that still runs on it keeps it alive */
 }
 
-/* A state of the model of this moment: one for each request. The lock is held for the hold alone.
- */
+/* A state of the current model: one for each request. The lock is held only while the model is
+ * shared. */
 static lrnn_state *open_state(void)
 {
     pthread_mutex_lock(&published_lock);
@@ -61,7 +61,7 @@ static lrnn_state *open_state(void)
     pthread_mutex_unlock(&published_lock);
     lrnn_state *state;
     must(lrnn_state_create(&state, model, NULL));
-    lrnn_model_destroy(model); /* the state has a hold of its own */
+    lrnn_model_destroy(model); /* the state holds it too */
     return state;
 }
 
@@ -93,7 +93,7 @@ static double serve(const lrnn_vocab *vocab, const char *text)
     return exp(loss / (double)(count - 1));
 }
 
-/* ---- training, also of the copy ---- */
+/* ---- training, of the first model and of the copy ---- */
 
 static lrnn_model *train(const lrnn_model *model, const char *text, double rate, int updates)
 {
@@ -136,7 +136,7 @@ static void *personalise(void *common)
     return NULL;
 }
 
-/* The vocabulary has every character that may come, not only those that the model has met. */
+/* The vocabulary has every character that may occur, not only those that the model has seen. */
 static lrnn_vocab *create_vocab(void)
 {
     char printable[95];

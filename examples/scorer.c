@@ -1,6 +1,6 @@
-/* Decodes a language model that is not of liblrnn: a trigram model over characters, counted from a
- * text, smoothed by interpolation and put behind an lrnn_scorer. The state of a hypothesis is its
- * last two characters; the decoder says which row continues which.
+/* Decodes a language model that is not one of liblrnn's: a trigram model over characters, counted
+ * from a text, smoothed by interpolation and used through an lrnn_scorer. The state of a hypothesis
+ * is its last two characters; the decoder says which row continues which.
  *
  *     cc scorer.c $(pkg-config --cflags --libs lrnn) -o scorer && ./scorer [FILE] */
 #include <lrnn.h>
@@ -26,8 +26,8 @@ static void count(trigram_model *model, const unsigned char *text, size_t length
     }
 }
 
-/* p(c | ab) = 0.7 c(abc)/c(ab) + 0.25 c(bc)/c(b) + 0.05 c(c)/n; what has no count has no weight.
- * (Jelinek & Mercer 1980) */
+/* p(c | ab) = 0.7 c(abc)/c(ab) + 0.25 c(bc)/c(b) + 0.05 c(c)/n; a term without counts has no
+ * weight. (Jelinek & Mercer 1980) */
 static void score_row(const trigram_model *model, const int32_t before[2], float *logits)
 {
     const float *abc = model->trigram + ((size_t)before[0] * BYTES + (size_t)before[1]) * BYTES;
@@ -57,7 +57,7 @@ static int32_t score(void *user, const lrnn_rows *rows, float *logits)
         if (parent >= 0) {
             before[row][0] = model->before[parent][1];
             before[row][1] = rows->tokens[row];
-        } else { /* a request that begins: all of its prompt is new */
+        } else { /* a new request: all of its prompt is new */
             int32_t prompt[BYTES];
             int32_t length = rows->lengths[row];
             if (length < 2 || lrnn_rows_copy_tokens(prompt, BYTES, rows, row) != LRNN_OK) {

@@ -1,6 +1,6 @@
 /* One to one: no recurrence. A model of 0 layers is a linear layer with a softmax, and training it
- * is softmax regression. Here the same regression is written out in double precision beside it, and
- * both are asked what they have learned.
+ * is softmax regression. The same regression is written out beside it in double precision, and the
+ * two are compared after training.
  *
  *     softmax_regression [ae.train]
  *
@@ -35,7 +35,7 @@ static void must(lrnn_status status)
     }
 }
 
-/* 30 utterances of each speaker, a line without 12 numbers (or of ones) behind each. */
+/* 30 utterances of each speaker, a line without 12 numbers (or of ones) after each. */
 static void read_frames(const char *path)
 {
     char line[512];
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     double expected[PARAMETERS], worst = 0;
     must(lrnn_model_copy_parameter(found, PARAMETERS, model, NULL));
     for (size_t i = 0; i < PARAMETERS; i++) {
-        expected[i] = (double)found[i]; /* both begin with the same parameters */
+        expected[i] = (double)found[i]; /* both start from the same parameters */
     }
     for (size_t update = 0; update < UPDATES; update++) {
         step(trainer, optimizer, update * 61);

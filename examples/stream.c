@@ -18,7 +18,7 @@ static void must(lrnn_status status)
     }
 }
 
-/* The sensor: two oscillations and a little noise. Each phase gives another recording. */
+/* The sensor: two oscillations and a little noise. Each phase gives a different recording. */
 static float sensor(double time, double phase)
 {
     double noise = (double)rand() / RAND_MAX - 0.5;
@@ -26,7 +26,7 @@ static float sensor(double time, double phase)
                    0.05 * noise);
 }
 
-/* A GRU that reads one number and says one. */
+/* A GRU that reads one number and predicts one. */
 static lrnn_model *create_model(void)
 {
     lrnn_model_options options;
@@ -117,7 +117,7 @@ static int by_size(const void *a, const void *b)
     return (difference > 0) - (difference < 0);
 }
 
-/* Root mean square errors of the network and of saying "the same again". */
+/* Root mean square errors of the network and of always predicting the current value. */
 typedef struct errors {
     double network;
     double same_again;

@@ -4,8 +4,8 @@
  *     tag_words [-s SEED] [TRAINING.conllu TEST.conllu]
  *
  * CoNLL-U (universaldependencies.org): a word a line, its form in the second column, its part of
- * speech in the fourth, a blank line behind a sentence. Words that training does not have twice are
- * <unk>. Without files a few sentences that stand below are learned by heart. */
+ * speech in the fourth, a blank line after a sentence. Words that do not occur at least twice in
+ * training are <unk>. Without files the few sentences below are learned by heart. */
 #include <lrnn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static void must(lrnn_status status)
     }
 }
 
-/* A tag that the tests alone have is none of ours: -1, which no loss counts. */
+/* A tag that occurs only in the test file is -1, which no loss counts. */
 static int32_t find_tag(const char *name, int add)
 {
     for (int32_t i = 0; i < tag_count; i++) {

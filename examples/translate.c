@@ -1,16 +1,16 @@
-/* Many to many: an encoder reads a sequence, a decoder that begins in its final state writes
- * another one (Sutskever, Vinyals & Le 2014), with -a while looking back at every state of the
- * encoder by dot-product attention (Luong, Pham & Manning 2015). Three models trained as one:
- * encoder, decoder and, behind attention, the linear layer over the output vocabulary, which is a
- * model of 0 layers.
+/* Many to many: an encoder reads a sequence, and a decoder that starts from its final state writes
+ * another (Sutskever, Vinyals & Le 2014); with -a it also looks back at every state of the encoder
+ * by dot-product attention (Luong, Pham & Manning 2015). Three models are trained as one: encoder,
+ * decoder and, after attention, the linear layer over the output vocabulary, which is a model of 0
+ * layers.
  *
  *     translate [-a] [-w] [-s SEED] [-p PASSES] [-k K] [-t TESTS] [FILE]
  *
  * A line of FILE is source TAB target, or source SPACE target with the "(2)" of second
  * pronunciations taken off (cmudict.dict). The source is read by characters, with -w by words; the
  * target is written by words (phonemes are). -k: take one source in K. A tenth of the sources is
- * held out, and the first TESTS of it are decoded by beam search. Without FILE: words are to be
- * reversed, and the gradient is checked by finite differences. */
+ * held out, and the first TESTS of it are decoded by beam search. Without FILE it learns to reverse
+ * words, and checks its gradient by finite differences. */
 #include "measures.h"
 #include "pairs.h"
 
@@ -44,8 +44,8 @@ static void attend(float *x, float *a, const float *h, const float *e, size_t S)
     }
 }
 
-/* Backwards: with dc the gradient of the weighted sum, da = e dc, and through the softmax
- * dscore = a (da - sum of a da); h and e get their part as inputs of both products. */
+/* The gradient: with dc that of the weighted sum, da = e dc, and through the softmax
+ * dscore = a (da - sum of a da); h and e receive theirs as inputs of both products. */
 static void attend_backward(float *dh, float *de, const float *dx, const float *a, const float *h,
                             const float *e, size_t S)
 {
@@ -74,7 +74,7 @@ static struct {
     lrnn_optimizer *optimizers[3];
     float *e, *de, *h, *dh, *x, *dx, *a; /* states of encoder and decoder, what the head reads */
     float first_h[BATCH * H], first_c[BATCH * H];
-    lrnn_sequences seen; /* what the head reads, until it has gone backward */
+    lrnn_sequences seen; /* what the head reads, until its backward pass is done */
     lrnn_schedule *schedule;
 } net;
 
@@ -233,8 +233,8 @@ static double moved_loss(lrnn_trainer *trainer, const float *at, const float *di
 }
 
 /* For each tensor of one trainer: the slope of the loss in a direction of +-1, by central
- * differences, against gradient . direction. Returns the greatest difference, as a part of the
- * norm of the tensor's gradient. */
+ * differences, against gradient . direction. Returns the largest difference, relative to the norm
+ * of the tensor's gradient. */
 static double check_trainer(lrnn_trainer *trainer, const lrnn_sequences window[2])
 {
     const float step = 2e-4f;
@@ -310,7 +310,7 @@ static int32_t score(void *user, const lrnn_rows *rows, float *logits)
     float h[BEAM * H], x[BEAM * 2 * H], a[LONGEST];
     int32_t fresh[BEAM] = {-1, -1, -1, -1, -1};
     must(lrnn_state_reorder(t->decoder, rows->parents, rows->count));
-    if (rows->parents[0] < 0) { /* the first step: one row, begun where the encoder ended */
+    if (rows->parents[0] < 0) { /* the first step: one row, starting where the encoder ended */
         must(lrnn_state_import(t->decoder, t->first_h, t->first_c));
     }
     must(lrnn_state_step(t->decoder, rows->tokens, NULL, h));
@@ -374,9 +374,9 @@ static size_t translate(int32_t *found, translator *t, lrnn_decoder *decoder, co
 
 /* ---- how well ---- */
 
-/* Sources with several targets stand together in the file; any of them is right. Words that the
- * target vocabulary does not know are <unk> in the references, which is never written. Returns the
- * share of wrong ones. */
+/* Sources with several targets are adjacent in the file; any of the targets is right. Words that
+ * the target vocabulary does not know are <unk> in the references, which is never written. Returns
+ * the share of wrong ones. */
 static double test(translator *t, lrnn_decoder *decoder)
 {
     static int32_t references[16][LONGEST];
@@ -464,7 +464,7 @@ int main(int argc, char **argv)
     for (int pass = 1; pass <= passes; pass++) {
         printf("pass %d: %.4f nats per target token\n", pass, train_pass(sources, targets));
         fflush(stdout);
-        if (path == NULL && pass == 1) { /* attention has found something to look at by now */
+        if (path == NULL && pass == 1) { /* by now attention has found something to look at */
             gradient_error = check_gradient(sources, targets);
             printf("the gradient is wrong by %.5f of its norm\n", gradient_error);
         }
@@ -485,11 +485,11 @@ int main(int argc, char **argv)
     scorer.score = score;
     options.method = LRNN_METHOD_BEAM;
     options.beam_width = BEAM;
-    options.stopping = LRNN_STOP_HEURISTIC; /* the first to end is seldom the best */
+    options.stopping = LRNN_STOP_HEURISTIC; /* the first to finish is seldom the best */
     options.max_length = 40;
     options.end_tokens = &end_token;
     options.end_count = 1;
-    options.banned_tokens = &unknown; /* which is never right */
+    options.banned_tokens = &unknown; /* it is never right */
     options.banned_count = 1;
     must(lrnn_decoder_create_with_scorer(&decoder, &scorer, &options));
     double wrong = test(t, decoder);
