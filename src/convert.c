@@ -4,6 +4,7 @@
 
 typedef struct convert_settings {
     const char *output;
+    bool force;
     int32_t weights; /* LRNN_WEIGHT_* */
 } convert_settings;
 
@@ -16,12 +17,14 @@ static const option_row rows[] = {
      .letter = 'o',
      .argument = "FILE",
      AT(convert_settings, output),
+     .file = FILE_MODEL,
      .help = "the model file to write; needed"},
     {.kind = OPTION_CHOICE,
      .name = "weights",
      .choices = weight_choices,
      AT(convert_settings, weights),
      .help = "what the matrices are kept as; bfloat16 has 8 bits of precision"},
+    FORCE(convert_settings),
 };
 
 static const char closing[] =
@@ -40,10 +43,16 @@ int command_convert(int argc, char **argv)
         .count = sizeof rows / sizeof rows[0],
         .operands_minimum = 1,
         .operands_maximum = 1,
+        .operand = "MODEL",
+        .operand_file = FILE_INPUT,
     };
-    const char *path = argv[options_parse(&line, &settings, argc, argv)];
+    int first = options_parse(&line, &settings, argc, argv);
+    const char *path = argv[first];
     if (settings.output == NULL) {
         options_fail(&line, "-o FILE is needed");
+    }
+    if (options_claim_files(&line, &settings, argv + first) != 0) {
+        return 1;
     }
     lrnn_model *model = NULL, *converted = NULL;
     lrnn_status status = lrnn_model_load(&model, path, NULL);

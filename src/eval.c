@@ -20,6 +20,7 @@ static const option_row rows[] = {
      .letter = 'm',
      .argument = "FILE",
      AT(eval_settings, model),
+     .file = FILE_INPUT,
      .help = "the model, or a checkpoint; needed"},
     {.kind = OPTION_COUNT,
      .name = "batch",
@@ -119,10 +120,15 @@ int command_eval(int argc, char **argv)
         .count = sizeof rows / sizeof rows[0],
         .operands_minimum = 1,
         .operands_maximum = argc,
+        .operand = "TEXT",
+        .operand_file = FILE_TEXT,
     };
     int first = options_parse(&line, &settings, argc, argv);
     if (settings.model == NULL) {
         options_fail(&line, "-m MODEL is needed");
+    }
+    if (options_claim_files(&line, &settings, argv + first) != 0) {
+        return 1;
     }
     lrnn_model *model = NULL;
     if (language_model_load(&model, settings.model) != 0) {

@@ -6,6 +6,7 @@
 typedef struct export_settings {
     const char *output;
     const char *names;
+    bool force;
 } export_settings;
 
 static const option_row rows[] = {
@@ -15,6 +16,7 @@ static const option_row rows[] = {
      .letter = 'o',
      .argument = "FILE",
      AT(export_settings, output),
+     .file = FILE_STATE_DICT,
      .help = "the safetensors file to write; needed"},
     {.kind = OPTION_TEXT,
      .name = "names",
@@ -22,6 +24,7 @@ static const option_row rows[] = {
      AT(export_settings, names),
      .help = "what to call the modules; one left empty keeps the name it had where the model was "
              "imported from, otherwise embedding, rnn and head; . is no name at all"},
+    FORCE(export_settings),
 };
 
 static const char closing[] =
@@ -41,13 +44,20 @@ int command_export(int argc, char **argv)
         .count = sizeof rows / sizeof rows[0],
         .operands_minimum = 1,
         .operands_maximum = 1,
+        .operand = "MODEL",
+        .operand_file = FILE_INPUT,
     };
-    const char *path = argv[options_parse(&line, &settings, argc, argv)];
+    int first = options_parse(&line, &settings, argc, argv);
+    const char *path = argv[first];
     if (settings.output == NULL) {
         options_fail(&line, "-o FILE is needed");
     }
     if (module_names_parse(&names, settings.names) != 0) {
         options_fail(&line, "--names: expected EMBEDDING,RNN,HEAD, found '%s'", settings.names);
+    }
+    if (options_claim_files(&line, &settings, argv + first) != 0) {
+        module_names_free(&names);
+        return 1;
     }
     lrnn_model *model = NULL;
     lrnn_export_options options;

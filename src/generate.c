@@ -47,7 +47,7 @@ static const char heading_beam[] = "With --method beam and sampled-beam:";
 
 static const option_row rows[] = {
     HEADING("Text:"),
-    {TEXT("model", model), .letter = 'm', .argument = "FILE",
+    {TEXT("model", model), .letter = 'm', .argument = "FILE", .file = FILE_INPUT,
      .help = "the model, or a checkpoint; needed"},
     {TEXT("prompt", prompt), .letter = 'p', .argument = "STR",
      .help = "text to go on from; without one the model begins as after a newline, a space, or "
@@ -306,8 +306,11 @@ int command_generate(int argc, char **argv)
         .operands_minimum = 0,
         .operands_maximum = 0,
     };
-    options_parse(&line, &settings, argc, argv);
+    int first = options_parse(&line, &settings, argc, argv);
     check_together(&line, &settings);
+    if (options_claim_files(&line, &settings, argv + first) != 0) {
+        return 1;
+    }
     lrnn_model *model = NULL;
     if (language_model_load(&model, settings.model) != 0) {
         return 1;

@@ -19,6 +19,7 @@ typedef struct import_settings {
     int32_t head;
     int32_t level;
     bool one_hot;
+    bool force;
     bool partial;
 } import_settings;
 
@@ -34,7 +35,9 @@ static const option_row rows[] = {
      .letter = 'o',
      .argument = "MODEL",
      AT(import_settings, output),
+     .file = FILE_MODEL,
      .help = "the model file to write; needed"},
+    FORCE(import_settings),
     {.kind = OPTION_TEXT,
      .name = "entry",
      .argument = "KEY",
@@ -82,12 +85,14 @@ static const option_row rows[] = {
      .name = "vocab",
      .argument = "FILE",
      AT(import_settings, vocab),
+     .file = FILE_TEXT,
      .help = "of the input, and of the output where that has as many values; without embedding "
              "the input is then one-hot"},
     {.kind = OPTION_TEXT,
      .name = "output-vocab",
      .argument = "FILE",
      AT(import_settings, output_vocab),
+     .file = FILE_TEXT,
      .help = "of the output, if it is another"},
     {.kind = OPTION_CHOICE,
      .name = "level",
@@ -231,8 +236,11 @@ int command_import(int argc, char **argv)
         .count = sizeof rows / sizeof rows[0],
         .operands_minimum = 1,
         .operands_maximum = 1,
+        .operand = "FILE",
+        .operand_file = FILE_INPUT,
     };
-    const char *path = argv[options_parse(&line, &settings, argc, argv)];
+    int first = options_parse(&line, &settings, argc, argv);
+    const char *path = argv[first];
     if (settings.output == NULL) {
         options_fail(&line, "-o MODEL is needed");
     }
@@ -246,7 +254,8 @@ int command_import(int argc, char **argv)
     if (module_names_parse(&names, settings.names) != 0) {
         options_fail(&line, "--names: expected EMBEDDING,RNN,HEAD, found '%s'", settings.names);
     }
-    int failed = import(&settings, &names, path);
+    int failed = options_claim_files(&line, &settings, argv + first) != 0 ||
+                 import(&settings, &names, path) != 0;
     module_names_free(&names);
     return failed;
 }

@@ -10,6 +10,7 @@ enum { TOKENS_SHOWN = 20 };
 
 typedef struct inspect_settings {
     bool vocab;
+    bool force;
     view_settings view;
 } inspect_settings;
 
@@ -26,6 +27,7 @@ static const option_row rows[] = {
      .name = "text",
      .argument = "FILE",
      AT(inspect_settings, view.text),
+     .file = FILE_TEXT,
      .help = "colour this text by one unit of the net: red above 0, blue below; to a file or pipe: "
              "rows of position, token and value"},
     {.kind = OPTION_TEXT,
@@ -56,7 +58,9 @@ static const option_row rows[] = {
      .name = "html",
      .argument = "FILE",
      AT(inspect_settings, view.html),
+     .file = FILE_HTML,
      .help = "write the coloured text as a page instead"},
+    FORCE(inspect_settings),
 };
 
 static const char *const cell_names[] = {"RNN (tanh)", "RNN (relu)", "LSTM", "GRU"};
@@ -188,8 +192,14 @@ int command_inspect(int argc, char **argv)
         .count = sizeof rows / sizeof rows[0],
         .operands_minimum = 1,
         .operands_maximum = 1,
+        .operand = "MODEL",
+        .operand_file = FILE_INPUT,
     };
-    const char *path = argv[options_parse(&line, &settings, argc, argv)];
+    int first = options_parse(&line, &settings, argc, argv);
+    const char *path = argv[first];
+    if (options_claim_files(&line, &settings, argv + first) != 0) {
+        return 1;
+    }
     lrnn_model *model = NULL;
     lrnn_status status = lrnn_model_load(&model, path, NULL);
     if (status != LRNN_OK) {

@@ -8,6 +8,7 @@
 
 #include "model_file.h"
 #include "output.h"
+#include "output_file.h"
 #include "text.h"
 
 enum { WINDOW = 64 }; /* tokens that are read at once */

@@ -8,7 +8,7 @@
 
 #include "output.h"
 
-static const char header[] =
+const char log_header[] =
     "epoch\tstep\ttokens\tloss\tvalid_loss\tlearning_rate\tgradient_norm\ttokens_per_second\n";
 
 /* The first failure ends the log, so that it is reported once. */
@@ -29,7 +29,7 @@ static int find_end(log_file *file, size_t keep_steps, long *end)
     char *line = NULL;
     size_t capacity = 0;
     ssize_t length = getline(&line, &capacity, file->stream);
-    bool ours = length >= 0 && strcmp(line, header) == 0;
+    bool ours = length >= 0 && strcmp(line, log_header) == 0;
     *end = ours ? (long)length : 0;
     bool begun = length >= 0;
     while (ours && (length = getline(&line, &capacity, file->stream)) > 0) {
@@ -57,7 +57,7 @@ static int continue_log(log_file *file, size_t keep_steps)
         return 1;
     }
     if (fseek(file->stream, end, SEEK_SET) != 0 || ftruncate(fileno(file->stream), end) != 0 ||
-        (end == 0 && fputs(header, file->stream) < 0)) {
+        (end == 0 && fputs(log_header, file->stream) < 0)) {
         return fail(file);
     }
     return 0;
@@ -74,7 +74,7 @@ int log_open(log_file *file, const char *path, size_t keep_steps)
     }
     if (file->stream == NULL) {
         file->stream = fopen(path, "w");
-        if (file->stream == NULL || fputs(header, file->stream) < 0) {
+        if (file->stream == NULL || fputs(log_header, file->stream) < 0) {
             return fail(file);
         }
     }

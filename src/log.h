@@ -21,6 +21,9 @@ typedef struct log_file {
     const char *path;
 } log_file;
 
+/* The first line of a log, with its newline. */
+extern const char log_header[];
+
 /* Begins a log, or with keep_steps > 0 continues one: rows of later steps are cut off. */
 int log_open(log_file *file, const char *path, size_t keep_steps);
 

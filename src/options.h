@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "files.h"
+
 enum { OPTIONS_MAX = 64 };
 
 /* What an option holds, and the type of the settings field it is stored in. */
@@ -41,6 +43,7 @@ typedef struct option_row {
     double maximum;
     option_kind kind;
     option_memory memory;
+    file_kind file; /* of OPTION_TEXT: what is read from or written to that path */
     int bounds;
     char letter; /* short form, or 0 */
 } option_row;
@@ -61,6 +64,8 @@ typedef struct command_line {
     size_t count;
     int operands_minimum; /* number of arguments that are not options */
     int operands_maximum;
+    const char *operand; /* what messages call one: "TEXT" */
+    file_kind operand_file;
     bool given[OPTIONS_MAX]; /* set by options_parse: row i was on the command line */
 } command_line;
 
@@ -74,6 +79,21 @@ _Noreturn void options_fail(const command_line *line, const char *format, ...)
 
 /* Was --name on the command line? */
 bool options_given(const command_line *line, const char *name);
+
+/* Lists the files that the options and operands name. An output given on the command line together
+ * with --force may replace anything. */
+int options_list_files(const command_line *line, const void *settings, char *const *operands,
+                       file_list *files);
+
+/* Lists them and standard output, and claims them all. */
+int options_claim_files(const command_line *line, const void *settings, char *const *operands);
+
+/* The row that lets the command replace what is not its own. */
+#define FORCE(settings_type)                                                                       \
+    {                                                                                              \
+        .kind = OPTION_FLAG, .name = "force", AT(settings_type, force),                            \
+        .help = "replace files whatever they are"                                                  \
+    }
 
 /* Writes the options that are to be remembered as "option NAME VALUE" lines. */
 void options_remember(const command_line *line, const void *settings, FILE *stream);

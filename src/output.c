@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static bool line_is_open;
 
@@ -46,43 +45,6 @@ int output_flush(void)
         return complain("cannot write standard output: %s", strerror(reason));
     }
     return 0;
-}
-
-int output_file_open(output_file *file, const char *path)
-{
-    *file = (output_file){.path = path};
-    file->temporary = format_text("%s.tmp.%ld", path, (long)getpid());
-    if (file->temporary == NULL) {
-        return complain("%s: out of memory", path);
-    }
-    file->stream = fopen(file->temporary, "wx");
-    if (file->stream == NULL) {
-        int reason = errno;
-        free(file->temporary);
-        return complain("cannot write %s: %s", path, strerror(reason));
-    }
-    return 0;
-}
-
-int output_file_commit(output_file *file)
-{
-    bool written =
-        fflush(file->stream) == 0 && !ferror(file->stream) && fsync(fileno(file->stream)) == 0;
-    int reason = errno;
-    if (fclose(file->stream) != 0 && written) {
-        written = false;
-        reason = errno;
-    }
-    if (written && rename(file->temporary, file->path) != 0) {
-        written = false;
-        reason = errno;
-    }
-    if (!written) {
-        unlink(file->temporary);
-        complain("cannot write %s: %s", file->path, strerror(reason));
-    }
-    free(file->temporary);
-    return written ? 0 : 1;
 }
 
 char *format_text(const char *format, ...)

@@ -1,4 +1,4 @@
-/* How the program speaks: errors, what it prints, files that appear whole.
+/* How the program speaks: errors, what it prints.
  *
  * Throughout src/ a function that can fail returns an exit code: 0, or 1 after it has said why. */
 #ifndef OUTPUT_H
@@ -22,16 +22,6 @@ void output_in_progress(bool in_progress);
 
 /* Flushes stdout; a full disk or a closed pipe is an error. */
 int output_flush(void);
-
-/* A text file that appears whole or not at all: written beside its path, synced, renamed. */
-typedef struct output_file {
-    FILE *stream; /* to print to */
-    const char *path;
-    char *temporary;
-} output_file;
-
-int output_file_open(output_file *file, const char *path);
-int output_file_commit(output_file *file);
 
 /* printf into fresh memory; NULL when there is none. */
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "output.h"
+#include "output_file.h"
 
 enum { WIDTH = 800, HEIGHT = 480, LEFT = 76, RIGHT = 24, TOP = 48, BOTTOM = 60 };
 

@@ -91,21 +91,23 @@ static const option_row rows[] = {
      .help = "of plateau: epochs without improvement that are borne"},
 
     HEADING("Files and output:"),
-    {ADOPT_FILE("output", output), .letter = 'o', .help = "the model (a safetensors file); needed"},
-    {ADOPT_FILE("checkpoint", checkpoint),
+    {ADOPT_FILE("output", output), .letter = 'o', .file = FILE_MODEL,
+     .help = "the model (a safetensors file); needed"},
+    {ADOPT_FILE("checkpoint", checkpoint), .file = FILE_CHECKPOINT,
      .help = "write checkpoints here, after each epoch unless --checkpoint-every says otherwise; "
              "on Ctrl-C one is written anyway, by default to MODEL.checkpoint"},
     {ADOPT_COUNT("checkpoint-every", checkpoint_every), .argument = "STEPS",
      .help = "write a checkpoint every so many steps; 0: see --checkpoint"},
-    {ROW(OPTION_TEXT, "resume", resume, OPTION_FORGET), .argument = "FILE",
+    {ROW(OPTION_TEXT, "resume", resume, OPTION_FORGET), .argument = "FILE", .file = FILE_RESUMED,
      .help = "go on from a checkpoint; options that are not given are taken from it"},
-    {ADOPT_FILE("log", log), .help = "tab-separated log, a row for each step"},
-    {ADOPT_FILE("plot", plot), .help = "picture of the losses (SVG)"},
+    {ADOPT_FILE("log", log), .file = FILE_LOG, .help = "tab-separated log, a row for each step"},
+    {ADOPT_FILE("plot", plot), .file = FILE_SVG, .help = "picture of the losses (SVG)"},
     {ADOPT_COUNT("sample-every", sample_every), .argument = "STEPS",
      .help = "show what the model writes every so many steps; 0: never"},
     {ADOPT_COUNT("report-every", report_every), .argument = "STEPS", .minimum = 1,
      .help = "lines of progress, when the output is not a terminal"},
     {ROW(OPTION_FLAG, "quiet", quiet, OPTION_FORGET), .letter = 'q', .help = "no progress"},
+    FORCE(train_settings),
 };
 
 static const char summary[] =
@@ -199,6 +201,8 @@ int command_train(int argc, char **argv)
         .count = sizeof rows / sizeof rows[0],
         .operands_minimum = 1,
         .operands_maximum = argc,
+        .operand = "TEXT",
+        .operand_file = FILE_TEXT,
     };
     int first = options_parse(&line, &settings, argc, argv);
     settings.texts = argv + first;
@@ -213,6 +217,9 @@ int command_train(int argc, char **argv)
     int status = settings.resume != NULL ? resume_read(run) : 0;
     if (status == 0) {
         check_together(&line, &settings);
+        status = training_claim_files(run);
+    }
+    if (status == 0) {
         status = training_create(run);
     }
     if (status == 0) {

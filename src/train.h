@@ -60,6 +60,7 @@ typedef struct train_settings {
     size_t sample_every;
     size_t report_every;
     bool quiet;
+    bool force;
     /* operands */
     char *const *texts;
     int text_count;
@@ -113,6 +114,9 @@ int resume_restore(training *run);
 
 /* Writes a checkpoint to run->checkpoint_path. */
 int resume_write(const training *run);
+
+/* Makes sure of the files of the run before any of them is opened for writing. */
+int training_claim_files(training *run);
 
 /* Reads the texts and makes everything a run needs. training_destroy afterwards in any case. */
 int training_create(training *run);

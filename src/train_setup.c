@@ -1,9 +1,6 @@
-#include <errno.h>
-#include <libgen.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "output.h"
 #include "train.h"
@@ -234,49 +231,9 @@ static int make_parts(training *run)
     return 0;
 }
 
-/* ---- files ---- */
-
-/* Said now rather than after an hour of training. */
-static int check_folder(const char *path)
-{
-    if (path == NULL) {
-        return 0;
-    }
-    char *copy = format_text("%s", path);
-    if (copy == NULL) {
-        return complain("out of memory");
-    }
-    int failed = access(dirname(copy), W_OK | X_OK) != 0
-                     ? complain("cannot write %s: %s", path, strerror(errno))
-                     : 0;
-    free(copy);
-    return failed;
-}
-
-static int prepare_files(training *run)
-{
-    const train_settings *settings = run->settings;
-    if (run->at.best_epoch > 0 && access(settings->output, R_OK) != 0) {
-        return complain("%s: the best model so far should be there: %s", settings->output,
-                        strerror(errno));
-    }
-    if (settings->checkpoint != NULL) {
-        run->checkpoint_path = format_text("%s", settings->checkpoint);
-    } else if (settings->resume != NULL) {
-        run->checkpoint_path = format_text("%s", settings->resume);
-    } else {
-        run->checkpoint_path = format_text("%s.checkpoint", settings->output);
-    }
-    if (run->checkpoint_path == NULL) {
-        return complain("out of memory");
-    }
-    return check_folder(settings->output) != 0 || check_folder(run->checkpoint_path) != 0 ||
-           check_folder(settings->plot) != 0;
-}
-
 int training_create(training *run)
 {
-    if (prepare_files(run) != 0 || read_texts(run) != 0 || make_parts(run) != 0) {
+    if (read_texts(run) != 0 || make_parts(run) != 0) {
         return 1;
     }
     if (run->settings->resume != NULL) {

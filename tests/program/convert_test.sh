@@ -14,8 +14,10 @@ holds "which writes the same" test "$("$LRNN" generate -m wide -p a -n 50 --seed
     "$("$LRNN" generate -m half -p a -n 50 --seed 1)"
 "$LRNN" convert wide -o again
 holds "the second time nothing is lost" cmp half again
-"$LRNN" convert half -o half
-holds "a file may take its own place" cmp half again
+"$LRNN" convert half -o other
+holds "nor the third" cmp half other
+"$LRNN" convert trained -o half
+holds "a model of ours may be replaced" cmp half again
 fails "a file is needed" 2 "-o FILE" "$LRNN" convert trained
 fails "a model is needed" 2 "" "$LRNN" convert -o half
 fails "other numbers" 2 "float32 or bfloat16" "$LRNN" convert trained -o half --weights int8

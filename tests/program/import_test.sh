@@ -59,4 +59,4 @@ fails "two state_dicts" 1 "'generator' and 'critic'" "$LRNN" import "$golden/two
 fails "a cell that it is not" 1 "cell: expected GRU, the file has LSTM" "$LRNN" import "$golden/lstm.pt" -o m --cell gru
 fails "a model of ours" 1 "lrnn_model_load" "$LRNN" import trained -o m
 fails "no file" 1 "nowhere" "$LRNN" import nowhere -o m
-fails "no model to export" 1 "nowhere" "$LRNN" export nowhere -o m
+fails "no model to export" 1 "nowhere" "$LRNN" export nowhere -o out
