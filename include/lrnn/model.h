@@ -29,10 +29,21 @@ typedef struct lrnn_sequences {
     const int32_t *lengths;
     /* [B,T]* class ids 0..output_size-1 for cross-entropy; below zero: this item is ignored. */
     const int32_t *targets;
-    /* [B,T,O]* numbers for mean squared error. */
+    /* [B,T,O]* numbers that the outputs should be, for the losses that compare each output with
+     * one; for binary cross-entropy 0..1, below 0: this value is ignored. */
     const float *target_values;
-    /* [B,T]* weight of each item in the loss, finite and at least 0; NULL (default): all 1. */
+    /* [B,T]* weight of each item in the loss, finite and at least 0; NULL (default): all 1. With
+     * LRNN_LOSS_CTC [B]: an item is a row. */
     const float *weights;
+    /* [B,T,O]* weight of each value of target_values, finite and at least 0, for losses that read
+     * them; NULL (default): all 1. Since 0.2. */
+    const float *value_weights;
+    /* LRNN_LOSS_CTC: targets is [B,S] then, the labels of each row in order, S this field; a label
+     * is 0..output_size-1 and not the blank. 0 (default): no row has a label. Since 0.2. */
+    size_t target_steps;
+    /* [B] labels of each row, 0..S; NULL (default): all S. What lies past them is not read.
+     * Since 0.2. */
+    const int32_t *target_lengths;
 } lrnn_sequences;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_sequences).

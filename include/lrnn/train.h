@@ -257,10 +257,27 @@ LRNN_API lrnn_status lrnn_schedule_report(lrnn_schedule *schedule, double metric
 typedef struct lrnn_trainer lrnn_trainer;
 
 enum {
-    LRNN_LOSS_NONE = 0,          /* the caller has a loss of his own */
-    LRNN_LOSS_CROSS_ENTROPY = 1, /* softmax cross-entropy over the outputs, in nats */
-    /* (output - target)^2, averaged over the O values of an item as torch.nn.MSELoss does */
-    LRNN_LOSS_SQUARED_ERROR = 2
+    LRNN_LOSS_NONE = 0, /* the caller has a loss of their own */
+    /* softmax cross-entropy over the outputs, in nats; reads targets (torch.nn.CrossEntropyLoss) */
+    LRNN_LOSS_CROSS_ENTROPY = 1,
+    /* These read target_values and are averaged over the O values of an item, d = output - target:
+     * d^2 (torch.nn.MSELoss) */
+    LRNN_LOSS_SQUARED_ERROR = 2,
+    /* |d| (torch.nn.L1Loss). Since 0.2. */
+    LRNN_LOSS_ABSOLUTE_ERROR = 3,
+    /* d^2/2 up to |d| = delta, then delta (|d| - delta/2) (torch.nn.HuberLoss). Since 0.2. */
+    LRNN_LOSS_HUBER = 4,
+    /* Huber / beta with beta for delta (torch.nn.SmoothL1Loss). Since 0.2. */
+    LRNN_LOSS_SMOOTH_L1 = 5,
+    /* O independent outputs, each the logit of a probability (torch.nn.BCEWithLogitsLoss).
+     * Since 0.2. */
+    LRNN_LOSS_BINARY_CROSS_ENTROPY = 6,
+    /* Connectionist temporal classification (torch.nn.CTCLoss): all alignments of a row's steps
+     * with its labels, see lrnn_sequences.target_steps. Needs LRNN_HEAD_STEPS; an item is a row,
+     * and with LRNN_REDUCTION_MEAN the loss of a row is divided by the number of its labels (at
+     * least 1). Labels that do not fit into the steps of a row make the loss infinite:
+     * LRNN_ERR_NUMERIC naming the row, unless zero_infinity is 1. Graves et al. 2006. Since 0.2. */
+    LRNN_LOSS_CTC = 7
 };
 
 enum {
@@ -278,7 +295,8 @@ typedef struct lrnn_trainer_options {
     double
         clip_norm; /* lrnn_trainer_step clips the gradient to this norm; 0 (default): it does not */
     double clip_value; /* and before that each element to +-this; 0 (default): it does not */
-    /* Of the target distribution, this share is spread evenly over all classes; default 0, 0..1. */
+    /* Cross-entropy: this share of the target distribution is spread evenly over all classes;
+     * default 0, 0..1. */
     double label_smoothing;
     int32_t loss;      /* LRNN_LOSS_*; default LRNN_LOSS_CROSS_ENTROPY */
     int32_t reduction; /* LRNN_REDUCTION_*; default LRNN_REDUCTION_MEAN */
@@ -293,6 +311,20 @@ typedef struct lrnn_trainer_options {
      * most a third more time; losses and gradients are the same up to rounding. Not for
      * bidirectional models (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"). */
     size_t recompute_steps;
+    /* Cross-entropy: [O] weight of each class, finite and at least 0, copied at create; an item
+     * counts with that of its target in the loss weight. NULL (default): all 1. Since 0.2. */
+    const float *class_weights;
+    /* Binary cross-entropy: [O] weight of the positive side of each output (pos_weight), finite and
+     * at least 0, copied at create. NULL (default): all 1. Since 0.2. */
+    const float *positive_weights;
+    /* Huber: delta; smooth L1: beta; above 0. 0 (default): 1. Since 0.2. */
+    double loss_transition;
+    /* CTC: most labels of a row, S of a window at most; 0 (default): as many as `steps`. Together
+     * with steps it decides how much memory the loss takes: batch * steps * O floats, and for each
+     * thread 16 * steps * (3 * target_steps + 2) bytes. Since 0.2. */
+    size_t target_steps;
+    int32_t blank;         /* CTC: the output that means "no label"; default 0. Since 0.2. */
+    int32_t zero_infinity; /* CTC: 1: an infinite loss counts as 0, without gradient. Since 0.2. */
 } lrnn_trainer_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_trainer_options).
@@ -300,21 +332,27 @@ typedef struct lrnn_trainer_options {
 LRNN_API lrnn_status lrnn_trainer_options_init(lrnn_trainer_options *options, size_t struct_size);
 
 /* What a window gave. A loss is a sum and a weight, so that windows of different size can be put
- * together; the mean is sum / weight. Items with a negative target count in neither. With squared
- * error an item is one step (or sequence). */
+ * together; the mean is sum / weight. Items with a negative target count in neither. An item is one
+ * step, or one sequence where the head answers once a sequence; with CTC it is a row. */
 typedef struct lrnn_train_result {
     size_t size; /* set by lrnn_train_result_init */
     double loss_sum;
     double loss_weight;
     double gradient_norm; /* global, before clipping by norm; 0 where no gradient was computed */
     double learning_rate; /* of this update; 0 where there was none */
+    /* How many items had a weight above 0, and how many of them were right: cross-entropy: no
+     * output is larger than the target's; binary cross-entropy: counts outputs instead of items,
+     * right where the logit is above 0 and the target above 0.5, or neither; other losses: 0. Since
+     * 0.2. */
+    uint64_t items;
+    uint64_t right;
 } lrnn_train_result;
 
 /* Sets every field to 0. struct_size: sizeof(lrnn_train_result). Since 0.1. */
 LRNN_API lrnn_status lrnn_train_result_init(lrnn_train_result *result, size_t struct_size);
 
 /* options: NULL means the defaults. The trainer keeps what it needs of the model.
- * LRNN_ERR_INVALID: a field out of range, cross-entropy or squared error without a head;
+ * LRNN_ERR_INVALID: a field out of range or one that the loss does not read, a loss without a head;
  * LRNN_ERR_MEMORY: also when a thread cannot be started. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
                                          const lrnn_trainer_options *options);

@@ -6,6 +6,9 @@
 
 #include "lrnn/base.h"
 
+/* Size of a struct that ended with `last` in its first release. */
+#define SIZE_THROUGH(type, last) (offsetof(type, last) + sizeof(((type *)NULL)->last))
+
 /* Body of every lrnn_<struct>_init: copies the first struct_size bytes of `defaults` and stores
  * struct_size. `known` is the size of the struct in this library, `first` that in its first
  * release; both multiples of 8. On failure nothing is written. */

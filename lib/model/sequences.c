@@ -11,7 +11,7 @@ static const lrnn_sequences default_sequences = {.size = sizeof(lrnn_sequences)}
 lrnn_status lrnn_sequences_init(lrnn_sequences *sequences, size_t struct_size)
 {
     return options_init(sequences, struct_size, &default_sequences, sizeof default_sequences,
-                        sizeof(lrnn_sequences), "lrnn_sequences");
+                        SIZE_THROUGH(lrnn_sequences, weights), "lrnn_sequences");
 }
 
 static lrnn_status check_presence(const char *name, bool given, bool needed, const char *why)
@@ -54,7 +54,7 @@ lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                                    const lrnn_sequences *given)
 {
     lrnn_status status = options_read(copy, given, &default_sequences, sizeof default_sequences,
-                                      sizeof(lrnn_sequences), "lrnn_sequences");
+                                      SIZE_THROUGH(lrnn_sequences, weights), "lrnn_sequences");
     if (status != LRNN_OK) {
         return status;
     }

@@ -1,51 +1,8 @@
-/* The linear head: what it reads, and where its gradient goes. The products and the losses are in
- * head_block.c. */
-#include <math.h>
+/* The linear head of a window: what it reads, and where its gradient goes. The products, and the
+ * losses of rows, are in head_block.c. */
 #include <string.h>
 
-#include "base/error.h"
 #include "head.h"
-
-/* ---- targets ---- */
-
-static lrnn_status check_item(const lrnn_trainer *trainer, const lrnn_sequences *s, size_t item)
-{
-    if (s->weights != NULL && !(s->weights[item] >= 0 && isfinite(s->weights[item]))) {
-        return error_set(LRNN_ERR_INVALID,
-                         "weights[%zu]: expected a finite number of at least 0, "
-                         "found %g",
-                         item, (double)s->weights[item]);
-    }
-    if (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY &&
-        (s->targets[item] >= 0 && (size_t)s->targets[item] >= trainer->net->output_size)) {
-        return error_set(LRNN_ERR_INVALID, "targets[%zu]: expected below %zu, found %d", item,
-                         trainer->net->output_size, (int)s->targets[item]);
-    }
-    return LRNN_OK;
-}
-
-lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer, const lrnn_sequences *s)
-{
-    bool every_step = network_answers_every_step(trainer->net);
-    size_t steps = every_step ? s->steps : 1;
-    *weight = 0;
-    for (size_t b = 0; b < s->batch; b++) {
-        for (size_t t = 0; t < steps; t++) {
-            if (every_step && t >= sequence_length(s, b)) {
-                continue;
-            }
-            size_t item = b * steps + t;
-            lrnn_status status = check_item(trainer, s, item);
-            if (status != LRNN_OK) {
-                return status;
-            }
-            if (trainer->options.loss != LRNN_LOSS_CROSS_ENTROPY || s->targets[item] >= 0) {
-                *weight += s->weights == NULL ? 1 : (double)s->weights[item];
-            }
-        }
-    }
-    return LRNN_OK;
-}
 
 /* ---- what the head reads and where its gradient goes ---- */
 
@@ -150,9 +107,13 @@ void head_run(lrnn_trainer *trainer, head_job *job)
         size_t first = rows * block / blocks, end = rows * (block + 1) / blocks;
         head_block_run(trainer, job, first, end - first, y + first * top, dy + first * top);
     }
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; job->want_loss && i < rows; i++) {
         job->loss += trainer->head.loss[i];
+        job->tally.items += trainer->head.tally[i].items;
+        job->tally.right += trainer->head.tally[i].right;
     }
+    trainer->head.judged =
+        job->want_loss && !job->want_gradient && blocks == 1 && rows == head_window_rows(trainer);
     if (job->want_gradient && net->options.head == LRNN_HEAD_FINAL) {
         add_to_final_states(trainer);
     }

@@ -20,6 +20,13 @@ static inline size_t head_row_item(const lrnn_trainer *trainer, size_t i)
     return row_item(trainer, i % s->batch, i / s->batch);
 }
 
+/* Of the whole window. */
+static inline size_t head_window_rows(const lrnn_trainer *trainer)
+{
+    const lrnn_sequences *s = &trainer->sequences;
+    return network_answers_every_step(trainer->net) ? s->batch * s->steps : s->batch;
+}
+
 static inline bool head_row_exists(const lrnn_trainer *trainer, size_t i)
 {
     const lrnn_sequences *s = &trainer->sequences;
@@ -27,18 +34,31 @@ static inline bool head_row_exists(const lrnn_trainer *trainer, size_t i)
            row_active(trainer, i % s->batch, i / s->batch);
 }
 
-/* Weight of a row in the loss; 0 where it does not count. */
-static inline double head_row_weight(const lrnn_trainer *trainer, size_t i)
+/* Row i as the loss sees it; `row` of the block that is there. */
+static inline loss_item head_item(const lrnn_trainer *trainer, size_t i, size_t row)
 {
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t item = head_row_item(trainer, i);
-    if (!head_row_exists(trainer, i)) {
+    const head_run_space *head = &trainer->head;
+    return (loss_item){
+        .options = &trainer->options,
+        .sequences = &trainer->sequences,
+        .index = head_row_item(trainer, i),
+        .outputs = trainer->net->output_size,
+        .slices = head->slices,
+        .factor = head->factor + row * head->slices,
+        .sum = head->sum + row * head->slices,
+        .other = head->other + row * head->slices,
+        .kept = head->kept + row * LOSS_KEPT,
+    };
+}
+
+/* What the loss of a row is multiplied by; 0 where it does not count. */
+static inline double head_item_weight(const lrnn_trainer *trainer, size_t i, const loss_item *item)
+{
+    if (!head_row_exists(trainer, i) || trainer->loss->share(item) < 0) {
         return 0;
     }
-    if (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY && s->targets[item] < 0) {
-        return 0;
-    }
-    return s->weights == NULL ? 1 : (double)s->weights[item];
+    const real *weights = trainer->sequences.weights;
+    return weights == NULL ? 1 : (double)weights[item->index];
 }
 
 /* head_block.c: rows first .. first+count-1, count at most trainer->head.rows. y and dy are theirs.

@@ -1,15 +1,10 @@
-/* The linear head and the losses of a block of rows, in slices of the vocabulary that stay in
+/* The linear head and the row losses of a block of rows, in slices of the vocabulary that stay in
  * cache:
- *   1. the outputs of a slice; for cross-entropy each row of it becomes exp(x - m), m its greatest
- *      value, and the sum of that is kept;
- *   2. each row's loss, and for every slice the factor that makes probabilities of its values;
- *   3. the gradient in place of the values, and the two gradient products right behind.
- * Slices, and the order in which anything is summed, do not depend on threads.
- *
- * Softmax cross-entropy with label smoothing e over V classes (torch.nn.CrossEntropyLoss):
- *   loss = -(1-e) log p[target] - e/V sum_v log p[v],  dloss/dlogit = p - (1-e) [target] - e/V
- * Squared error (torch.nn.MSELoss): loss = sum_o (y-t)^2 / O,  dloss/dy = 2 (y-t) / O. */
-#include <math.h>
+ *   1. the outputs of a slice, each row of which the loss observes;
+ *   2. each row's loss, from what was kept of its slices;
+ *   3. the gradient in place of the values, and then at once the two products with it.
+ * What a slice needs of a row is in the table of losses (loss.h). Slices, and the order in which
+ * anything is summed, do not depend on threads. */
 #include <string.h>
 
 #include "head.h"
@@ -46,16 +41,30 @@ void head_lay_out(lrnn_trainer *trainer, arena *from)
     head->packed = arena_take(from, kernel_packed_size(kernels(), net->top_size, O), sizeof(real));
     head->stride = head->width + SLICE_PADDING;
     head->values = arena_take(from, head->slices * head->rows, head->stride * sizeof(real));
-    head->maxima = arena_take(from, head->rows, head->slices * sizeof(real));
-    head->sums = arena_take(from, head->rows, head->slices * sizeof(double));
-    head->all = arena_take(from, head->rows, head->slices * sizeof(double));
-    head->target = arena_take(from, head->rows, sizeof(real));
+    head->factor = arena_take(from, head->rows, head->slices * sizeof(real));
+    head->sum = arena_take(from, head->rows, head->slices * sizeof(double));
+    head->other = arena_take(from, head->rows, head->slices * sizeof(double));
+    head->kept = arena_take(from, head->rows, LOSS_KEPT * sizeof(double));
     if (head->slices > 1) {
         head->packed_y = arena_take(from, kernel_packed_size(kernels(), head->rows, net->top_size),
                                     sizeof(real));
         head->partial = arena_take(from, head->groups * head->rows, net->top_size * sizeof(real));
     }
     head->loss = arena_take(from, rows, sizeof(double));
+    head->tally = arena_take(from, rows, sizeof(loss_tally));
+    if (trainer->loss != NULL && trainer->loss->sequence != NULL) {
+        size_t values, T = trainer->options.steps;
+        if (!size_multiply(&values, O, T) ||
+            !trainer->loss->sequence->scratch(&head->scratch_bytes, T,
+                                              trainer->options.target_steps)) {
+            from->overflow = true;
+            return;
+        }
+        head->window = arena_take(from, B, values * sizeof(real));
+        head->scratch_bytes =
+            (head->scratch_bytes + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
+        head->scratch = arena_take(from, trainer->options.threads, head->scratch_bytes);
+    }
 }
 
 typedef struct block_job {
@@ -65,14 +74,6 @@ typedef struct block_job {
     const real *y;
     real *dy;
 } block_job;
-
-/* A slice of a row: columns first .. first+count-1 of the outputs. */
-typedef struct slice_row {
-    real *values;
-    size_t first, count;
-    size_t item; /* of the row */
-    size_t at;   /* among the rows' sums */
-} slice_row;
 
 static size_t slice_columns(const lrnn_trainer *trainer, size_t slice)
 {
@@ -86,28 +87,22 @@ static real *slice_values(const lrnn_trainer *trainer, size_t slice, size_t row)
     return head->values + (slice * head->rows + row) * head->stride;
 }
 
-static slice_row look_at(const block_job *block, size_t slice, size_t row)
+static loss_slice look_at(const block_job *block, size_t slice, size_t row)
 {
     const lrnn_trainer *trainer = block->trainer;
-    return (slice_row){
+    return (loss_slice){
         .values = slice_values(trainer, slice, row),
+        .index = slice,
         .first = slice * trainer->head.width,
         .count = slice_columns(trainer, slice),
-        .item = head_row_item(trainer, block->first + row),
-        .at = row * trainer->head.slices + slice,
     };
 }
 
-/* The target's place in a slice of a row, or NULL: it is in another. */
-static real *target_value(const lrnn_trainer *trainer, const slice_row *x)
+/* The row as the loss sees it, and what its loss is multiplied by; 0 without a loss. */
+static double row_weight(const block_job *block, size_t row, loss_item *item)
 {
-    size_t target = (size_t)trainer->sequences.targets[x->item];
-    return target - x->first < x->count ? x->values + (target - x->first) : NULL;
-}
-
-static double row_weight(const block_job *block, size_t row)
-{
-    return block->head->want_loss ? head_row_weight(block->trainer, block->first + row) : 0;
+    *item = head_item(block->trainer, block->first + row, row);
+    return block->head->want_loss ? head_item_weight(block->trainer, block->first + row, item) : 0;
 }
 
 /* ---- outputs ---- */
@@ -129,44 +124,15 @@ void head_pack(lrnn_trainer *trainer)
     }
 }
 
-static void copy_outputs(const block_job *block, const slice_row *x, size_t row)
+static void copy_outputs(const block_job *block, const loss_slice *slice, size_t row)
 {
-    real *to = block->head->copy + x->item * block->trainer->net->output_size + x->first;
-    if (head_row_exists(block->trainer, block->first + row)) {
-        memcpy(to, x->values, x->count * sizeof(real));
+    size_t i = block->first + row, item = head_row_item(block->trainer, i);
+    real *to = block->head->copy + item * block->trainer->net->output_size + slice->first;
+    if (head_row_exists(block->trainer, i)) {
+        memcpy(to, slice->values, slice->count * sizeof(real));
     } else {
-        memset(to, 0, x->count * sizeof(real));
+        memset(to, 0, slice->count * sizeof(real));
     }
-}
-
-static void exponentials(lrnn_trainer *trainer, const slice_row *x, size_t row)
-{
-    head_run_space *head = &trainer->head;
-    const real *target = target_value(trainer, x);
-    if (target != NULL) {
-        head->target[row] = *target;
-    }
-    if (trainer->options.label_smoothing > 0) {
-        double sum = 0;
-        for (size_t v = 0; v < x->count; v++) {
-            sum += (double)x->values[v];
-        }
-        head->all[x->at] = sum;
-    }
-    kernels()->exp_below_max(x->values, x->count, &head->maxima[x->at], &head->sums[x->at]);
-}
-
-static void differences(lrnn_trainer *trainer, const slice_row *x)
-{
-    const real *target =
-        trainer->sequences.target_values + x->item * trainer->net->output_size + x->first;
-    double sum = 0;
-    for (size_t o = 0; o < x->count; o++) {
-        double difference = (double)x->values[o] - (double)target[o];
-        sum += difference * difference;
-        x->values[o] = (real)difference;
-    }
-    trainer->head.sums[x->at] = sum;
 }
 
 /* Piece: some rows of one slice. */
@@ -185,62 +151,18 @@ static void make_outputs(void *argument, size_t piece, size_t worker)
                                     trainer->parameters + net->head_bias + first, 0,
                                     slice_values(trainer, slice, row), trainer->head.stride);
     for (size_t end = row + rows; row < end; row++) {
-        slice_row x = look_at(block, slice, row);
+        loss_slice x = look_at(block, slice, row);
+        loss_item item;
         if (block->head->copy != NULL) {
             copy_outputs(block, &x, row);
         }
-        if (row_weight(block, row) == 0) {
-            continue;
-        }
-        if (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY) {
-            exponentials(trainer, &x, row);
-        } else {
-            differences(trainer, &x);
+        if (row_weight(block, row, &item) != 0) {
+            trainer->loss->row->observe(&item, &x);
         }
     }
 }
 
 /* ---- losses ---- */
-
-/* Returns the row's loss; its maxima become what makes probabilities of its values, times `amount`.
- */
-static double cross_entropy(lrnn_trainer *trainer, size_t row, double amount)
-{
-    const head_run_space *head = &trainer->head;
-    const double *sums = head->sums + row * head->slices, *all = head->all + row * head->slices;
-    real *factor = head->maxima + row * head->slices, greatest = factor[0];
-    double smoothing = trainer->options.label_smoothing, total = 0, logits = 0;
-    for (size_t i = 1; i < head->slices; i++) {
-        greatest = factor[i] > greatest ? factor[i] : greatest;
-    }
-    for (size_t i = 0; i < head->slices; i++) {
-        factor[i] -= greatest;
-    }
-    kernels()->exp(factor, factor, head->slices);
-    for (size_t i = 0; i < head->slices; i++) {
-        total += sums[i] * (double)factor[i];
-        logits += all[i];
-    }
-    for (size_t i = 0; i < head->slices; i++) {
-        factor[i] = (real)((double)factor[i] * (amount / total));
-    }
-    double log_sum = (double)greatest + log(total);
-    double loss = (1 - smoothing) * (log_sum - (double)head->target[row]);
-    return smoothing == 0
-               ? loss
-               : loss + smoothing * (log_sum - logits / (double)trainer->net->output_size);
-}
-
-static double squared_error(lrnn_trainer *trainer, size_t row, double amount)
-{
-    const head_run_space *head = &trainer->head;
-    double O = (double)trainer->net->output_size, loss = 0;
-    for (size_t i = row * head->slices; i < (row + 1) * head->slices; i++) {
-        loss += head->sums[i] / O;
-        head->maxima[i] = (real)(amount * 2 / O);
-    }
-    return loss;
-}
 
 static void judge_rows(void *argument, size_t piece, size_t worker)
 {
@@ -249,14 +171,26 @@ static void judge_rows(void *argument, size_t piece, size_t worker)
     lrnn_trainer *trainer = block->trainer;
     size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
     for (size_t row = piece * PIECE_ROWS; row < end; row++) {
-        double weight = row_weight(block, row), loss = 0;
-        if (weight != 0) {
-            double amount = weight * block->head->scale;
-            loss = weight * (trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY
-                                 ? cross_entropy(trainer, row, amount)
-                                 : squared_error(trainer, row, amount));
+        loss_item item;
+        loss_tally tally = {0, 0};
+        double weight = row_weight(block, row, &item);
+        trainer->head.loss[block->first + row] =
+            weight != 0 ? weight * trainer->loss->row->judge(&item, &tally) : 0;
+        trainer->head.tally[block->first + row] = tally;
+    }
+}
+
+static void prepare_rows(void *argument, size_t piece, size_t worker)
+{
+    (void)worker;
+    const block_job *block = argument;
+    size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
+    for (size_t row = piece * PIECE_ROWS; row < end; row++) {
+        loss_item item;
+        double amount = row_weight(block, row, &item) * block->head->scale;
+        if (amount != 0) {
+            block->trainer->loss->row->prepare(&item, amount);
         }
-        trainer->head.loss[block->first + row] = loss;
     }
 }
 
@@ -267,26 +201,19 @@ static void gradient_row(const block_job *block, size_t slice, size_t row)
 {
     const lrnn_trainer *trainer = block->trainer;
     const head_job *job = block->head;
-    double smoothing = trainer->options.label_smoothing, O = (double)trainer->net->output_size;
-    double amount = row_weight(block, row) * job->scale;
-    slice_row x = look_at(block, slice, row);
+    loss_item item;
+    double amount = row_weight(block, row, &item) * job->scale;
+    loss_slice x = look_at(block, slice, row);
     if (amount == 0) {
         memset(x.values, 0, x.count * sizeof(real));
     } else {
-        kernels()->scale(x.values, trainer->head.maxima[x.at], x.count);
-    }
-    if (amount != 0 && trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY) {
-        real *target = target_value(trainer, &x);
-        for (size_t v = 0; smoothing > 0 && v < x.count; v++) {
-            x.values[v] -= (real)(amount * smoothing / O);
-        }
-        if (target != NULL) {
-            *target -= (real)(amount * (1 - smoothing));
+        kernels()->scale(x.values, item.factor[slice], x.count);
+        if (trainer->loss->row->gradient != NULL) {
+            trainer->loss->row->gradient(&item, &x, amount);
         }
     }
     if (job->given != NULL && head_row_exists(trainer, block->first + row)) {
-        kernels()->add(x.values, job->given + x.item * trainer->net->output_size + x.first,
-                       x.count);
+        kernels()->add(x.values, job->given + item.index * item.outputs + x.first, x.count);
     }
 }
 
@@ -412,10 +339,18 @@ void head_block_run(lrnn_trainer *trainer, const head_job *job, size_t first, si
 {
     block_job block = {trainer, job, first, count, y, dy};
     size_t pieces = (count + PIECE_ROWS - 1) / PIECE_ROWS;
-    pool_run(trainer->pool, make_outputs, &block, pieces * trainer->head.slices);
-    pool_run(trainer->pool, judge_rows, &block, pieces);
+    bool judged = trainer->head.judged && job->want_loss && job->want_gradient;
+    if (!judged && (job->want_loss || job->copy != NULL)) {
+        pool_run(trainer->pool, make_outputs, &block, pieces * trainer->head.slices);
+    }
+    if (!judged && job->want_loss) {
+        pool_run(trainer->pool, judge_rows, &block, pieces);
+    }
     if (!job->want_gradient) {
         return;
+    }
+    if (job->want_loss) {
+        pool_run(trainer->pool, prepare_rows, &block, pieces);
     }
     if (trainer->head.slices == 1) {
         whole_gradients(&block, pieces);

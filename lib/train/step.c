@@ -16,7 +16,7 @@ static const lrnn_backward default_backward = {.size = sizeof(lrnn_backward), .l
 lrnn_status lrnn_train_result_init(lrnn_train_result *result, size_t struct_size)
 {
     return options_init(result, struct_size, &default_result, sizeof default_result,
-                        sizeof(lrnn_train_result), "lrnn_train_result");
+                        SIZE_THROUGH(lrnn_train_result, learning_rate), "lrnn_train_result");
 }
 
 lrnn_status lrnn_backward_init(lrnn_backward *backward, size_t struct_size)
@@ -29,12 +29,13 @@ lrnn_status lrnn_backward_init(lrnn_backward *backward, size_t struct_size)
 static lrnn_status check_result(const lrnn_train_result *result)
 {
     lrnn_train_result ignored;
-    return result == NULL ? LRNN_OK
-                          : options_read(&ignored, result, &default_result, sizeof default_result,
-                                         sizeof(lrnn_train_result), "lrnn_train_result");
+    return result == NULL
+               ? LRNN_OK
+               : options_read(&ignored, result, &default_result, sizeof default_result,
+                              SIZE_THROUGH(lrnn_train_result, learning_rate), "lrnn_train_result");
 }
 
-/* Gives the caller as much of the result as his struct holds. */
+/* Gives the caller as much of the result as their struct holds. */
 static void give_result(lrnn_train_result *result, const lrnn_train_result *all)
 {
     if (result != NULL) {
@@ -69,28 +70,19 @@ static lrnn_status read_window(lrnn_trainer *trainer, const lrnn_sequences *give
     return LRNN_OK;
 }
 
-static bool has_targets(const lrnn_trainer *trainer, const lrnn_sequences *s)
-{
-    switch (trainer->options.loss) {
-    case LRNN_LOSS_CROSS_ENTROPY: return s->targets != NULL;
-    case LRNN_LOSS_SQUARED_ERROR: return s->target_values != NULL;
-    default: return false;
-    }
-}
-
 static lrnn_status need_targets(double *weight, const lrnn_trainer *trainer,
                                 const lrnn_sequences *s)
 {
-    if (trainer->options.loss == LRNN_LOSS_NONE) {
+    if (trainer->loss == NULL) {
         return error_set(LRNN_ERR_UNSUPPORTED, "loss: this trainer has LRNN_LOSS_NONE");
     }
-    if (!has_targets(trainer, s)) {
-        return error_set(LRNN_ERR_INVALID, "%s: not given, but the loss needs it",
-                         trainer->options.loss == LRNN_LOSS_CROSS_ENTROPY ? "targets"
-                                                                          : "target_values");
+    if (!targets_given(trainer, s)) {
+        return error_set(LRNN_ERR_INVALID, "%s: not given, but the loss (%s) needs it",
+                         trainer->loss->reads_values ? "target_values" : "targets",
+                         trainer->loss->name);
     }
     fpmode mode = fpmode_enter();
-    lrnn_status status = head_check_targets(weight, trainer, s);
+    lrnn_status status = targets_check(weight, trainer, s);
     fpmode_leave(mode);
     if (status == LRNN_OK && *weight == 0 && trainer->options.reduction == LRNN_REDUCTION_MEAN) {
         status = error_set(LRNN_ERR_NUMERIC, "the weights of all items are zero: there is no loss");
@@ -113,11 +105,11 @@ static lrnn_status open_window(lrnn_trainer *trainer, const lrnn_sequences *give
 {
     lrnn_sequences window;
     CHECK(read_window(trainer, given, initial, &window));
-    if (need || has_targets(trainer, &window)) {
+    if (need || targets_given(trainer, &window)) {
         CHECK(need_targets(weight, trainer, &window));
     }
     trainer->sequences = window;
-    trainer->ready = trainer->answered = false;
+    trainer->ready = trainer->answered = trainer->head.judged = false;
     return LRNN_OK;
 }
 
@@ -137,6 +129,11 @@ static void commit(lrnn_trainer *trainer, carried *state, bool keep)
 static double reduction_scale(const lrnn_trainer *trainer, double weight)
 {
     return trainer->options.reduction == LRNN_REDUCTION_MEAN ? 1 / weight : 1;
+}
+
+static bool is_sequence(const lrnn_trainer *trainer)
+{
+    return trainer->loss != NULL && trainer->loss->sequence != NULL;
 }
 
 /* Gradients of the final states, from the caller or zero. */
@@ -230,19 +227,24 @@ static lrnn_status check_optimizer(const lrnn_trainer *trainer, const lrnn_optim
  * changed when this fails. */
 static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all, double *factor)
 {
+    double scale = reduction_scale(trainer, all->loss_weight);
+    head_job job = {.want_loss = true, .scale = scale, .want_gradient = true};
+    head_job outputs = {.copy = trainer->head.window};
     gradient_zero(trainer);
     run_pack(trainer);
-    segments_forward(trainer, &trainer->carry, PASS_TRAIN, NULL);
+    segments_forward(trainer, &trainer->carry, PASS_TRAIN, is_sequence(trainer) ? &outputs : NULL);
+    if (is_sequence(trainer)) {
+        job.want_loss = false;
+        job.given = trainer->head.window;
+        CHECK(sequence_run(trainer, &job, scale));
+    }
     start_backward(trainer, &default_backward);
-    head_job job = {
-        .want_loss = true,
-        .scale = reduction_scale(trainer, all->loss_weight),
-        .want_gradient = true,
-    };
     segments_backward(trainer, &job, NULL);
     CHECK(check_loss(job.loss));
     gradient_zero_frozen(trainer);
     all->loss_sum = job.loss;
+    all->items = job.tally.items;
+    all->right = job.tally.right;
     double square_sum = gradient_square_sum(trainer);
     if (!isfinite(square_sum)) {
         return error_set(LRNN_ERR_NUMERIC, "the gradient is not finite");
@@ -285,11 +287,19 @@ static lrnn_status look(lrnn_trainer *trainer, carried *state, pass_mode mode, b
                         lrnn_train_result *all)
 {
     fpmode caller = fpmode_enter();
+    bool sequence = loss && is_sequence(trainer);
+    lrnn_status status = LRNN_OK;
     run_pack(trainer);
-    head_job job = {.want_loss = true};
+    head_job job = {.want_loss = !sequence, .copy = sequence ? trainer->head.window : NULL};
     segments_forward(trainer, state, mode, loss ? &job : NULL);
+    if (sequence) {
+        status = sequence_run(trainer, &job, 0);
+    }
     all->loss_sum = job.loss;
+    all->items = job.tally.items;
+    all->right = job.tally.right;
     fpmode_leave(caller);
+    CHECK(status);
     CHECK(check_loss(all->loss_sum));
     commit(trainer, state, trainer->options.carry_state);
     trainer->answered = true;
@@ -303,7 +313,7 @@ lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *s
         return error_null("trainer");
     }
     lrnn_train_result all = default_result;
-    bool loss = trainer->options.loss != LRNN_LOSS_NONE;
+    bool loss = trainer->loss != NULL;
     CHECK(check_result(result));
     CHECK(open_window(trainer, sequences, &trainer->evaluation, loss, &all.loss_weight));
     CHECK(look(trainer, &trainer->evaluation, PASS_EVALUATE, loss, &all));
@@ -322,7 +332,7 @@ lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequences *se
     lrnn_train_result all = default_result;
     CHECK(check_result(result));
     CHECK(open_window(trainer, sequences, &trainer->carry, false, &all.loss_weight));
-    CHECK(look(trainer, &trainer->carry, PASS_TRAIN, has_targets(trainer, &trainer->sequences),
+    CHECK(look(trainer, &trainer->carry, PASS_TRAIN, targets_given(trainer, &trainer->sequences),
                &all));
     trainer->windows++;
     trainer->loss_weight = all.loss_weight;
@@ -371,7 +381,7 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
     if (!isfinite(b->loss_scale)) {
         return error_set(LRNN_ERR_NUMERIC, "loss_scale is not finite");
     }
-    if (b->loss_scale != 0 && !has_targets(trainer, s)) {
+    if (b->loss_scale != 0 && !targets_given(trainer, s)) {
         return error_set(LRNN_ERR_STATE,
                          "loss_scale is %g, but the last forward had no loss; set "
                          "it to 0",
@@ -396,38 +406,49 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
                : status;
 }
 
+/* The gradient of a sequence loss and of the caller's, in the window's outputs. */
+static lrnn_status sequence_gradient(lrnn_trainer *trainer, head_job *job)
+{
+    const lrnn_sequences *s = &trainer->sequences;
+    CHECK(sequence_run(trainer, job, job->scale));
+    if (job->given != NULL) {
+        kernels()->add(trainer->head.window, job->given,
+                       s->batch * s->steps * trainer->net->output_size);
+    }
+    job->given = trainer->head.window;
+    job->want_loss = false;
+    return LRNN_OK;
+}
+
 lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *backward)
 {
     if (trainer == NULL) {
         return error_null("trainer");
     }
     lrnn_backward b = default_backward;
-    lrnn_status status = LRNN_OK;
     if (backward != NULL) {
-        status = options_read(&b, backward, &default_backward, sizeof default_backward,
-                              sizeof(lrnn_backward), "lrnn_backward");
+        CHECK(options_read(&b, backward, &default_backward, sizeof default_backward,
+                           sizeof(lrnn_backward), "lrnn_backward"));
+    }
+    CHECK(check_backward(trainer, &b));
+    fpmode mode = fpmode_enter();
+    head_job job = {.want_loss = b.loss_scale != 0, .given = b.outputs, .want_gradient = true};
+    if (job.want_loss) {
+        job.scale = b.loss_scale * reduction_scale(trainer, trainer->loss_weight);
+    }
+    lrnn_status status = LRNN_OK;
+    if (job.want_loss && is_sequence(trainer)) {
+        status = sequence_gradient(trainer, &job);
     }
     if (status == LRNN_OK) {
-        status = check_backward(trainer, &b);
+        start_backward(trainer, &b);
+        segments_backward(trainer, &job, b.features);
+        finish_backward(trainer, &b);
+        gradient_zero_frozen(trainer);
+        trainer->ready = trainer->answered = false;
     }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    fpmode mode = fpmode_enter();
-    start_backward(trainer, &b);
-    head_job job = {
-        .want_loss = b.loss_scale != 0,
-        .scale =
-            b.loss_scale == 0 ? 0 : b.loss_scale * reduction_scale(trainer, trainer->loss_weight),
-        .given = b.outputs,
-        .want_gradient = true,
-    };
-    segments_backward(trainer, &job, b.features);
-    finish_backward(trainer, &b);
-    gradient_zero_frozen(trainer);
     fpmode_leave(mode);
-    trainer->ready = trainer->answered = false;
-    return LRNN_OK;
+    return status;
 }
 
 lrnn_status lrnn_trainer_update(lrnn_trainer *trainer, lrnn_optimizer *optimizer)

@@ -23,7 +23,8 @@ static const lrnn_trainer_options default_options = {
 lrnn_status lrnn_trainer_options_init(lrnn_trainer_options *options, size_t struct_size)
 {
     return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_trainer_options), "lrnn_trainer_options");
+                        SIZE_THROUGH(lrnn_trainer_options, recompute_steps),
+                        "lrnn_trainer_options");
 }
 
 static lrnn_status check_options(const lrnn_trainer_options *o, const network *net)
@@ -33,8 +34,7 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     CHECK(check_size("threads", o->threads, 1, 1024));
     CHECK(check_not_negative("clip_norm", o->clip_norm));
     CHECK(check_not_negative("clip_value", o->clip_value));
-    CHECK(check_share("label_smoothing", o->label_smoothing, true));
-    CHECK(check_choice("loss", o->loss, LRNN_LOSS_SQUARED_ERROR));
+    CHECK(loss_check_options(o, net->output_size));
     CHECK(check_choice("reduction", o->reduction, LRNN_REDUCTION_SUM));
     CHECK(check_choice("carry_state", o->carry_state, 1));
     CHECK(check_reserved(o->reserved));
@@ -48,6 +48,11 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     if (o->loss != LRNN_LOSS_NONE && net->options.head == LRNN_HEAD_NONE) {
         return error_set(LRNN_ERR_INVALID, "loss: the model has no head; LRNN_LOSS_NONE is the "
                                            "only choice");
+    }
+    const loss_kind *of = loss_find(o->loss);
+    if (of != NULL && of->sequence != NULL && net->options.head != LRNN_HEAD_STEPS) {
+        return error_set(LRNN_ERR_INVALID, "loss: %s needs outputs at every step, LRNN_HEAD_STEPS",
+                         of->name);
     }
     return LRNN_OK;
 }
@@ -135,6 +140,8 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     }
     trainer->parameters = arena_take(from, net->parameter_count, sizeof(real));
     trainer->gradients = arena_take(from, net->parameter_count, sizeof(real));
+    trainer->output_weights =
+        arena_take(from, trainer->weighs_outputs ? net->output_size : 0, sizeof(real));
     trainer->square_sums = arena_take(from, parameter_pieces(trainer), sizeof(double));
     trainer->frozen = arena_take(from, net->tensor_count, 1);
     trainer->workspace =
@@ -156,6 +163,17 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     }
 }
 
+/* A loss reads one of the two arrays at most. */
+static void keep_output_weights(lrnn_trainer *made)
+{
+    const real **given = made->options.class_weights != NULL ? &made->options.class_weights
+                                                             : &made->options.positive_weights;
+    if (*given != NULL) {
+        memcpy(made->output_weights, *given, made->net->output_size * sizeof(real));
+        *given = made->output_weights;
+    }
+}
+
 static lrnn_status fill_trainer(lrnn_trainer *made)
 {
     arena pieces = {0};
@@ -164,6 +182,7 @@ static lrnn_status fill_trainer(lrnn_trainer *made)
     if (status == LRNN_OK) {
         made->storage = pieces.base;
         lay_out(made, &pieces);
+        keep_output_weights(made);
         model_read_values(made->parameters, made->model);
         status = pool_create(&made->pool, &made->allocator, made->options.threads);
     }
@@ -185,7 +204,8 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     lrnn_status status = LRNN_OK;
     if (options != NULL) {
         status = options_read(&o, options, &default_options, sizeof default_options,
-                              sizeof(lrnn_trainer_options), "lrnn_trainer_options");
+                              SIZE_THROUGH(lrnn_trainer_options, recompute_steps),
+                              "lrnn_trainer_options");
     }
     if (status == LRNN_OK) {
         status = check_options(&o, &model->net);
@@ -203,6 +223,11 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     made->allocator = allocator;
     made->options = o;
     made->options.allocator = NULL;
+    made->loss = loss_find(o.loss);
+    made->weighs_outputs = o.class_weights != NULL || o.positive_weights != NULL;
+    if (o.target_steps == 0) {
+        made->options.target_steps = o.steps;
+    }
     made->segment_steps =
         o.recompute_steps > 0 && o.recompute_steps < o.steps ? o.recompute_steps : o.steps;
     made->model = lrnn_model_share(model);

@@ -5,6 +5,7 @@
 #include "base/pool.h"
 #include "kernels/kernels.h"
 #include "kernels/multiply.h"
+#include "loss.h"
 #include "lrnn/train.h"
 #include "model/model.h"
 
@@ -38,16 +39,23 @@ typedef struct head_run_space {
     size_t width; /* of a slice; the last one may have fewer columns */
     size_t stride;
     size_t slices;
-    size_t groups;  /* of slices whose gradients of the rows are summed first */
-    real *packed;   /* W^T [top,O], packed */
-    real *values;   /* [slices,rows,stride] outputs, then their gradient */
-    real *maxima;   /* [rows,slices], then a factor */
-    double *sums;   /* [rows,slices] */
-    real *target;   /* [rows] the target's logit */
-    double *all;    /* [rows,slices] sum of the logits, for label smoothing */
-    real *partial;  /* [groups,rows,top] */
-    real *packed_y; /* y [rows,top], packed */
-    double *loss;   /* [T*B], of each row */
+    size_t groups; /* of slices whose gradients of the rows are summed first */
+    real *packed;  /* W^T [top,O], packed */
+    real *values;  /* [slices,rows,stride] outputs, then their gradient */
+    /* What a row loss keeps: of each row and slice [rows,slices], of each row [rows,LOSS_KEPT]. */
+    real *factor;
+    double *sum, *other, *kept;
+    real *partial;     /* [groups,rows,top] */
+    real *packed_y;    /* y [rows,top], packed */
+    double *loss;      /* [T*B], of each row */
+    loss_tally *tally; /* [T*B] */
+    /* The values are those that the last forward judged, and wait for their gradient. */
+    bool judged;
+    /* A sequence loss only: outputs [B,T,O] of the window, then their gradient; and its scratch, so
+     * many bytes for each thread. */
+    real *window;
+    unsigned char *scratch;
+    size_t scratch_bytes;
 } head_run_space;
 
 /* h [L*D,B,R] and c [L*D,B,H] of every layer, with B = batch. */
@@ -68,9 +76,12 @@ struct lrnn_trainer {
     lrnn_trainer_options options;
     lrnn_model *model; /* architecture and vocabularies; its parameters are the initial ones */
     const network *net;
+    const loss_kind *loss; /* NULL: LRNN_LOSS_NONE */
     pool *pool;
     void *storage;
     real *parameters, *gradients;
+    bool weighs_outputs;
+    real *output_weights;  /* [O] class_weights or positive_weights; else NULL */
     double *square_sums;   /* of each piece of the gradients */
     unsigned char *frozen; /* a flag for each tensor */
     real *workspace;       /* of multiply, for each thread */
@@ -128,6 +139,7 @@ typedef struct head_job {
     bool want_gradient;
     real *copy;  /* outputs go here; or NULL */
     double loss; /* what is found is added */
+    loss_tally tally;
 } head_job;
 
 /* Where the head's part of a trainer lies; see arena. */
@@ -141,9 +153,16 @@ void head_run(lrnn_trainer *trainer, head_job *job);
 /* A once-a-sequence head's gradient to the rows of this segment. */
 void head_spread(lrnn_trainer *trainer);
 
-/* Sum of the weights of the items that count; checks targets and weights. */
-lrnn_status head_check_targets(double *weight, const lrnn_trainer *trainer,
-                               const lrnn_sequences *sequences);
+/* targets.c */
+bool targets_given(const lrnn_trainer *trainer, const lrnn_sequences *sequences);
+/* Sum of the weights of the items that count; checks targets and weights. There is a loss. */
+lrnn_status targets_check(double *weight, const lrnn_trainer *trainer,
+                          const lrnn_sequences *sequences);
+
+/* sequence.c: the sequence loss of the outputs in head.window, which become its gradient times
+ * `scale`; with scale 0 they stay. Adds to job->loss and job->tally. LRNN_ERR_NUMERIC: that of a
+ * row is infinite. */
+lrnn_status sequence_run(lrnn_trainer *trainer, head_job *job, double scale);
 
 /* Passes over all parameters go in pieces of fixed size, which threads share and which stay in
  * cache for what is done to them together. */

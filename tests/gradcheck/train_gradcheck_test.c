@@ -18,14 +18,24 @@ static const int32_t tokens[B * T] = {0, 1, 2, 3, 4, 3, 2, 1, 2, 2, 0, 4};
 static const int32_t targets[B * T] = {1, 2, 3, -1, 0, 0, 1, 2, 3, 3, -1, 1};
 static const int32_t lengths[B] = {4, 2, 3};
 
+/* Labels for CTC with blank 1: none, one, and two equal ones, which need a blank between. */
+enum { S = 2 };
+static const int32_t labels[B * S] = {0, 3, 2, -7, 2, 2};
+static const int32_t label_counts[B] = {2, 1, 2};
+
 typedef struct setting {
     lrnn_model_options model;
     int32_t loss;
     int32_t reduction;
     double smoothing;
-    int use_lengths, use_weights;
+    int use_lengths, use_weights, weigh_values, weigh_outputs;
     size_t recompute;
 } setting;
+
+static int reads_values(int32_t loss)
+{
+    return loss != LRNN_LOSS_NONE && loss != LRNN_LOSS_CROSS_ENTROPY && loss != LRNN_LOSS_CTC;
+}
 
 static double number(unsigned *seed)
 {
@@ -44,7 +54,7 @@ typedef struct bench {
     lrnn_model *model;
     lrnn_trainer *trainer;
     lrnn_sequences window;
-    double features[B * T * F], values[B * T * O], weights[B * T];
+    double features[B * T * F], values[B * T * O], weights[B * T], value_weights[B * T * O];
     double h[64], c[64];
     double out[B * T * 8], final_h[64], final_c[64];
     size_t out_count, h_count, c_count, parameters;
@@ -66,6 +76,14 @@ static void set_up(bench *b, const setting *s)
     o.label_smoothing = s->smoothing;
     o.threads = 2;
     o.recompute_steps = s->recompute;
+    static const double output_weights[O] = {0.5, 2, 1.25, 0};
+    if (s->weigh_outputs && s->loss == LRNN_LOSS_CROSS_ENTROPY) {
+        o.class_weights = output_weights;
+    } else if (s->weigh_outputs) {
+        o.positive_weights = output_weights;
+    }
+    o.loss_transition = s->loss == LRNN_LOSS_HUBER || s->loss == LRNN_LOSS_SMOOTH_L1 ? 0.3 : 0;
+    o.blank = s->loss == LRNN_LOSS_CTC ? 1 : 0;
     assert_int_equal(lrnn_trainer_create(&b->trainer, b->model, &o), LRNN_OK);
     fill(b->features, B * T * F, 1);
     fill(b->values, B * T * O, 2);
@@ -84,8 +102,19 @@ static void set_up(bench *b, const setting *s)
     b->window.tokens = s->model.vocab_size > 0 ? tokens : NULL;
     b->window.features = s->model.feature_size > 0 ? b->features : NULL;
     b->window.lengths = s->use_lengths ? lengths : NULL;
+    fill(b->value_weights, B * T * O, 9);
+    for (int i = 0; i < B * T * O; i++) {
+        b->value_weights[i] = i % 5 == 0 ? 0 : b->value_weights[i] + 0.6;
+        b->values[i] += s->loss == LRNN_LOSS_BINARY_CROSS_ENTROPY ? 0.4 : 0; /* some below 0 */
+    }
     b->window.targets = s->loss == LRNN_LOSS_CROSS_ENTROPY ? targets : NULL;
-    b->window.target_values = s->loss == LRNN_LOSS_SQUARED_ERROR ? b->values : NULL;
+    b->window.target_values = reads_values(s->loss) ? b->values : NULL;
+    b->window.value_weights = s->weigh_values ? b->value_weights : NULL;
+    if (s->loss == LRNN_LOSS_CTC) {
+        b->window.targets = labels;
+        b->window.target_steps = S;
+        b->window.target_lengths = label_counts;
+    }
     b->window.weights = s->use_weights ? b->weights : NULL;
     size_t D = s->model.bidirectional ? 2 : 1;
     size_t P = s->model.projection_size;
@@ -270,6 +299,53 @@ static void every_option_of_the_loss_has_the_right_gradient(void **state)
     }
 }
 
+static void losses_of_values_have_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int32_t loss = LRNN_LOSS_SQUARED_ERROR; loss <= LRNN_LOSS_BINARY_CROSS_ENTROPY; loss++) {
+        for (int option = 0; option < 5; option++) {
+            setting s = plain(LRNN_CELL_GRU);
+            s.loss = loss;
+            s.model.head = option == 4 ? LRNN_HEAD_FINAL : LRNN_HEAD_STEPS;
+            s.use_weights = option >= 1;
+            s.use_lengths = option != 2;
+            s.weigh_values = option == 1 || option == 4;
+            s.weigh_outputs = option == 3 && loss == LRNN_LOSS_BINARY_CROSS_ENTROPY;
+            s.reduction = option == 2 ? LRNN_REDUCTION_SUM : LRNN_REDUCTION_MEAN;
+            s.recompute = option == 3 ? 3 : 0;
+            check(&s);
+        }
+    }
+}
+
+static void class_weights_have_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int option = 0; option < 4; option++) {
+        setting s = plain(LRNN_CELL_LSTM);
+        s.weigh_outputs = 1;
+        s.smoothing = option % 2 == 1 ? 0.2 : 0;
+        s.use_weights = option >= 2;
+        s.use_lengths = 1;
+        check(&s);
+    }
+}
+
+static void ctc_has_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int option = 0; option < 6; option++) {
+        setting s = plain(option % 2 == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU);
+        s.loss = LRNN_LOSS_CTC;
+        s.model.bidirectional = option == 1;
+        s.use_lengths = option != 2;
+        s.use_weights = option == 3;
+        s.reduction = option == 4 ? LRNN_REDUCTION_SUM : LRNN_REDUCTION_MEAN;
+        s.recompute = option == 5 ? 3 : 0;
+        check(&s);
+    }
+}
+
 static void every_kind_of_input_has_the_right_gradient(void **state)
 {
     (void)state;
@@ -323,6 +399,9 @@ int main(void)
         cmocka_unit_test(projected_lstm_gradients_are_central_differences),
         cmocka_unit_test(gru_gradients_are_central_differences),
         cmocka_unit_test(every_option_of_the_loss_has_the_right_gradient),
+        cmocka_unit_test(losses_of_values_have_the_right_gradient),
+        cmocka_unit_test(class_weights_have_the_right_gradient),
+        cmocka_unit_test(ctc_has_the_right_gradient),
         cmocka_unit_test(every_kind_of_input_has_the_right_gradient),
         cmocka_unit_test(recomputed_gradients_are_central_differences),
         cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),

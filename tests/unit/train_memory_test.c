@@ -77,7 +77,7 @@ static void make(things *made, const lrnn_model_options *m, size_t threads, int3
     t.threads = threads;
     t.clip_norm = 1;
     t.clip_value = 0.5;
-    t.label_smoothing = 0.1;
+    t.label_smoothing = loss == LRNN_LOSS_CROSS_ENTROPY ? 0.1 : 0;
     t.loss = loss;
     t.recompute_steps = recompute;
     assert_int_equal(lrnn_trainer_create(&made->trainer, made->model, &t), LRNN_OK);

@@ -1,0 +1,118 @@
+/* Losses as rows of a table (loss.c); nothing outside it asks which loss a trainer has.
+ *
+ * There are two kinds. A *row* loss looks at one item's outputs, slice by slice of the vocabulary
+ * while a slice is in cache: `observe` sees the outputs of a slice and may overwrite them, `judge`
+ * puts together what was kept of all slices, and for a gradient `prepare` and `gradient` follow. A
+ * *sequence* loss sees all outputs of a row of the window at once and replaces them by its
+ * gradient.
+ *
+ * Each loss lives in a file of its own, value and gradient side by side. */
+#ifndef TRAIN_LOSS_H
+#define TRAIN_LOSS_H
+
+#include <stdbool.h>
+
+#include "base/real.h"
+#include "kernels/kernels.h"
+#include "lrnn/train.h"
+
+#define LOSS_KEPT 4
+
+/* One item: the outputs of a step, or of a sequence, and what they are compared with. */
+typedef struct loss_item {
+    const lrnn_trainer_options *options;
+    const lrnn_sequences *sequences;
+    size_t index;   /* of the item in targets, target_values and weights */
+    size_t outputs; /* O */
+    size_t slices;
+    /* Numbers that a row loss may keep from `observe` on: of each slice, and LOSS_KEPT of the item.
+     * factor: after `prepare` each slice is multiplied by its own. */
+    real *factor;
+    double *sum, *other;
+    double *kept;
+} loss_item;
+
+/* Columns first .. first+count-1 of an item's outputs. */
+typedef struct loss_slice {
+    real *values;
+    size_t index, first, count;
+} loss_slice;
+
+/* What was compared, and how much of it was predicted correctly. */
+typedef struct loss_tally {
+    uint64_t items, right;
+} loss_tally;
+
+typedef struct row_loss {
+    void (*observe)(const loss_item *item, const loss_slice *slice);
+    /* Returns the loss of the item, and what it counts for. */
+    double (*judge)(const loss_item *item, loss_tally *tally);
+    /* Fills in `factor`; the gradient is that of the loss times amount. */
+    void (*prepare)(const loss_item *item, double amount);
+    /* What a factor alone does not do; NULL: nothing. The values have been multiplied by it. */
+    void (*gradient)(const loss_item *item, const loss_slice *slice, double amount);
+} row_loss;
+
+typedef struct sequence_loss {
+    /* Bytes of scratch for a row of T steps and S targets; false: more than size_t holds. */
+    bool (*scratch)(size_t *bytes, size_t T, size_t S);
+    /* Loss of the row whose outputs are y [T,O]. amount not 0: y becomes the gradient of the loss
+     * times amount; else it stays. An infinite loss is returned as it is. */
+    double (*run)(const loss_item *item, real *y, size_t T, double amount, void *scratch);
+} sequence_loss;
+
+typedef struct loss_kind {
+    int32_t kind; /* LRNN_LOSS_* */
+    const char *name;
+    bool reads_values; /* target_values, else targets */
+    /* Options that it reads; those of others must keep their defaults. */
+    bool smooths, weighs_classes, weighs_positives, has_transition, has_blank;
+    /* Checks what the item is compared with. */
+    lrnn_status (*check)(const loss_item *item);
+    /* What the item's weight is multiplied by in the loss weight; below 0: the item is ignored. */
+    double (*share)(const loss_item *item);
+    const row_loss *row;           /* one of these */
+    const sequence_loss *sequence; /*   is not NULL */
+} loss_kind;
+
+/* NULL: no such loss, or LRNN_LOSS_NONE. */
+const loss_kind *loss_find(int32_t kind);
+
+/* Fields of the options that the loss does not read, and those it reads out of range. */
+lrnn_status loss_check_options(const lrnn_trainer_options *options, size_t outputs);
+
+/* The rows of the table. */
+extern const loss_kind loss_cross_entropy;
+extern const loss_kind loss_squared_error;
+extern const loss_kind loss_absolute_error;
+extern const loss_kind loss_huber;
+extern const loss_kind loss_smooth_l1;
+extern const loss_kind loss_binary_cross_entropy;
+extern const loss_kind loss_ctc;
+
+static inline int32_t loss_target(const loss_item *item)
+{
+    return item->sequences->targets[item->index];
+}
+
+/* For losses that compare each output by itself: the target and the weight of output o. */
+static inline double loss_target_value(const loss_item *item, size_t o)
+{
+    return (double)item->sequences->target_values[item->index * item->outputs + o];
+}
+
+static inline double loss_value_weight(const loss_item *item, size_t o)
+{
+    const real *weights = item->sequences->value_weights;
+    return weights == NULL ? 1 : (double)weights[item->index * item->outputs + o];
+}
+
+/* loss_values.c: parts that such losses share. */
+lrnn_status loss_check_values(const loss_item *item);
+double loss_share_values(const loss_item *item);
+/* The sum over the slices, as a mean over O. */
+double loss_mean_values(const loss_item *item);
+/* factor = amount / O. */
+void loss_prepare_values(const loss_item *item, double amount);
+
+#endif

@@ -1,0 +1,57 @@
+/* Losses of whole rows. The outputs of a window lie together, [B,T,O]; each row is one piece of
+ * work, so that threads share the rows and no bit depends on how many threads there are. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "head.h"
+
+typedef struct sequence_job {
+    lrnn_trainer *trainer;
+    double scale;
+} sequence_job;
+
+static void run_row(void *argument, size_t b, size_t worker)
+{
+    const sequence_job *job = argument;
+    const lrnn_trainer *trainer = job->trainer;
+    const head_run_space *head = &trainer->head;
+    const lrnn_sequences *s = &trainer->sequences;
+    loss_item item = {.options = &trainer->options,
+                      .sequences = s,
+                      .index = b,
+                      .outputs = trainer->net->output_size};
+    double weight = s->weights == NULL ? 1 : (double)s->weights[b];
+    real *y = head->window + b * s->steps * item.outputs;
+    size_t length = sequence_length(s, b);
+    head->loss[b] = 0;
+    head->tally[b] = (loss_tally){weight > 0, 0};
+    if (weight > 0) {
+        head->loss[b] =
+            weight * trainer->loss->sequence->run(&item, y, length, weight * job->scale,
+                                                  head->scratch + worker * head->scratch_bytes);
+    } else if (job->scale != 0) {
+        memset(y, 0, length * item.outputs * sizeof(real));
+    }
+}
+
+lrnn_status sequence_run(lrnn_trainer *trainer, head_job *job, double scale)
+{
+    const lrnn_sequences *s = &trainer->sequences;
+    sequence_job rows = {trainer, scale};
+    pool_run(trainer->pool, run_row, &rows, s->batch);
+    for (size_t b = 0; b < s->batch; b++) {
+        if (isinf(trainer->head.loss[b])) {
+            size_t labels =
+                s->target_lengths == NULL ? s->target_steps : (size_t)s->target_lengths[b];
+            return error_set(LRNN_ERR_NUMERIC,
+                             "the loss of row %zu is infinite: its %zu labels (and a blank between "
+                             "equal ones) do not fit into %zu steps, or an output is infinite; see "
+                             "zero_infinity",
+                             b, labels, sequence_length(s, b));
+        }
+        job->loss += trainer->head.loss[b];
+        job->tally.items += trainer->head.tally[b].items;
+    }
+    return LRNN_OK;
+}
