@@ -29,8 +29,9 @@ typedef struct file_use {
     char option[48]; /* what messages call it: "--log", "TEXT", "standard output" */
     const char *path;
     file_kind kind;
-    bool forced;    /* may replace whatever is there */
-    int descriptor; /* of FILE_STREAM, which has no path */
+    bool remembered; /* not on the command line, but from the checkpoint that is resumed */
+    bool forced;     /* may replace whatever is there */
+    int descriptor;  /* of FILE_STREAM, which has no path */
 } file_use;
 
 typedef struct file_list {

@@ -1,6 +1,8 @@
+/* Rows are written one by one as they come, and wait in memory while the disk is full. */
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,75 +13,118 @@
 const char log_header[] =
     "epoch\tstep\ttokens\tloss\tvalid_loss\tlearning_rate\tgradient_norm\ttokens_per_second\n";
 
-/* The first failure ends the log, so that it is reported once. */
-static int fail(log_file *file)
+static int fail(const log_file *file, int reason)
 {
-    int reason = errno;
-    if (file->stream != NULL) {
-        fclose(file->stream);
-        file->stream = NULL;
-    }
     return complain("cannot write %s: %s", file->path, strerror(reason));
 }
 
-/* Finds where the rows up to keep_steps end. A row without a newline was cut off while it was
- * written. */
-static int find_end(log_file *file, size_t keep_steps, long *end)
+/* ---- writing ---- */
+
+static int append(log_file *file, const char *text, size_t length)
+{
+    if (file->length + length > file->capacity) {
+        size_t larger = 2 * (file->length + length);
+        char *waiting = realloc(file->waiting, larger);
+        if (waiting == NULL) {
+            return complain("%s: out of memory", file->path);
+        }
+        file->waiting = waiting;
+        file->capacity = larger;
+    }
+    memcpy(file->waiting + file->length, text, length);
+    file->length += length;
+    return 0;
+}
+
+/* Writes what waits, as far as that goes. Returns 0, or the errno of what stopped it. */
+static int flush(log_file *file)
+{
+    size_t done = 0;
+    int reason = 0;
+    while (done < file->length && reason == 0) {
+        ssize_t written = write(file->descriptor, file->waiting + done, file->length - done);
+        if (written >= 0) {
+            done += (size_t)written;
+        } else if (errno != EINTR) {
+            reason = errno;
+        }
+    }
+    file->length -= done;
+    memmove(file->waiting, file->waiting + done, file->length);
+    return reason;
+}
+
+/* ---- beginning ---- */
+
+/* Finds where the rows up to keep_steps end: 0 if it is no log. A row without a newline was cut off
+ * while it was written. */
+static void find_end(const log_file *file, FILE *stream, size_t keep_steps, long *end)
 {
     char *line = NULL;
     size_t capacity = 0;
-    ssize_t length = getline(&line, &capacity, file->stream);
+    ssize_t length = getline(&line, &capacity, stream);
     bool ours = length >= 0 && strcmp(line, log_header) == 0;
     *end = ours ? (long)length : 0;
-    bool begun = length >= 0;
-    while (ours && (length = getline(&line, &capacity, file->stream)) > 0) {
-        size_t step;
+    size_t kept = 0;
+    while (ours && (length = getline(&line, &capacity, stream)) > 0) {
+        size_t step = 0;
         if (line[length - 1] != '\n' || sscanf(line, "%*u %zu", &step) != 1 || step > keep_steps) {
             break;
         }
         *end += (long)length;
+        kept = step;
     }
     free(line);
-    if (begun && !ours) {
-        return complain("%s: not a log of lrnn train, so it cannot be continued", file->path);
+    if (ours && kept < keep_steps) {
+        complain("%s: ends with step %zu; the rows up to step %zu are missing", file->path, kept,
+                 keep_steps);
     }
-    return 0;
 }
 
 static int continue_log(log_file *file, size_t keep_steps)
 {
-    file->stream = fopen(file->path, "r+");
-    if (file->stream == NULL) {
-        return errno == ENOENT ? 0 : fail(file);
+    FILE *stream = fopen(file->path, "r");
+    if (stream == NULL) {
+        return errno == ENOENT ? 0 : fail(file, errno);
     }
     long end = 0;
-    if (find_end(file, keep_steps, &end) != 0) {
-        return 1;
+    find_end(file, stream, keep_steps, &end);
+    fclose(stream);
+    file->descriptor = open(file->path, O_WRONLY | O_CLOEXEC);
+    if (file->descriptor < 0 || ftruncate(file->descriptor, end) != 0 ||
+        lseek(file->descriptor, end, SEEK_SET) != end) {
+        return fail(file, errno);
     }
-    if (fseek(file->stream, end, SEEK_SET) != 0 || ftruncate(fileno(file->stream), end) != 0 ||
-        (end == 0 && fputs(log_header, file->stream) < 0)) {
-        return fail(file);
-    }
-    return 0;
+    return end == 0 ? append(file, log_header, strlen(log_header)) : 0;
 }
 
 int log_open(log_file *file, const char *path, size_t keep_steps)
 {
-    *file = (log_file){.path = path};
+    *file = (log_file){.path = path, .descriptor = -1};
     if (path == NULL) {
         return 0;
     }
     if (keep_steps > 0 && continue_log(file, keep_steps) != 0) {
         return 1;
     }
-    if (file->stream == NULL) {
-        file->stream = fopen(path, "w");
-        if (file->stream == NULL || fputs(log_header, file->stream) < 0) {
-            return fail(file);
+    if (file->descriptor < 0) {
+        file->descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (file->descriptor < 0) {
+            return fail(file, errno);
+        }
+        if (append(file, log_header, strlen(log_header)) != 0) {
+            return 1;
         }
     }
-    return 0;
+    int reason = flush(file);
+    if (reason != 0) {
+        fail(file, reason);
+        file->length = 0;
+    }
+    return reason != 0;
 }
+
+/* ---- rows ---- */
 
 static void write_number(FILE *stream, const char *format, double value)
 {
@@ -89,27 +134,56 @@ static void write_number(FILE *stream, const char *format, double value)
     }
 }
 
+static int append_row(log_file *file, const log_row *row)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    if (stream == NULL) {
+        return complain("%s: out of memory", file->path);
+    }
+    fprintf(stream, "%zu\t%zu\t%zu", row->epoch, row->step, row->tokens);
+    write_number(stream, "%.9g", row->loss);
+    write_number(stream, "%.9g", row->valid_loss);
+    write_number(stream, "%.9g", row->learning_rate);
+    write_number(stream, "%.6g", row->gradient_norm);
+    write_number(stream, "%.0f", row->tokens_per_second);
+    fputc('\n', stream);
+    int failed = fclose(stream) != 0 ? complain("%s: out of memory", file->path)
+                                     : append(file, text, length);
+    free(text);
+    return failed;
+}
+
 int log_write(log_file *file, const log_row *row)
 {
-    if (file->stream == NULL) {
+    if (file->path == NULL) {
         return 0;
     }
-    fprintf(file->stream, "%zu\t%zu\t%zu", row->epoch, row->step, row->tokens);
-    write_number(file->stream, "%.9g", row->loss);
-    write_number(file->stream, "%.9g", row->valid_loss);
-    write_number(file->stream, "%.9g", row->learning_rate);
-    write_number(file->stream, "%.6g", row->gradient_norm);
-    write_number(file->stream, "%.0f", row->tokens_per_second);
-    fputc('\n', file->stream);
-    return fflush(file->stream) == 0 && !ferror(file->stream) ? 0 : fail(file);
+    if (append_row(file, row) != 0) {
+        return 1;
+    }
+    int reason = flush(file);
+    if (reason == EPIPE) {
+        file->path = NULL; /* nobody reads it any more */
+        return 0;
+    }
+    if (reason != 0 && !file->failing) {
+        complain("cannot write %s: %s; its rows are kept and tried again", file->path,
+                 strerror(reason));
+    }
+    file->failing = reason != 0;
+    return 0;
 }
 
 int log_close(log_file *file)
 {
-    if (file->stream == NULL) {
-        return 0;
+    int reason = file->path != NULL ? flush(file) : 0;
+    if (file->descriptor >= 0 && close(file->descriptor) != 0 && reason == 0) {
+        reason = errno;
     }
-    FILE *stream = file->stream;
-    file->stream = NULL;
-    return fclose(stream) == 0 ? 0 : fail(file);
+    int failed = reason != 0 ? fail(file, reason) : 0;
+    free(file->waiting);
+    *file = (log_file){.descriptor = -1};
+    return failed;
 }

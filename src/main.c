@@ -39,8 +39,9 @@ static void print_help(FILE *stream)
 
 int main(int argc, char **argv)
 {
-    /* A closed pipe is then an error of the write, and is reported like a full disk. */
+    /* A closed pipe or a file too large is then an error of the write, like a full disk. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -143,6 +143,7 @@ int options_list_files(const command_line *line, const void *settings, char *con
         }
         file_use use = {.path = *(const char *const *)((const char *)settings + row->offset),
                         .kind = row->file,
+                        .remembered = !line->given[i],
                         .forced = force && line->given[i]};
         if (row->letter != 0) {
             snprintf(use.option, sizeof use.option, "-%c", row->letter);

@@ -47,6 +47,35 @@ int output_flush(void)
     return 0;
 }
 
+/* $'...' where there are control characters, which all but the smallest shells know. */
+void print_quoted(const char *word, FILE *stream)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./,:@%+=-";
+    bool control = false;
+    for (const char *at = word; *at != '\0'; at++) {
+        control = control || (unsigned char)*at < ' ' || *at == 127;
+    }
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
+        fputs(word, stream);
+        return;
+    }
+    fputs(control ? "$'" : "'", stream);
+    for (const char *at = word; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (control && (byte < ' ' || byte == 127)) {
+            fprintf(stream, "\\%03o", byte);
+        } else if (byte == '\'') {
+            fputs(control ? "\\'" : "'\\''", stream);
+        } else if (control && byte == '\\') {
+            fputs("\\\\", stream);
+        } else {
+            fputc(byte, stream);
+        }
+    }
+    fputc('\'', stream);
+}
+
 char *format_text(const char *format, ...)
 {
     va_list arguments;

@@ -23,6 +23,10 @@ void output_in_progress(bool in_progress);
 /* Flushes stdout; a full disk or a closed pipe is an error. */
 int output_flush(void);
 
+/* Prints a word so that a shell reads it as one word with the same bytes, and so that no byte of it
+ * is a command to the terminal. */
+void print_quoted(const char *word, FILE *stream);
+
 /* printf into fresh memory; NULL when there is none. */
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -58,19 +58,20 @@ static lrnn_status describe(lrnn_checkpoint *checkpoint, const training *run)
     return status;
 }
 
-int resume_write(const training *run)
+const char *resume_write(const training *run)
 {
     char *note = write_note(run);
     if (note == NULL) {
-        return complain("out of memory for a checkpoint");
+        return "out of memory for a checkpoint";
     }
     lrnn_checkpoint checkpoint;
     lrnn_status status = describe(&checkpoint, run);
     if (status == LRNN_OK) {
+        checkpoint.best = run->at.best_epoch > 0 ? run->best : NULL;
         status = lrnn_checkpoint_save(&checkpoint, run->checkpoint_path, note);
     }
     free(note);
-    return status == LRNN_OK ? 0 : complain_status(status, NULL);
+    return status == LRNN_OK ? NULL : lrnn_last_error();
 }
 
 /* ---- reading ---- */
@@ -171,6 +172,35 @@ int resume_read(training *run)
     return 0;
 }
 
+/* Checkpoints of 0.1 left the best model to its own file. */
+static int load_best_file(training *run)
+{
+    const char *path = run->settings->output;
+    lrnn_status status = lrnn_model_load(&run->best, path, NULL);
+    if (status != LRNN_OK) {
+        return complain("%s: holds no best model, and the file that should: %s",
+                        run->settings->resume, lrnn_last_error());
+    }
+    if (lrnn_model_parameter_count(run->best) != lrnn_model_parameter_count(run->model)) {
+        return complain("%s: holds no best model, and %s is another net", run->settings->resume,
+                        path);
+    }
+    return 0;
+}
+
+static int restore_best(training *run)
+{
+    if (run->at.best_epoch == 0) {
+        return 0;
+    }
+    lrnn_status status = lrnn_checkpoint_load_best(&run->best, run->settings->resume, NULL);
+    if (status == LRNN_ERR_NOT_FOUND) {
+        return load_best_file(run);
+    }
+    run->model_waits = status == LRNN_OK;
+    return status == LRNN_OK ? 0 : complain_status(status, NULL);
+}
+
 int resume_restore(training *run)
 {
     const char *path = run->settings->resume;
@@ -182,5 +212,5 @@ int resume_restore(training *run)
     if (status == LRNN_OK) {
         status = lrnn_checkpoint_load(&checkpoint, path);
     }
-    return status == LRNN_OK ? 0 : complain_status(status, NULL);
+    return status == LRNN_OK ? restore_best(run) : complain_status(status, NULL);
 }

@@ -213,6 +213,7 @@ int command_train(int argc, char **argv)
     }
     run->settings = &settings;
     run->line = &line;
+    run->log.descriptor = -1;
     run->at = (train_position){.epoch = 1, .best_valid_loss = INFINITY};
     int status = settings.resume != NULL ? resume_read(run) : 0;
     if (status == 0) {

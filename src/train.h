@@ -95,6 +95,11 @@ typedef struct training {
     train_position at;
     char *note;            /* of the checkpoint that is resumed; settings point into it */
     char *checkpoint_path; /* where one is written */
+    lrnn_model *best;      /* so far; without validation only while it waits */
+    bool model_waits;      /* `best` is not in the output yet */
+    bool model_kept;       /* by this process */
+    bool checkpoint_waits;
+    bool plot_waits;
     log_file log;
     progress shown;
     double started; /* when this session's first step began */
@@ -112,8 +117,21 @@ int resume_read(training *run);
 /* Puts trainer, optimizer, schedule and batches to where the checkpoint was written. */
 int resume_restore(training *run);
 
-/* Writes a checkpoint to run->checkpoint_path. */
-int resume_write(const training *run);
+/* Writes a checkpoint to run->checkpoint_path. Returns NULL, or why it could not. */
+const char *resume_write(const training *run);
+
+/* Takes the trainer's model as the best so far and writes it. */
+int keep_model(training *run);
+
+/* Writes what could not be written before. */
+void keep_waiting_model(training *run);
+
+void keep_checkpoint(training *run);
+void keep_plot(training *run);
+
+/* Closes the files of a run that is over, or was stopped: with how to go on. */
+int keep_last(training *run);
+int keep_stopped(training *run);
 
 /* Makes sure of the files of the run before any of them is opened for writing. */
 int training_claim_files(training *run);

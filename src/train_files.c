@@ -1,9 +1,5 @@
 /* The files of a training run: where the checkpoint goes, which files the run touches, and what of
  * that was not said on this command line but comes from a checkpoint. */
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "output.h"
 #include "train.h"
 
@@ -19,7 +15,10 @@ static int place_checkpoint(training *run)
 static int list_files(file_list *files, const training *run)
 {
     const train_settings *settings = run->settings;
-    file_use valid = {.option = "--valid", .path = settings->valid, .kind = FILE_TEXT};
+    file_use valid = {.option = "--valid",
+                      .path = settings->valid,
+                      .kind = FILE_TEXT,
+                      .remembered = !options_given(run->line, "valid")};
     if (settings->valid != NULL && train_valid_fraction(settings->valid) > 0) {
         valid.path = NULL;
     }
@@ -31,15 +30,37 @@ static int list_files(file_list *files, const training *run)
            (prints && files_add_output(files) != 0);
 }
 
+/* Says which files a checkpoint has named, before any of them is used. */
+static void print_remembered(const file_list *files, const char *checkpoint)
+{
+    bool begun = false;
+    for (size_t i = 0; i < files->count; i++) {
+        const file_use *use = &files->uses[i];
+        if (!use->remembered) {
+            continue;
+        }
+        if (!begun) {
+            fputs("taken from ", stdout);
+            print_quoted(checkpoint, stdout);
+        }
+        printf("%s %s ", begun ? "," : ":", use->option);
+        print_quoted(use->path, stdout);
+        begun = true;
+    }
+    if (begun) {
+        putchar('\n');
+        fflush(stdout);
+    }
+}
+
 int training_claim_files(training *run)
 {
     file_list files = {0};
-    if (run->at.best_epoch > 0 && access(run->settings->output, R_OK) != 0) {
-        return complain("%s: the best model so far should be there: %s", run->settings->output,
-                        strerror(errno));
-    }
     int failed = place_checkpoint(run) != 0 || list_files(&files, run) != 0 ||
                  files_claim(&files, run->line) != 0;
+    if (!failed && run->settings->resume != NULL) {
+        print_remembered(&files, run->settings->resume);
+    }
     files_free(&files);
     return failed;
 }

@@ -32,50 +32,7 @@ static void catch_signal(int number)
     }
 }
 
-static int stop(training *run)
-{
-    if (resume_write(run) != 0) {
-        return 1;
-    }
-    progress_clear(&run->shown);
-    printf("stopped at epoch %zu, step %zu; to go on:\n  lrnn train --resume %s", run->at.epoch,
-           run->at.step, run->checkpoint_path);
-    for (int i = 0; i < run->settings->text_count; i++) {
-        printf(" %s", run->settings->texts[i]);
-    }
-    putchar('\n');
-    fflush(stdout);
-    return EXIT_INTERRUPTED;
-}
-
-/* ---- what is written and shown on the way ---- */
-
-static int save_model(const training *run)
-{
-    lrnn_model *model = NULL;
-    lrnn_status status = lrnn_trainer_snapshot(&model, run->trainer);
-    if (status == LRNN_OK) {
-        status = lrnn_model_save(model, run->settings->output);
-    }
-    lrnn_model_destroy(model);
-    return status == LRNN_OK ? 0 : complain_status(status, NULL);
-}
-
-static int draw_plot(const training *run)
-{
-    const train_settings *settings = run->settings;
-    if (settings->plot == NULL || run->at.losses.training.count == 0) {
-        return 0;
-    }
-    const char *name = strrchr(settings->output, '/');
-    char *title = format_text("Training of %s", name != NULL ? name + 1 : settings->output);
-    if (title == NULL) {
-        return complain("out of memory");
-    }
-    int failed = history_plot(&run->at.losses, settings->plot, title);
-    free(title);
-    return failed;
-}
+/* ---- samples ---- */
 
 static lrnn_status sample_from(const lrnn_model *model, const token_list *prompt, uint64_t seed)
 {
@@ -129,15 +86,15 @@ static int show_sample(training *run)
 
 /* ---- epochs ---- */
 
-/* Takes the validation loss and keeps the model if it is the best so far. *loss is NaN without
- * validation, and then the last model is kept. */
+/* Takes the validation loss, and keeps the model if it is the best so far; without validation the
+ * last one. *loss is NaN then. */
 static int validate(training *run, double *loss)
 {
     const train_settings *settings = run->settings;
     train_position *at = &run->at;
     *loss = NAN;
     if (run->valid.count == 0) {
-        return save_model(run);
+        return keep_model(run);
     }
     double sum;
     double count;
@@ -155,9 +112,10 @@ static int validate(training *run, double *loss)
         at->best_valid_loss = *loss;
         at->best_epoch = at->epoch;
         at->waited = 0;
-        return save_model(run);
+        return keep_model(run);
     }
     at->waited++;
+    keep_waiting_model(run);
     return 0;
 }
 
@@ -278,9 +236,8 @@ static bool checkpoint_is_due(const training *run, bool epoch_ended)
     return settings->checkpoint != NULL && epoch_ended;
 }
 
-/* A step and all that is due behind it. The order makes a run that is killed anywhere and resumed
- * write the same files: the log has the row before a checkpoint counts the step, and the model is
- * written before a checkpoint calls it the best. */
+/* A step and all that is due after it. The order makes a run that is killed anywhere and resumed
+ * write the same files: the log has the row before a checkpoint counts the step. */
 static int advance(training *run)
 {
     log_row row;
@@ -302,10 +259,13 @@ static int advance(training *run)
         return 1;
     }
     bool checkpoint = checkpoint_is_due(run, epoch_ended);
-    if (checkpoint && resume_write(run) != 0) {
-        return 1;
+    if (checkpoint) {
+        keep_checkpoint(run);
     }
-    return checkpoint || epoch_ended ? draw_plot(run) : 0;
+    if (checkpoint || epoch_ended) {
+        keep_plot(run);
+    }
+    return 0;
 }
 
 static void introduce(training *run)
@@ -327,7 +287,7 @@ static void introduce(training *run)
 static int conclude(training *run)
 {
     const train_position *at = &run->at;
-    if (log_close(&run->log) != 0) {
+    if (keep_last(run) != 0) {
         return 1;
     }
     if (has_stalled(run)) {
@@ -344,12 +304,20 @@ static int conclude(training *run)
     return output_flush();
 }
 
+static int stop(training *run)
+{
+    return keep_stopped(run) == 0 ? EXIT_INTERRUPTED : 1;
+}
+
 int training_run(training *run)
 {
     const train_settings *settings = run->settings;
     size_t steps = settings->epochs * lrnn_batches_count(run->batches);
     progress_start(&run->shown, settings->quiet, settings->report_every, settings->epochs, steps);
     introduce(run);
+    if (run->best != NULL) {
+        keep_waiting_model(run);
+    }
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
     run->started = now();
@@ -359,7 +327,7 @@ int training_run(training *run)
             return 1;
         }
         if (stop_wanted && run->at.epoch <= settings->epochs) {
-            return stop(run) == EXIT_INTERRUPTED && draw_plot(run) == 0 ? EXIT_INTERRUPTED : 1;
+            return stop(run);
         }
     }
     return conclude(run);

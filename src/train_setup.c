@@ -254,6 +254,7 @@ void training_destroy(training *run)
     lrnn_optimizer_destroy(run->optimizer);
     lrnn_trainer_destroy(run->trainer);
     lrnn_model_destroy(run->model);
+    lrnn_model_destroy(run->best);
     tokens_free(&run->tokens);
     tokens_free(&run->valid);
     log_close(&run->log);

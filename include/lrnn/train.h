@@ -502,6 +502,10 @@ typedef struct lrnn_checkpoint {
     lrnn_optimizer *optimizer;
     lrnn_schedule *schedule;
     lrnn_batches *batches;
+    /* A second model of the trainer's architecture, such as the best so far by validation, so that
+     * the file is all that a run needs to go on. Saved only; lrnn_checkpoint_load_best reads it.
+     * Default NULL. Since 0.2. */
+    const lrnn_model *best;
 } lrnn_checkpoint;
 
 /* Sets every handle to NULL. struct_size: sizeof(lrnn_checkpoint). Since 0.1. */
@@ -512,7 +516,8 @@ LRNN_API lrnn_status lrnn_checkpoint_init(lrnn_checkpoint *checkpoint, size_t st
  * lrnn_model_load reads the model from it. Training that goes on from a checkpoint ends with the
  * same bits as training that was never stopped.
  * note: a UTF-8 string of the caller's that is kept with it, or NULL.
- * LRNN_ERR_IO, LRNN_ERR_MEMORY, LRNN_ERR_INVALID: no trainer, note not UTF-8. Since 0.1. */
+ * LRNN_ERR_IO, LRNN_ERR_MEMORY, LRNN_ERR_INVALID: no trainer, note not UTF-8, best of
+ * another architecture. Since 0.1. */
 LRNN_API lrnn_status lrnn_checkpoint_save(const lrnn_checkpoint *checkpoint, const char *path,
                                           const char *note);
 
@@ -521,6 +526,12 @@ LRNN_API lrnn_status lrnn_checkpoint_save(const lrnn_checkpoint *checkpoint, con
  * LRNN_ERR_IO, LRNN_ERR_FORMAT, LRNN_ERR_UNSUPPORTED, LRNN_ERR_NUMERIC, LRNN_ERR_MEMORY as
  * lrnn_model_load. After any error all objects are as they were. Since 0.1. */
 LRNN_API lrnn_status lrnn_checkpoint_load(const lrnn_checkpoint *checkpoint, const char *path);
+
+/* Loads the second model of a checkpoint file, with the vocabularies of the first; destroy it.
+ * allocator: NULL means malloc and free. *best is NULL on failure.
+ * LRNN_ERR_NOT_FOUND: the file has none; other errors as lrnn_model_load. Since 0.2. */
+LRNN_API lrnn_status lrnn_checkpoint_load_best(lrnn_model **best, const char *path,
+                                               const lrnn_allocator *allocator);
 
 /* Copies the note of a checkpoint file, NUL-terminated. note: room for `capacity` bytes, or NULL
  * with capacity 0 to ask for the length; *length: without the NUL. LRNN_ERR_TOO_SMALL;

@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "base/utf8.h"
 #include "batches.h"
+#include "checkpoint_best.h"
 #include "model/file.h"
 #include "optimizer.h"
 #include "schedule.h"
@@ -47,14 +48,14 @@ static const lrnn_checkpoint default_checkpoint = {.size = sizeof(lrnn_checkpoin
 lrnn_status lrnn_checkpoint_init(lrnn_checkpoint *checkpoint, size_t struct_size)
 {
     return options_init(checkpoint, struct_size, &default_checkpoint, sizeof default_checkpoint,
-                        sizeof(lrnn_checkpoint), "lrnn_checkpoint");
+                        offsetof(lrnn_checkpoint, best), "lrnn_checkpoint");
 }
 
 static lrnn_status read_checkpoint(lrnn_checkpoint *all, const lrnn_checkpoint *given,
                                    const char *path)
 {
     lrnn_status status = options_read(all, given, &default_checkpoint, sizeof default_checkpoint,
-                                      sizeof(lrnn_checkpoint), "lrnn_checkpoint");
+                                      offsetof(lrnn_checkpoint, best), "lrnn_checkpoint");
     if (status == LRNN_OK && (all->trainer == NULL || path == NULL)) {
         status = error_null(path == NULL ? "path" : "checkpoint.trainer");
     }
@@ -141,6 +142,9 @@ static lrnn_status describe(safetensors_writer *writer, const lrnn_checkpoint *a
     }
     if (status == LRNN_OK && all->optimizer != NULL) {
         status = put_reals(writer, "checkpoint.v", all->optimizer->v, all->optimizer->count);
+    }
+    if (status == LRNN_OK) {
+        status = checkpoint_describe_best(writer, trainer, all->best);
     }
     if (status == LRNN_OK && note != NULL) {
         status = safetensors_writer_metadata(writer, "lrnn.note", note, strlen(note));

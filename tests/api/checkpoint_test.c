@@ -502,6 +502,70 @@ static void numbers_that_cannot_be_are_refused(void **state)
     scratch_destroy(&folder);
 }
 
+/* The parameters of a model, which the caller frees. */
+static float *values_of(const lrnn_model *model)
+{
+    size_t count = lrnn_model_parameter_count(model);
+    float *values = malloc(count * sizeof *values);
+    EXPECT_OK(lrnn_model_copy_parameter(values, count, model, NULL));
+    return values;
+}
+
+static void a_second_model_is_kept_with_it(void **state)
+{
+    (void)state;
+    plan p = usual();
+    run r = start(&p);
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "best");
+    lrnn_model *best;
+    advance(&r, 3);
+    EXPECT_OK(lrnn_trainer_snapshot(&best, r.all.trainer));
+    advance(&r, 3);
+    r.all.best = best;
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, NULL));
+    advance(&r, 3);
+    EXPECT_OK(lrnn_checkpoint_load(&r.all, path));
+    lrnn_model *read, *trained, *now;
+    EXPECT_OK(lrnn_checkpoint_load_best(&read, path, NULL));
+    EXPECT_OK(lrnn_model_load(&trained, path, NULL));
+    EXPECT_OK(lrnn_trainer_snapshot(&now, r.all.trainer));
+    size_t bytes = lrnn_model_parameter_count(best) * sizeof(float);
+    float *values[] = {values_of(best), values_of(read), values_of(trained), values_of(now)};
+    assert_memory_equal(values[0], values[1], bytes);
+    assert_memory_equal(values[2], values[3], bytes);
+    assert_memory_not_equal(values[0], values[2], bytes);
+    for (size_t i = 0; i < 4; i++) {
+        free(values[i]);
+    }
+    lrnn_model_destroy(read);
+    lrnn_model_destroy(trained);
+    lrnn_model_destroy(now);
+    lrnn_model_destroy(best);
+    scratch_destroy(&folder);
+    finish(&r);
+}
+
+static void a_second_model_of_another_architecture_is_refused(void **state)
+{
+    (void)state;
+    plan p = usual();
+    run r = start(&p);
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "best");
+    EXPECT_OK(lrnn_checkpoint_save(&r.all, path, NULL));
+    lrnn_model *best;
+    EXPECT_FAILURE(lrnn_checkpoint_load_best(&best, path, NULL), LRNN_ERR_NOT_FOUND, "no best");
+    assert_null(best);
+    p.model.hidden_size++;
+    EXPECT_OK(lrnn_model_create(&best, &p.model));
+    r.all.best = best;
+    EXPECT_FAILURE(lrnn_checkpoint_save(&r.all, path, NULL), LRNN_ERR_INVALID, "best");
+    lrnn_model_destroy(best);
+    scratch_destroy(&folder);
+    finish(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -509,6 +573,8 @@ int main(void)
         cmocka_unit_test(what_is_not_in_the_struct_is_left_alone),
         cmocka_unit_test(a_checkpoint_is_a_model_file_too),
         cmocka_unit_test(a_note_is_kept_with_it),
+        cmocka_unit_test(a_second_model_is_kept_with_it),
+        cmocka_unit_test(a_second_model_of_another_architecture_is_refused),
         cmocka_unit_test(what_cannot_be_saved_leaves_the_old_file),
         cmocka_unit_test(objects_that_do_not_fit_are_named),
         cmocka_unit_test(another_momentum_does_not_fit),

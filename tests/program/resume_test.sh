@@ -57,10 +57,62 @@ fails "another rate is named" 1 "--lr: the checkpoint was made with" \
 fails "another number of epochs does not fit a cosine" 1 "--epochs: " \
     "$LRNN" train -q --resume part.checkpoint --epochs 9 text
 sed 's/size/zise/' text > other
-fails "another text is noticed" 1 "another text" "$LRNN" train -q --resume part.checkpoint other
+fails "another text is noticed" 1 "another text" "$LRNN" train -q --resume part.checkpoint -o part \
+    --log part.tsv --plot part.svg other
 fails "a model is no checkpoint" 1 "whole: not a checkpoint" "$LRNN" train -q --resume whole text
 head -c 1000 part.checkpoint > cut.checkpoint
 fails "a checkpoint that is cut off" 1 "cut.checkpoint" "$LRNN" train -q --resume cut.checkpoint text
-rm part
-fails "the best model has gone" 1 "part: the best model so far should be there" \
-    "$LRNN" train -q --resume part.checkpoint text
+
+# A checkpoint is whole by itself, wherever the model goes.
+mkdir elsewhere
+cp part.checkpoint text elsewhere
+(cd elsewhere && "$LRNN" train -q --resume part.checkpoint -o other --log o.tsv --plot o.svg text)
+holds "it goes on in another place" cmp whole elsewhere/other
+"$LRNN" train -q -o stopped --hidden 16 --lr 0.01 --schedule exponential --schedule-factor 30 --epochs 40 \
+    --valid 0.1 --patience 2 --checkpoint stopped.checkpoint text
+cp stopped best
+"$LRNN" train -q -o gru --cell gru --hidden 4 --epochs 1 text
+cp gru stopped
+"$LRNN" train --resume stopped.checkpoint text > out
+holds "a foreign model is not taken for the best one" cmp best stopped
+holds "which is named" grep -q "^stopped is the model of epoch" out
+rm stopped
+"$LRNN" train -q --resume stopped.checkpoint text > out
+holds "the best one comes from the checkpoint" cmp best stopped
+holds "which says what it names" grep -q "^taken from stopped.checkpoint: -o stopped, --checkpoint stopped.checkpoint$" out
+"$LRNN" train -q --resume stopped.checkpoint -o moved --checkpoint moved.checkpoint text > out
+holds "or says nothing" test ! -s out
+"$LRNN" train -q --resume more.checkpoint -o moved text > /dev/null
+holds "a run that is over writes the last model" cmp moved more
+
+# What a checkpoint names is no less dangerous than what a user types.
+cp text stopped
+fails "a text that the checkpoint names" 2 "-o stopped: exists and is not a model" \
+    "$LRNN" train -q --resume stopped.checkpoint text
+fails "is not replaced by --force alone" 2 "-o stopped: exists and is not a model" \
+    "$LRNN" train -q --resume stopped.checkpoint --force text
+holds "nor changed" cmp text stopped
+"$LRNN" train -q --resume stopped.checkpoint --force -o stopped text > out
+holds "but where it is named again" cmp best stopped
+"$LRNN" train -q -o 'odd
+name' --checkpoint odd.checkpoint --hidden 4 --epochs 1 text
+"$LRNN" train -q --resume odd.checkpoint text > out
+holds "a name with a newline stays on its line" grep -q "^taken from odd.checkpoint: -o \$'odd\\\\012name', --ch" out
+
+# The command that is printed can be given to a shell.
+mkdir "my folder"
+cp text "my folder/it's a text"
+cp text ./-text
+env --default-signal=INT "$LRNN" train -o "my folder/it's.m" --hidden 32 --log "my folder/a log" \
+    --checkpoint 'my folder/$HOME "c"' --epochs 50 "my folder/it's a text" -- -text > odd.out 2> odd.err &
+process=$!
+while [ "$(cat "my folder/a log" 2> /dev/null | wc -l)" -lt 3 ]; do
+    kill -0 $process 2> /dev/null || break
+    sleep 0.02
+done
+kill -INT $process
+wait $process
+tail -n 1 odd.out > again
+sed 's/^ *lrnn train/"$LRNN" train --epochs 1 -q/' again > again.sh
+holds "the command is quoted" sh again.sh
+holds "and meant" grep -q "^  lrnn train --resume 'my folder/\$HOME \"c\"' -- 'my folder/it'\\\\''s a text' -text\$" again

@@ -103,3 +103,38 @@ fails "the validation text has unknown words" 1 "not in the vocabulary" \
 holds "<unk> helps" "$LRNN" train -q -o q --level word --unknown $small --valid part1 part2
 fails "training that explodes" 1 "^lrnn: epoch 1, step" \
     "$LRNN" train -q -o q --hidden 8 --cell rnn-relu --optimizer sgd --lr 1e30 --clip-norm 0 text
+
+# What cannot be written later does not end a run; what is missing at its end fails it.
+rows_above() { # COUNT: waits until the log of the process has so many
+    while [ "$(cat d.tsv 2> /dev/null | wc -l)" -le "$1" ]; do
+        kill -0 $process 2> /dev/null || break
+        sleep 0.02
+    done
+}
+mkdir disk
+"$LRNN" train -q -o disk/m --plot disk/m.svg --checkpoint disk/c --checkpoint-every 20 --log d.tsv $small \
+    --epochs 4 text 2> d.err &
+process=$!
+rows_above 30
+mv disk gone
+rows_above 75
+mv gone disk
+wait $process
+holds "a checkpoint that could not be written is no end" test $? -eq 0
+holds "it was said" grep -q "disk/c: .*; tried again with the next checkpoint" d.err
+holds "everything is there in the end" test -s disk/m -a -s disk/m.svg -a -s disk/c
+"$LRNN" train -q -o d $small --epochs 4 text
+holds "and the same" cmp d disk/m
+rm -rf disk
+mkdir disk
+"$LRNN" train -q -o d --checkpoint disk/c --log d.tsv $small --epochs 1 text 2> d.err &
+process=$!
+rows_above 2
+rmdir disk
+wait $process
+holds "the last one is missed" test $? -eq 1
+holds "and named" grep -q "^lrnn: disk/c: " d.err
+holds "but not the model" test -s d
+(ulimit -f 100; "$LRNN" train -q -o d --checkpoint c $small --epochs 1 text 2> d.err)
+holds "a file that grows too large is an error like others" test $? -eq 1
+holds "with its name" grep -q "^lrnn: c: " d.err
