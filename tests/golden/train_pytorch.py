@@ -359,8 +359,9 @@ def curves():
             for name, dtype in [("", torch.float32), (".double", torch.float64)]}
 
 
-collect("train_grid.safetensors", grid(CELLS, [0]))
-collect("train_projection.safetensors", grid(["lstm"], [P]))
-collect("train_wide.safetensors", wide())
-store("train_rules.safetensors", optimizers() | schedules() | clipping() | losses())
-store("train_runs.safetensors", notebook() | curves())
+if __name__ == "__main__":
+    collect("train_grid.safetensors", grid(CELLS, [0]))
+    collect("train_projection.safetensors", grid(["lstm"], [P]))
+    collect("train_wide.safetensors", wide())
+    store("train_rules.safetensors", optimizers() | schedules() | clipping() | losses())
+    store("train_runs.safetensors", notebook() | curves())
