@@ -76,6 +76,10 @@ typedef struct lrnn_examples {
      * it has one for each step. */
     int32_t per_example;
     int32_t reserved; /* 0 */
+    /* For LRNN_LOSS_CTC: [N] labels of each example, at least 0. `targets` then has all labels,
+     * those of the first example first, and `weights` is [N]. NULL (default): targets are as above.
+     * Since 0.2. */
+    const int32_t *target_lengths;
 } lrnn_examples;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_examples).
@@ -83,7 +87,7 @@ typedef struct lrnn_examples {
 LRNN_API lrnn_status lrnn_examples_init(lrnn_examples *examples, size_t struct_size);
 
 /* Copies the examples. A window holds options->batch of them, each its own row, and has as many
- * steps as its longest; behind an example's length stand token 0, zeros and target -1. Each row is
+ * steps as its longest; past an example's length are token 0, zeros and target -1. Each row is
  * a sequence of its own: the trainer's carry_state should be 0.
  * options: NULL means the defaults. LRNN_ERR_INVALID: a field out of range, an example without
  * steps, neither tokens nor features, fewer examples than a window with drop_last; the message says
@@ -95,6 +99,10 @@ LRNN_API lrnn_status lrnn_batches_create_from_examples(lrnn_batches **batches,
 /* Most steps that a window has: what the trainer's `steps` must be at least. 0 for NULL.
  * Since 0.1. */
 LRNN_API size_t lrnn_batches_steps(const lrnn_batches *batches);
+
+/* Most labels that an example has, where examples have labels: what the trainer's `target_steps`
+ * must be at least. 0 for others and for NULL. Since 0.2. */
+LRNN_API size_t lrnn_batches_target_steps(const lrnn_batches *batches);
 
 /* Takes NULL. Since 0.1. */
 LRNN_API void lrnn_batches_destroy(lrnn_batches *batches);

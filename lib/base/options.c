@@ -49,3 +49,11 @@ lrnn_status options_read(void *copy, const void *options, const void *defaults, 
     }
     return status;
 }
+
+void options_give(void *options, const void *all, size_t known)
+{
+    size_t size;
+    memcpy(&size, options, sizeof size);
+    memcpy(options, all, size < known ? size : known);
+    memcpy(options, &size, sizeof size);
+}

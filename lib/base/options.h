@@ -20,4 +20,8 @@ lrnn_status options_init(void *options, size_t struct_size, const void *defaults
 lrnn_status options_read(void *copy, const void *options, const void *defaults, size_t known,
                          size_t first, const char *name);
 
+/* Fills in a caller's struct whose size has been checked: as much of `all`, which has `known`
+ * bytes, as it holds. */
+void options_give(void *options, const void *all, size_t known);
+
 #endif

@@ -88,6 +88,9 @@ static inline bool network_answers_every_step(const network *net)
     return net->options.head == LRNN_HEAD_STEPS || net->options.head == LRNN_HEAD_NONE;
 }
 
+/* Reads a caller's struct of any size that a release had, without looking at what it holds. */
+lrnn_status sequences_read(lrnn_sequences *copy, const lrnn_sequences *given);
+
 /* Reads a caller's lrnn_sequences into *copy and checks sizes, pointers, lengths and tokens. */
 lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                                    const lrnn_sequences *given);

@@ -1,6 +1,7 @@
 /* Checking what a caller feeds in, once, before anything is changed. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -11,6 +12,12 @@ static const lrnn_sequences default_sequences = {.size = sizeof(lrnn_sequences)}
 lrnn_status lrnn_sequences_init(lrnn_sequences *sequences, size_t struct_size)
 {
     return options_init(sequences, struct_size, &default_sequences, sizeof default_sequences,
+                        SIZE_THROUGH(lrnn_sequences, weights), "lrnn_sequences");
+}
+
+lrnn_status sequences_read(lrnn_sequences *copy, const lrnn_sequences *given)
+{
+    return options_read(copy, given, &default_sequences, sizeof default_sequences,
                         SIZE_THROUGH(lrnn_sequences, weights), "lrnn_sequences");
 }
 
@@ -53,11 +60,7 @@ static lrnn_status check_tokens(const lrnn_sequences *s, size_t vocab_size)
 lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                                    const lrnn_sequences *given)
 {
-    lrnn_status status = options_read(copy, given, &default_sequences, sizeof default_sequences,
-                                      SIZE_THROUGH(lrnn_sequences, weights), "lrnn_sequences");
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(sequences_read(copy, given));
     size_t values;
     if (copy->batch == 0 || copy->steps == 0 || !size_multiply(&values, copy->batch, copy->steps)) {
         return error_set(LRNN_ERR_INVALID,
@@ -66,18 +69,10 @@ lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                          copy->batch, copy->steps);
     }
     const lrnn_model_options *o = &net->options;
-    status = check_presence("tokens", copy->tokens != NULL, o->vocab_size > 0,
-                            o->vocab_size > 0 ? "vocab_size is not 0" : "vocab_size is 0");
-    if (status == LRNN_OK) {
-        status =
-            check_presence("features", copy->features != NULL, o->feature_size > 0,
-                           o->feature_size > 0 ? "feature_size is not 0" : "feature_size is 0");
-    }
-    if (status == LRNN_OK) {
-        status = check_lengths(copy);
-    }
-    if (status == LRNN_OK) {
-        status = check_tokens(copy, o->vocab_size);
-    }
-    return status;
+    CHECK(check_presence("tokens", copy->tokens != NULL, o->vocab_size > 0,
+                         o->vocab_size > 0 ? "vocab_size is not 0" : "vocab_size is 0"));
+    CHECK(check_presence("features", copy->features != NULL, o->feature_size > 0,
+                         o->feature_size > 0 ? "feature_size is not 0" : "feature_size is 0"));
+    CHECK(check_lengths(copy));
+    return check_tokens(copy, o->vocab_size);
 }

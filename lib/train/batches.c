@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "model/network.h"
 
 static const lrnn_batches_options default_options = {
     .size = sizeof(lrnn_batches_options),
@@ -134,6 +135,11 @@ size_t lrnn_batches_steps(const lrnn_batches *batches)
     return batches->examples.count > 0 ? batches->examples.longest : batches->options.steps;
 }
 
+size_t lrnn_batches_target_steps(const lrnn_batches *batches)
+{
+    return batches == NULL ? 0 : batches->examples.labels.longest;
+}
+
 void lrnn_batches_destroy(lrnn_batches *batches)
 {
     if (batches != NULL) {
@@ -167,6 +173,8 @@ lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
     if (batches == NULL || sequences == NULL) {
         return error_null(batches == NULL ? "batches" : "sequences");
     }
+    lrnn_sequences window;
+    CHECK(sequences_read(&window, sequences));
     if (batches->position == batches->windows) {
         batches->position = 0;
         batches->pass++;
@@ -175,7 +183,8 @@ lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
     }
     if (batches->examples.count > 0) {
         example_list_window(&batches->examples, &batches->options, batches->pass,
-                            batches->position++, sequences);
+                            batches->position++, &window);
+        options_give(sequences, &window, sizeof window);
         return LRNN_OK;
     }
     size_t B = batches->options.batch, T = batches->options.steps;
@@ -186,10 +195,11 @@ lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
         batches->targets[b * T + T - 1] = batches->tokens[(start + T) % batches->used];
     }
     batches->position++;
-    sequences->batch = B;
-    sequences->steps = T;
-    sequences->tokens = batches->inputs;
-    sequences->targets = batches->targets;
+    window.batch = B;
+    window.steps = T;
+    window.tokens = batches->inputs;
+    window.targets = batches->targets;
+    options_give(sequences, &window, sizeof window);
     return LRNN_OK;
 }
 
@@ -228,7 +238,10 @@ lrnn_status lrnn_batches_select(lrnn_batches *batches, const int32_t *rows, size
                              list->count - 1, (int)rows[b]);
         }
     }
-    example_list_select(list, rows, count, sequences);
+    lrnn_sequences window;
+    CHECK(sequences_read(&window, sequences));
+    example_list_select(list, rows, count, &window);
+    options_give(sequences, &window, sizeof window);
     return LRNN_OK;
 }
 

@@ -15,15 +15,15 @@ static const lrnn_examples default_examples = {.size = sizeof(lrnn_examples)};
 lrnn_status lrnn_examples_init(lrnn_examples *examples, size_t struct_size)
 {
     return options_init(examples, struct_size, &default_examples, sizeof default_examples,
-                        sizeof(lrnn_examples), "lrnn_examples");
+                        SIZE_THROUGH(lrnn_examples, reserved), "lrnn_examples");
 }
 
-/* ---- taking the examples up ---- */
+/* ---- copying the examples ---- */
 
 static lrnn_status read_examples(lrnn_examples *e, const lrnn_examples *given)
 {
-    CHECK(options_read(e, given, &default_examples, sizeof default_examples, sizeof(lrnn_examples),
-                       "lrnn_examples"));
+    CHECK(options_read(e, given, &default_examples, sizeof default_examples,
+                       SIZE_THROUGH(lrnn_examples, reserved), "lrnn_examples"));
     CHECK(check_size("count", e->count, 1, INT32_MAX));
     CHECK(check_choice("per_example", e->per_example, 1));
     CHECK(check_reserved(e->reserved));
@@ -38,6 +38,25 @@ static lrnn_status read_examples(lrnn_examples *e, const lrnn_examples *given)
     }
     if (e->target_values != NULL) {
         CHECK(check_size("target_size", e->target_size, 1, INT32_MAX));
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status measure_labels(example_list *list, const lrnn_examples *e)
+{
+    example_labels *labels = &list->labels;
+    for (size_t i = 0; e->target_lengths != NULL && i < e->count; i++) {
+        if (e->target_lengths[i] < 0) {
+            return error_set(LRNN_ERR_INVALID, "target_lengths[%zu]: expected at least 0, found %d",
+                             i, (int)e->target_lengths[i]);
+        }
+        size_t length = (size_t)e->target_lengths[i];
+        labels->count += length;
+        labels->longest = length > labels->longest ? length : labels->longest;
+    }
+    if (e->targets == NULL && labels->count > 0) {
+        return error_set(LRNN_ERR_INVALID, "targets: not given, but target_lengths has %zu labels",
+                         labels->count);
     }
     return LRNN_OK;
 }
@@ -85,6 +104,20 @@ size_t example_list_rows(const example_list *list, const lrnn_batches_options *o
     return o->batch < list->count ? o->batch : list->count;
 }
 
+static void lay_out_labels(example_labels *labels, size_t count, size_t rows, arena *from)
+{
+    size_t window;
+    if (!size_multiply(&window, rows, labels->longest)) {
+        from->overflow = true;
+        return;
+    }
+    labels->values = arena_take(from, labels->count, sizeof(int32_t));
+    labels->lengths = arena_take(from, count, sizeof(int32_t));
+    labels->starts = arena_take(from, count, sizeof(size_t));
+    labels->window = arena_take(from, window, sizeof(int32_t));
+    labels->window_lengths = arena_take(from, rows, sizeof(int32_t));
+}
+
 static void lay_out(example_list *list, const lrnn_examples *e, const lrnn_batches_options *o,
                     arena *from)
 {
@@ -100,16 +133,33 @@ static void lay_out(example_list *list, const lrnn_examples *e, const lrnn_batch
     list->window_rows = arena_take(from, rows, sizeof(int32_t));
     list->tokens.width = e->tokens != NULL;
     list->features.width = e->features != NULL ? e->feature_size : 0;
-    list->targets = (example_part){.width = e->targets != NULL, .once = once};
+    list->targets =
+        (example_part){.width = e->targets != NULL && e->target_lengths == NULL, .once = once};
     list->target_values =
         (example_part){.width = e->target_values != NULL ? e->target_size : 0, .once = once};
-    list->weights = (example_part){.width = e->weights != NULL, .once = once};
+    list->weights =
+        (example_part){.width = e->weights != NULL, .once = once || e->target_lengths != NULL};
     example_part *parts[] = {&list->tokens, &list->features, &list->targets, &list->target_values,
                              &list->weights};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i]->width > 0) {
             lay_out_part(list, parts[i], from, rows);
         }
+    }
+    if (e->target_lengths != NULL) {
+        lay_out_labels(&list->labels, list->count, rows, from);
+    }
+}
+
+static void copy_labels(example_labels *labels, const lrnn_examples *e)
+{
+    if (labels->count > 0) {
+        memcpy(labels->values, e->targets, labels->count * sizeof(int32_t));
+    }
+    for (size_t i = 0, start = 0; i < e->count; i++) {
+        labels->lengths[i] = e->target_lengths[i];
+        labels->starts[i] = start;
+        start += (size_t)e->target_lengths[i];
     }
 }
 
@@ -128,6 +178,7 @@ lrnn_status example_list_create(example_list *list, const lrnn_examples *given,
     memset(list, 0, sizeof *list);
     CHECK(read_examples(&e, given));
     CHECK(measure(list, &e, o));
+    CHECK(measure_labels(list, &e));
     arena pieces = {0};
     lay_out(list, &e, o, &pieces);
     CHECK(arena_allocate(&pieces, allocator, "batches: examples"));
@@ -143,6 +194,9 @@ lrnn_status example_list_create(example_list *list, const lrnn_examples *given,
     copy_part(list, &list->targets, e.targets);
     copy_part(list, &list->target_values, e.target_values);
     copy_part(list, &list->weights, e.weights);
+    if (e.target_lengths != NULL) {
+        copy_labels(&list->labels, &e);
+    }
     return LRNN_OK;
 }
 
@@ -221,6 +275,26 @@ static const void *gather(const example_list *list, const example_part *part, si
     return part->window;
 }
 
+static void gather_labels(const example_list *list, lrnn_sequences *sequences)
+{
+    const example_labels *labels = &list->labels;
+    size_t most = 0;
+    for (size_t b = 0; b < list->window_count; b++) {
+        labels->window_lengths[b] = labels->lengths[list->window_rows[b]];
+        size_t length = (size_t)labels->window_lengths[b];
+        most = length > most ? length : most;
+    }
+    for (size_t b = 0; b < list->window_count; b++) {
+        size_t length = (size_t)labels->window_lengths[b];
+        int32_t *to = labels->window + b * most;
+        memcpy(to, labels->values + labels->starts[list->window_rows[b]], length * sizeof *to);
+        memset(to + length, -1, (most - length) * sizeof *to);
+    }
+    sequences->targets = labels->window;
+    sequences->target_steps = most;
+    sequences->target_lengths = labels->window_lengths;
+}
+
 /* Of the rows in list->window_rows. */
 static void fill_window(example_list *list, lrnn_sequences *sequences)
 {
@@ -238,6 +312,9 @@ static void fill_window(example_list *list, lrnn_sequences *sequences)
     sequences->targets = gather(list, &list->targets, steps, -1);
     sequences->target_values = gather(list, &list->target_values, steps, 0);
     sequences->weights = gather(list, &list->weights, steps, 0);
+    if (list->labels.lengths != NULL) {
+        gather_labels(list, sequences);
+    }
 }
 
 void example_list_select(example_list *list, const int32_t *rows, size_t count,

@@ -16,6 +16,16 @@ typedef struct example_part {
     bool once;
 } example_part;
 
+/* Labels: a number of them for each example that is not its number of steps. */
+typedef struct example_labels {
+    int32_t *values;         /* NULL: the examples have none */
+    int32_t *lengths;        /* [N] */
+    size_t *starts;          /* [N] */
+    size_t count, longest;   /* of all, and most of an example */
+    int32_t *window;         /* [B,S] of the window that is lent */
+    int32_t *window_lengths; /* [B] */
+} example_labels;
+
 typedef struct example_list {
     void *storage;
     size_t count, steps, longest; /* N, S, most steps of one */
@@ -31,6 +41,7 @@ typedef struct example_list {
     int32_t *window_rows;    /* [B] of the window that is lent, 0 rows before the first */
     size_t window_count;
     example_part tokens, features, targets, target_values, weights;
+    example_labels labels;
 } example_list;
 
 /* Checks and copies. list->storage is the list's only memory. */

@@ -35,13 +35,10 @@ static lrnn_status check_result(const lrnn_train_result *result)
                               SIZE_THROUGH(lrnn_train_result, learning_rate), "lrnn_train_result");
 }
 
-/* Gives the caller as much of the result as their struct holds. */
 static void give_result(lrnn_train_result *result, const lrnn_train_result *all)
 {
     if (result != NULL) {
-        size_t size = result->size;
-        memcpy(result, all, size < sizeof *all ? size : sizeof *all);
-        result->size = size;
+        options_give(result, all, sizeof *all);
     }
 }
 

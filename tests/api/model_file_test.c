@@ -36,12 +36,6 @@ static lrnn_model *create(void)
     return model;
 }
 
-static void *nowhere(void)
-{
-    static char somewhere;
-    return &somewhere;
-}
-
 /* ---- given tensors ---- */
 
 /* The parameters of a model as tensors, last one first; `values` backs them. */

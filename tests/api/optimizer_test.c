@@ -13,12 +13,6 @@
 #include "../support/expect.h"
 #include "lrnn.h"
 
-static void *nowhere(void)
-{
-    static char somewhere;
-    return &somewhere;
-}
-
 static void expect_near(double found, double expected, double tolerance)
 {
     if (!(fabs(found - expected) <= tolerance * (1 + fabs(expected)))) {

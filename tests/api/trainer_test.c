@@ -15,12 +15,6 @@
 
 enum { V = TWIN_V, B = TWIN_B, T = TWIN_T };
 
-static void *nowhere(void)
-{
-    static char somewhere;
-    return &somewhere;
-}
-
 /* ---- making ---- */
 
 static void options_have_their_defaults(void **state)
