@@ -2,6 +2,7 @@
 
 #include "commands.h"
 #include "evaluate.h"
+#include "memory.h"
 #include "model_file.h"
 #include "options.h"
 #include "output.h"
@@ -37,6 +38,7 @@ static const option_row rows[] = {
     {.kind = OPTION_COUNT,
      .name = "threads",
      .minimum = 1,
+     .maximum = 1024,
      AT(eval_settings, threads),
      .help = "threads; the result does not depend on it"},
 };
@@ -67,7 +69,7 @@ static int read_tokens(token_list *tokens, size_t *characters, const lrnn_model 
 }
 
 static lrnn_status make_trainer(lrnn_trainer **trainer, const lrnn_model *model,
-                                const eval_settings *settings)
+                                const eval_settings *settings, const lrnn_allocator *allocator)
 {
     lrnn_trainer_options options;
     lrnn_status status = lrnn_trainer_options_init(&options, sizeof options);
@@ -75,13 +77,41 @@ static lrnn_status make_trainer(lrnn_trainer **trainer, const lrnn_model *model,
         options.batch = settings->batch;
         options.steps = settings->steps;
         options.threads = settings->threads;
+        options.allocator = allocator;
         status = lrnn_trainer_create(trainer, model, &options);
     }
     return status;
 }
 
-static int evaluate(const lrnn_model *model, const eval_settings *settings, char *const *paths,
-                    int count)
+/* As many steps as the text has, and memory that was agreed to. */
+static int fit_to_text(const command_line *line, const lrnn_model *model, eval_settings *settings,
+                       size_t tokens)
+{
+    if (tokens < 2) {
+        return complain("a text of %zu tokens leaves nothing to predict", tokens);
+    }
+    size_t pairs = tokens - 1;
+    if (settings->batch > pairs) {
+        options_fail(line,
+                     "--batch: expected at most %zu, the number of tokens to predict, found "
+                     "%zu",
+                     pairs, settings->batch);
+    }
+    settings->steps = settings->steps < pairs ? settings->steps : pairs;
+    memory_probe probe;
+    memory_probe_init(&probe, 1 << 20);
+    lrnn_trainer *trainer = NULL;
+    if (make_trainer(&trainer, model, settings, &probe.allocator) == LRNN_OK) {
+        lrnn_trainer_destroy(trainer);
+    }
+    char what[96];
+    snprintf(what, sizeof what, "--batch %zu and --steps %zu", settings->batch, settings->steps);
+    memory_accept(line, (double)probe.declined, what);
+    return 0;
+}
+
+static int evaluate(const command_line *line, const lrnn_model *model, eval_settings *settings,
+                    char *const *paths, int count)
 {
     token_list tokens = {0};
     size_t characters = 0;
@@ -90,8 +120,11 @@ static int evaluate(const lrnn_model *model, const eval_settings *settings, char
     double predicted = 0;
     int failed = read_tokens(&tokens, &characters, model, paths, count);
     if (!failed) {
-        lrnn_status status = make_trainer(&trainer, model, settings);
-        failed = status != LRNN_OK ? complain_status(status, "eval")
+        failed = fit_to_text(line, model, settings, tokens.count);
+    }
+    if (!failed) {
+        lrnn_status status = make_trainer(&trainer, model, settings, NULL);
+        failed = status != LRNN_OK ? options_fail_status(line, status, "eval")
                                    : evaluate_tokens(&sum, &predicted, trainer, &tokens,
                                                      settings->batch, settings->steps);
     }
@@ -134,7 +167,7 @@ int command_eval(int argc, char **argv)
     if (language_model_load(&model, settings.model) != 0) {
         return 1;
     }
-    int status = evaluate(model, &settings, argv + first, argc - first);
+    int status = evaluate(&line, model, &settings, argv + first, argc - first);
     lrnn_model_destroy(model);
     return status;
 }

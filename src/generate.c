@@ -2,6 +2,7 @@
 
 #include "commands.h"
 #include "generation.h"
+#include "memory.h"
 #include "model_file.h"
 #include "options.h"
 #include "output.h"
@@ -53,8 +54,10 @@ static const option_row rows[] = {
      .help = "text to go on from; without one the model begins as after a newline, a space, or "
              "its commonest token, whichever it knows first"},
     {ROW(OPTION_FLAG, "hide-prompt", hide_prompt), .help = "print only what is generated"},
-    {COUNT("tokens", tokens), .letter = 'n', .minimum = 1, .help = "most tokens to generate"},
-    {COUNT("min-tokens", min_tokens), .help = "no end before so many tokens"},
+    {COUNT("tokens", tokens), .field = "max_length", .letter = 'n', .minimum = 1,
+     .help = "most tokens to generate"},
+    {COUNT("min-tokens", min_tokens), .field = "min_length",
+     .help = "no end before so many tokens"},
     {TEXT("end", end), .argument = "TOKEN",
      .help = "end with this token ($'\\n' is a newline to most shells)"},
     {ROW(OPTION_CHOICE, "method", method), .choices = methods,
@@ -64,6 +67,7 @@ static const option_row rows[] = {
 
     HEADING(heading_sample),
     {NUMBER("temperature", temperature), .argument = "T", .bounds = ABOVE_MINIMUM,
+     .advice = "--method greedy takes the likeliest token each time",
      .help = "divides log-probabilities: below 1 is more careful, above 1 wilder"},
     {COUNT("top-k", top_k), .help = "only the k likeliest tokens; 0: all"},
     {NUMBER("top-p", top_p), .argument = "P", .maximum = 1, .bounds = ABOVE_MINIMUM,
@@ -84,7 +88,7 @@ static const option_row rows[] = {
     {ROW(OPTION_CHOICE, "stopping", stopping), .choices = stoppings,
      .help = "when enough texts have ended: with the first; when beam-width have; when no live one "
              "seems better; when no live one can become better"},
-    {COUNT("diverse-groups", diverse_groups), .minimum = 1,
+    {COUNT("diverse-groups", diverse_groups), .field = "beam_groups", .minimum = 1,
      .help = "split the beam into groups that avoid each other's tokens"},
     {NUMBER("diversity-penalty", diversity_penalty), .argument = "X",
      .help = "how much they avoid them"},
@@ -117,6 +121,22 @@ static bool is_beam(const generate_settings *settings)
     return settings->method == LRNN_METHOD_BEAM || settings->method == LRNN_METHOD_SAMPLED_BEAM;
 }
 
+/* Given, and yet without effect. */
+static void check_swallowed(const command_line *line, const generate_settings *settings)
+{
+    bool filters = settings->top_k > 0 || settings->top_p < 1 || settings->min_p > 0 ||
+                   settings->typical_p < 1;
+    options_need(line, "seed", is_sampling(settings), "--method sample or sampled-beam");
+    options_need(line, "uniform", filters, "--top-k, --top-p, --min-p or --typical-p");
+    options_need(line, "diversity-penalty", settings->diverse_groups > 1,
+                 "--diverse-groups of at least 2");
+    bool ends = settings->end != NULL;
+    static const char end[] = "--end, without which no text ends before --tokens";
+    options_need(line, "stopping", ends, end);
+    options_need(line, "length-penalty", ends, end);
+    options_need(line, "min-tokens", ends, end);
+}
+
 /* An option of another method would do nothing, which nobody means. */
 static void check_together(const command_line *line, const generate_settings *settings)
 {
@@ -136,6 +156,7 @@ static void check_together(const command_line *line, const generate_settings *se
     if (settings->uniform && is_beam(settings)) {
         options_fail(line, "--uniform: needs --method sample");
     }
+
     if (settings->n_best > settings->beam_width) {
         options_fail(line, "--n-best: expected at most --beam-width, which is %zu",
                      settings->beam_width);
@@ -144,12 +165,13 @@ static void check_together(const command_line *line, const generate_settings *se
         options_fail(line, "--diverse-groups: expected a divisor of --beam-width, which is %zu",
                      settings->beam_width);
     }
-    if (settings->diversity_penalty > 0 && settings->diverse_groups < 2) {
-        options_fail(line, "--diversity-penalty: needs --diverse-groups of at least 2");
-    }
     if (settings->min_tokens > settings->tokens) {
         options_fail(line, "--min-tokens: expected at most --tokens, which is %zu",
                      settings->tokens);
+    }
+    check_swallowed(line, settings);
+    if (options_given(line, "prompt") && settings->prompt[0] == '\0') {
+        options_fail(line, "--prompt: it is empty; leave it out to begin a new text");
     }
 }
 
@@ -198,7 +220,32 @@ static void set_options(lrnn_decoder_options *options, const generate_settings *
     }
 }
 
-static int make_decoder(lrnn_decoder **decoder, const lrnn_model *model,
+/* The decoder's memory is one block. Only beams and long texts make it a large one. */
+static void check_memory(const command_line *line, const lrnn_model *model,
+                         const generate_settings *settings, const lrnn_decoder_options *options)
+{
+    if (!is_beam(settings) && settings->tokens < 1000000) {
+        return;
+    }
+    memory_probe probe;
+    memory_probe_init(&probe, 1 << 20);
+    lrnn_decoder_options tried = *options;
+    tried.allocator = &probe.allocator;
+    lrnn_decoder *decoder = NULL;
+    if (lrnn_decoder_create(&decoder, model, &tried) == LRNN_OK) {
+        lrnn_decoder_destroy(decoder);
+    }
+    char what[96];
+    if (is_beam(settings)) {
+        snprintf(what, sizeof what, "--beam-width %zu and --tokens %zu", settings->beam_width,
+                 settings->tokens);
+    } else {
+        snprintf(what, sizeof what, "--tokens %zu", settings->tokens);
+    }
+    memory_accept(line, (double)probe.declined, what);
+}
+
+static int make_decoder(lrnn_decoder **decoder, const command_line *line, const lrnn_model *model,
                         const generate_settings *settings, token_writer *writer)
 {
     lrnn_decoder_options options;
@@ -213,14 +260,15 @@ static int make_decoder(lrnn_decoder **decoder, const lrnn_model *model,
         if (settings->end != NULL) {
             if (lrnn_vocab_find(&end, writer->vocab, settings->end, strlen(settings->end)) !=
                 LRNN_OK) {
-                return complain("--end: '%s' is not a token of the model", settings->end);
+                options_fail(line, "--end: '%s' is not a token of the model", settings->end);
             }
             options.end_tokens = &end;
             options.end_count = 1;
         }
+        check_memory(line, model, settings, &options);
         status = lrnn_decoder_create(decoder, model, &options);
     }
-    return status == LRNN_OK ? 0 : complain_status(status, "generate");
+    return status == LRNN_OK ? 0 : options_fail_status(line, status, "generate");
 }
 
 static int print_results(const lrnn_decoder *decoder, const token_list *shown, token_writer *writer)
@@ -258,18 +306,23 @@ static int run_decoder(lrnn_decoder *decoder, const token_list *prompt, uint64_t
         status = lrnn_decoder_run(decoder, &request, 1);
     }
     if (status == LRNN_ERR_CALLBACK) {
-        /* Only the writer fails: stdout says why. */
-        return output_flush() != 0 ? 1 : complain("cannot write standard output");
+        /* Only the writer fails, and stdout says why; nothing if nobody reads it any more. */
+        return output_flush();
     }
     return status == LRNN_OK ? 0 : complain_status(status, "generate");
 }
 
-static int generate(const lrnn_model *model, const generate_settings *settings)
+static int generate(const command_line *line, const lrnn_model *model,
+                    const generate_settings *settings)
 {
     token_list prompt;
     bool stands_in;
     if (prompt_encode(&prompt, &stands_in, lrnn_model_input_vocab(model), settings->prompt) != 0) {
         return 1;
+    }
+    if (stands_in && settings->prompt[0] != '\0') {
+        options_fail(line, "--prompt: there is no token in '%s'; leave it out to begin a new text",
+                     settings->prompt);
     }
     token_list shown = prompt;
     if (stands_in || settings->hide_prompt) {
@@ -277,7 +330,7 @@ static int generate(const lrnn_model *model, const generate_settings *settings)
     }
     token_writer writer = token_writer_begin(lrnn_model_output_vocab(model));
     lrnn_decoder *decoder = NULL;
-    int failed = make_decoder(&decoder, model, settings, &writer);
+    int failed = make_decoder(&decoder, line, model, settings, &writer);
     for (size_t i = 0; i < shown.count && settings->n_best == 1 && !failed; i++) {
         token_writer_put(&writer, shown.ids[i]);
     }
@@ -315,7 +368,7 @@ int command_generate(int argc, char **argv)
     if (language_model_load(&model, settings.model) != 0) {
         return 1;
     }
-    int status = generate(model, &settings);
+    int status = generate(&line, model, &settings);
     lrnn_model_destroy(model);
     return status;
 }

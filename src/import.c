@@ -79,6 +79,8 @@ static const option_row rows[] = {
      .argument = "ID",
      AT(import_settings, padding_token),
      .minimum = -1,
+     .maximum = INT32_MAX,
+     .bounds = WHOLE,
      .help = "the token whose vector is left alone in training; -1: none"},
     HEADING("Vocabularies:"),
     {.kind = OPTION_TEXT,
@@ -246,10 +248,6 @@ int command_import(int argc, char **argv)
     }
     if (options_given(&line, "level") && settings.vocab == NULL) {
         options_fail(&line, "--level: needs --vocab");
-    }
-    if (settings.padding_token > INT32_MAX ||
-        settings.padding_token != (int32_t)settings.padding_token) {
-        options_fail(&line, "--padding-token: expected a whole number");
     }
     if (module_names_parse(&names, settings.names) != 0) {
         options_fail(&line, "--names: expected EMBEDDING,RNN,HEAD, found '%s'", settings.names);

@@ -42,6 +42,7 @@ static const option_row rows[] = {
      AT(inspect_settings, view.layer),
      .minimum = -1,
      .maximum = 1024,
+     .bounds = WHOLE,
      .help = "0 is the layer that reads the input, -1 the top one"},
     {.kind = OPTION_COUNT,
      .name = "unit",
@@ -180,6 +181,20 @@ static int list_vocab(const lrnn_vocab *vocab, const char *path)
     return 0;
 }
 
+static void check_together(const command_line *line, const inspect_settings *settings)
+{
+    static const char *const of_text[] = {"activation", "layer", "unit", "color", "html"};
+    for (size_t i = 0; i < sizeof of_text / sizeof of_text[0]; i++) {
+        options_need(line, of_text[i], settings->view.text != NULL, "--text");
+    }
+    if (settings->vocab && settings->view.text != NULL) {
+        options_fail(line, "--vocab and --text: expected one of them");
+    }
+    if (settings->view.html != NULL && options_given(line, "color")) {
+        options_fail(line, "--color: a page has its own colours, with --html there is no choice");
+    }
+}
+
 int command_inspect(int argc, char **argv)
 {
     inspect_settings settings = {.view = {.layer = -1}};
@@ -197,6 +212,7 @@ int command_inspect(int argc, char **argv)
     };
     int first = options_parse(&line, &settings, argc, argv);
     const char *path = argv[first];
+    check_together(&line, &settings);
     if (options_claim_files(&line, &settings, argv + first) != 0) {
         return 1;
     }
@@ -205,7 +221,7 @@ int command_inspect(int argc, char **argv)
     if (status != LRNN_OK) {
         return complain_status(status, NULL);
     }
-    int failed = settings.view.text != NULL ? inspect_text(model, &settings.view)
+    int failed = settings.view.text != NULL ? inspect_text(&line, model, &settings.view)
                  : settings.vocab           ? list_vocab(lrnn_model_input_vocab(model), path)
                                             : print_model(model, path);
     lrnn_model_destroy(model);

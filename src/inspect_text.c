@@ -24,7 +24,8 @@ typedef struct view {
 
 /* ---- reading the text with the net ---- */
 
-static int check_place(view *v, const lrnn_model *model, const view_settings *settings)
+static int check_place(view *v, const command_line *line, const lrnn_model *model,
+                       const view_settings *settings)
 {
     lrnn_model_options options;
     lrnn_model_options_init(&options, sizeof options);
@@ -43,16 +44,18 @@ static int check_place(view *v, const lrnn_model *model, const view_settings *se
         v->name = options.cell == LRNN_CELL_LSTM ? "cell" : "hidden";
     }
     if (v->layer >= options.layers) {
-        return complain("inspect --layer: the model has layers 0 to %zu", options.layers - 1);
+        options_fail(line, "--layer: expected -1 to %zu, found %.0f", options.layers - 1,
+                     settings->layer);
     }
     if (v->unit >= options.hidden_size) {
-        return complain("inspect --unit: the layers have units 0 to %zu", options.hidden_size - 1);
+        options_fail(line, "--unit: expected 0 to %zu, found %zu", options.hidden_size - 1,
+                     settings->unit);
     }
     return 0;
 }
 
-static int read_window(view *v, lrnn_trainer *trainer, size_t first, size_t hidden_size,
-                       float *activations)
+static int read_window(view *v, const command_line *line, lrnn_trainer *trainer, size_t first,
+                       size_t hidden_size, float *activations)
 {
     size_t left = v->tokens.count - first;
     lrnn_sequences window;
@@ -65,6 +68,9 @@ static int read_window(view *v, lrnn_trainer *trainer, size_t first, size_t hidd
         status = lrnn_trainer_copy_activation(activations, WINDOW * hidden_size, trainer, v->name,
                                               v->layer, 0);
     }
+    if (status == LRNN_ERR_NOT_FOUND) {
+        options_fail(line, "--activation: the cell has no activation '%s'", v->name);
+    }
     if (status != LRNN_OK) {
         return complain_status(status, "inspect --text");
     }
@@ -76,7 +82,7 @@ static int read_window(view *v, lrnn_trainer *trainer, size_t first, size_t hidd
     return 0;
 }
 
-static int read_text(view *v, const lrnn_model *model)
+static int read_text(view *v, const command_line *line, const lrnn_model *model)
 {
     lrnn_model_options options;
     lrnn_model_options_init(&options, sizeof options);
@@ -95,7 +101,7 @@ static int read_text(view *v, const lrnn_model *model)
     v->values = malloc((v->tokens.count + 1) * sizeof *v->values);
     int failed = activations == NULL || v->values == NULL ? complain("out of memory") : 0;
     for (size_t first = 0; !failed && first < v->tokens.count; first += WINDOW) {
-        failed = read_window(v, trainer, first, options.hidden_size, activations);
+        failed = read_window(v, line, trainer, first, options.hidden_size, activations);
     }
     free(activations);
     lrnn_trainer_destroy(trainer);
@@ -150,7 +156,7 @@ static void show_colored(const view *v)
 
 static void show_rows(const view *v)
 {
-    for (size_t i = 0; i < v->tokens.count; i++) {
+    for (size_t i = 0; i < v->tokens.count && !output_is_over(); i++) {
         printf("%zu\t", i);
         write_token(v->vocab, v->tokens.ids[i], stdout);
         printf("\t%.6f\n", (double)v->values[i]);
@@ -202,11 +208,11 @@ static int write_html(const view *v, const char *path)
     return output_file_commit(&file);
 }
 
-int inspect_text(const lrnn_model *model, const view_settings *settings)
+int inspect_text(const command_line *line, const lrnn_model *model, const view_settings *settings)
 {
     view v = {0};
     text all = {0};
-    int failed = check_place(&v, model, settings);
+    int failed = check_place(&v, line, model, settings);
     if (!failed) {
         failed = text_add_file(&all, settings->text);
     }
@@ -214,7 +220,7 @@ int inspect_text(const lrnn_model *model, const view_settings *settings)
         failed = tokens_encode(&v.tokens, v.vocab, all.bytes, all.length, settings->text);
     }
     if (!failed) {
-        failed = read_text(&v, model);
+        failed = read_text(&v, line, model);
     }
     bool colored =
         settings->color == COLOR_ALWAYS || (settings->color == COLOR_AUTO && isatty(STDOUT_FILENO));

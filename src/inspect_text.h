@@ -4,6 +4,8 @@
 
 #include <lrnn.h>
 
+#include "options.h"
+
 typedef struct view_settings {
     const char *text;       /* path; "-" is stdin */
     const char *activation; /* NULL: cell for LSTM, hidden otherwise */
@@ -15,6 +17,6 @@ typedef struct view_settings {
 
 enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
-int inspect_text(const lrnn_model *model, const view_settings *settings);
+int inspect_text(const command_line *line, const lrnn_model *model, const view_settings *settings);
 
 #endif

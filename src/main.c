@@ -37,11 +37,38 @@ static void print_help(FILE *stream)
           stream);
 }
 
+/* LRNN_KERNELS names the kernels to use; the library takes the best for one that is not here. */
+static int check_kernels(void)
+{
+    const char *wanted = getenv("LRNN_KERNELS");
+    if (wanted == NULL || wanted[0] == '\0') {
+        return 0;
+    }
+    static const char key[] = "\nkernels: ";
+    const char *used = strstr(lrnn_build_info(), key);
+    if (used == NULL) {
+        return 0;
+    }
+    used += sizeof key - 1;
+    size_t length = strcspn(used, "\n");
+    if (strlen(wanted) == length && strncmp(used, wanted, length) == 0) {
+        return 0;
+    }
+    complain(
+        "LRNN_KERNELS: '%s' is not on this machine; expected reference, baseline, avx2, avx512 "
+        "or neon, as far as the processor has them; without it this is %.*s",
+        wanted, (int)length, used);
+    return EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     /* A closed pipe or a file too large is then an error of the write, like a full disk. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    if (check_kernels() != 0) {
+        return EXIT_USAGE;
+    }
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -30,8 +30,39 @@ static void fail_value(const command_line *line, const option_row *row, const ch
         option_write_expected(row, stream);
         fclose(stream);
     }
-    options_fail(line, "--%s: expected %s, found '%s'", row->name,
-                 expected != NULL ? expected : "another value", value);
+    options_fail(line, "--%s: expected %s, found '%s'%s%s", row->name,
+                 expected != NULL ? expected : "another value", value,
+                 row->advice != NULL ? "; " : "", row->advice != NULL ? row->advice : "");
+}
+
+/* Does the library's word for the option begin the text? Returns the rest of it. */
+static const char *after_field(const option_row *row, const char *text)
+{
+    const char *field = row->field != NULL ? row->field : row->name;
+    size_t i = 0;
+    while (field[i] != '\0' && (text[i] == field[i] || (text[i] == '_' && field[i] == '-'))) {
+        i++;
+    }
+    return field[i] == '\0' && (text[i] == ':' || text[i] == ' ') ? text + i : NULL;
+}
+
+int options_fail_status(const command_line *line, lrnn_status status, const char *what)
+{
+    for (size_t i = 0; status == LRNN_ERR_INVALID && i < line->count; i++) {
+        const option_row *row = &line->rows[i];
+        const char *rest = row->name != NULL ? after_field(row, lrnn_last_error()) : NULL;
+        if (rest != NULL) {
+            options_fail(line, "--%s%s", row->name, rest);
+        }
+    }
+    return complain_status(status, what);
+}
+
+void options_need(const command_line *line, const char *name, bool useful, const char *what)
+{
+    if (!useful && options_given(line, name)) {
+        options_fail(line, "--%s: needs %s", name, what);
+    }
 }
 
 /* Fills in what getopt_long wants to know; short_names has room for OPTIONS_MAX letters. */
@@ -72,6 +103,25 @@ static size_t row_of(const command_line *line, int found)
     return row;
 }
 
+/* "--sch" is no option, or short for those that begin so. */
+static _Noreturn void fail_long(const command_line *line, const char *argument)
+{
+    char *several = NULL;
+    size_t size = 0;
+    size_t length = strcspn(argument, "=");
+    FILE *stream = open_memstream(&several, &size);
+    for (size_t i = 0; stream != NULL && length > 2 && i < line->count; i++) {
+        const char *name = line->rows[i].name;
+        if (name != NULL && strncmp(name, argument + 2, length - 2) == 0) {
+            fprintf(stream, "%s--%s", ftell(stream) > 0 ? ", " : "", name);
+        }
+    }
+    if (stream == NULL || fclose(stream) != 0 || size == 0) {
+        options_fail(line, "%.*s: no such option", (int)length, argument);
+    }
+    options_fail(line, "%.*s: short for several: %s", (int)length, argument, several);
+}
+
 /* getopt_long has left the reason in optopt. */
 static void fail_unknown(const command_line *line, const char *argument)
 {
@@ -81,7 +131,7 @@ static void fail_unknown(const command_line *line, const char *argument)
     if (optopt > 0) {
         options_fail(line, "-%c: no such option", optopt);
     }
-    options_fail(line, "%s: no such option, or short for several", argument);
+    fail_long(line, argument);
 }
 
 int options_parse(command_line *line, void *settings, int argc, char **argv)
@@ -97,7 +147,7 @@ int options_parse(command_line *line, void *settings, int argc, char **argv)
             exit(output_flush());
         }
         if (found == ':') {
-            options_fail(line, "%s: expected a value behind it", argv[optind - 1]);
+            options_fail(line, "%s: expected a value after it", argv[optind - 1]);
         }
         if (found == '?') {
             fail_unknown(line, argv[optind - 1]);

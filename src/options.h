@@ -3,6 +3,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <lrnn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,8 +31,8 @@ typedef enum option_memory {
     OPTION_ADOPT  /* a resumed run has the same value unless it is given another */
 } option_memory;
 
-/* Bounds are included unless these say otherwise. */
-enum { ABOVE_MINIMUM = 1, BELOW_MAXIMUM = 2 };
+/* Bounds are included unless these say otherwise; WHOLE: a number without a fraction. */
+enum { ABOVE_MINIMUM = 1, BELOW_MAXIMUM = 2, WHOLE = 4 };
 
 typedef struct option_row {
     const char *name; /* without the dashes */
@@ -43,7 +44,9 @@ typedef struct option_row {
     double maximum;
     option_kind kind;
     option_memory memory;
-    file_kind file; /* of OPTION_TEXT: what is read from or written to that path */
+    file_kind file;     /* of OPTION_TEXT: what is read from or written to that path */
+    const char *field;  /* what the library calls it; NULL: the name with _ for - */
+    const char *advice; /* said after a value that is refused, or NULL */
     int bounds;
     char letter; /* short form, or 0 */
 } option_row;
@@ -76,6 +79,14 @@ int options_parse(command_line *line, void *settings, int argc, char **argv);
 /* Ends the program with 2 after "lrnn COMMAND: message". */
 _Noreturn void options_fail(const command_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* For a call of the library that failed with what the options say: where its message begins with
+ * the field of an option, ends the program with 2 and the option's name, else complains and
+ * returns 1. */
+int options_fail_status(const command_line *line, lrnn_status status, const char *what);
+
+/* Ends the program with 2 if --name is given although `useful` is false: "--name: needs WHAT". */
+void options_need(const command_line *line, const char *name, bool useful, const char *what);
 
 /* Was --name on the command line? */
 bool options_given(const command_line *line, const char *name);

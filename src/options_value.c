@@ -13,7 +13,8 @@ static bool in_bounds(const option_row *row, double value)
     bool low_enough =
         row->maximum == 0 ||
         ((row->bounds & BELOW_MAXIMUM) != 0 ? value < row->maximum : value <= row->maximum);
-    return high_enough && low_enough;
+    bool whole = (row->bounds & WHOLE) == 0 || value == floor(value);
+    return high_enough && low_enough && whole;
 }
 
 static bool read_whole(const char *text, uint64_t *value)
@@ -119,7 +120,7 @@ void option_write_bounds(const option_row *row, FILE *stream)
 {
     bool below = (row->bounds & BELOW_MAXIMUM) != 0;
     bool above = (row->bounds & ABOVE_MINIMUM) != 0;
-    if (row->bounds == 0 && row->maximum != 0) {
+    if ((row->bounds & ~WHOLE) == 0 && row->maximum != 0) {
         fprintf(stream, "%g to %g", row->minimum, row->maximum);
         return;
     }
@@ -138,9 +139,10 @@ void option_write_expected(const option_row *row, FILE *stream)
         }
         return;
     }
-    fputs(row->kind == OPTION_NUMBER ? "a number" : "a whole number", stream);
+    bool fraction = row->kind == OPTION_NUMBER && (row->bounds & WHOLE) == 0;
+    fputs(fraction ? "a number" : "a whole number", stream);
     if (option_has_bounds(row)) {
-        bool span = row->bounds == 0 && row->maximum != 0;
+        bool span = (row->bounds & ~WHOLE) == 0 && row->maximum != 0;
         fputs(span ? " from " : (row->bounds & ABOVE_MINIMUM) != 0 ? " " : " of ", stream);
         option_write_bounds(row, stream);
     }

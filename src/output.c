@@ -1,10 +1,12 @@
 #include "output.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static bool line_is_open;
 
@@ -36,11 +38,26 @@ int complain_status(lrnn_status status, const char *what)
     return what == NULL ? complain("%s", detail) : complain("%s: %s", what, detail);
 }
 
+/* Whatever errno has become since. */
+static bool reader_has_left(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+bool output_is_over(void)
+{
+    return ferror(stdout) != 0;
+}
+
 int output_flush(void)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
         line_is_open = false;
         int reason = errno;
+        if (reason == EPIPE || reader_has_left()) {
+            return 0;
+        }
         /* What is still in the buffer cannot be written either. */
         return complain("cannot write standard output: %s", strerror(reason));
     }

@@ -20,8 +20,12 @@ int complain_status(lrnn_status status, const char *what);
 /* Tells complain that the cursor stands in a line of progress, which it must leave first. */
 void output_in_progress(bool in_progress);
 
-/* Flushes stdout; a full disk or a closed pipe is an error. */
+/* Flushes stdout; a full disk is an error. A pipe whose reader has left is none: it has all that it
+ * wanted. */
 int output_flush(void);
+
+/* Has writing to stdout failed, so that more of it would be lost? */
+bool output_is_over(void);
 
 /* Prints a word so that a shell reads it as one word with the same bytes, and so that no byte of it
  * is a command to the terminal. */

@@ -110,7 +110,7 @@ static int score_lines(lrnn_decoder *decoder, const lrnn_vocab *vocab, const tex
 {
     int32_t newline;
     bool newlines = lrnn_vocab_find(&newline, vocab, "\n", 1) == LRNN_OK;
-    for (size_t at = 0; at < source->length;) {
+    for (size_t at = 0; at < source->length && !output_is_over();) {
         const char *line = source->bytes + at;
         const char *end = memchr(line, '\n', source->length - at);
         size_t length = end != NULL ? (size_t)(end - line) : source->length - at;

@@ -41,9 +41,10 @@ static const option_row rows[] = {
 
     HEADING("Model:"),
     {MATCH_CHOICE("cell", cell), .choices = cells, .help = "recurrent cell"},
-    {MATCH_COUNT("embedding", embedding),
+    {MATCH_COUNT("embedding", embedding), .field = "embedding_size",
      .help = "size of the vector that stands for a token; 0: one-hot"},
-    {MATCH_COUNT("hidden", hidden), .minimum = 1, .help = "size of the hidden state"},
+    {MATCH_COUNT("hidden", hidden), .field = "hidden_size", .minimum = 1,
+     .help = "size of the hidden state"},
     {MATCH_COUNT("layers", layers), .help = "recurrent layers; 0: none, a softmax regression"},
     {MATCH_NUMBER("dropout", dropout), .argument = "P", .maximum = 1, .bounds = BELOW_MAXIMUM,
      .help = "probability of dropping an output between layers"},
@@ -59,8 +60,8 @@ static const option_row rows[] = {
     {ADOPT_COUNT("patience", patience),
      .help = "with --valid: stop after this many epochs without a better one; 0: never"},
     {MATCH_CHOICE("optimizer", optimizer), .choices = optimizers, .help = "update rule"},
-    {MATCH_NUMBER("lr", learning_rate), .argument = "RATE", .bounds = ABOVE_MINIMUM,
-     .help = "learning rate"},
+    {MATCH_NUMBER("lr", learning_rate), .field = "learning_rate", .argument = "RATE",
+     .bounds = ABOVE_MINIMUM, .help = "learning rate"},
     {MATCH_NUMBER("momentum", momentum), .argument = "M", .help = "for sgd and rmsprop"},
     {MATCH_FLAG("nesterov", nesterov), .help = "Nesterov's momentum, for sgd"},
     {MATCH_NUMBER("weight-decay", weight_decay), .argument = "D",
@@ -71,7 +72,7 @@ static const option_row rows[] = {
      .help = "and before that each element to +-LIMIT; 0: do not"},
     {MATCH_NUMBER("label-smoothing", label_smoothing), .argument = "S", .maximum = 1,
      .help = "share of the target spread over all tokens"},
-    {ADOPT_COUNT("threads", threads), .minimum = 1,
+    {ADOPT_COUNT("threads", threads), .minimum = 1, .maximum = 1024,
      .help = "threads; the result does not depend on it"},
     {ROW(OPTION_SEED, "seed", seed, OPTION_MATCH), .help = "of initial parameters and dropout"},
 
@@ -148,27 +149,54 @@ static train_settings default_settings(void)
     };
 }
 
+/* Given, and yet without effect. */
+static void check_swallowed(const command_line *line, const train_settings *settings)
+{
+    int32_t kind = settings->schedule;
+    bool step = kind == LRNN_SCHEDULE_STEP, exponential = kind == LRNN_SCHEDULE_EXPONENTIAL;
+    bool cosine = kind == LRNN_SCHEDULE_COSINE, plateau = kind == LRNN_SCHEDULE_PLATEAU;
+    bool words = settings->level == LRNN_LEVEL_WORD, bytes = settings->level == LRNN_LEVEL_BYTE;
+    bool moves =
+        settings->optimizer == LRNN_OPTIMIZER_SGD || settings->optimizer == LRNN_OPTIMIZER_RMSPROP;
+    bool validates = settings->valid != NULL;
+    const struct {
+        const char *name;
+        bool useful;
+        const char *needs;
+    } needs[] = {
+        {"strip-punctuation", words, "--level word"},
+        {"keep-empty", words, "--level word"},
+        {"keep-empty", settings->strip_punctuation, "--strip-punctuation"},
+        {"min-count", !bytes, "--level char or word; of bytes there are always 256"},
+        {"max-vocab", !bytes, "--level char or word; of bytes there are always 256"},
+        {"unknown", !bytes, "--level char or word; of bytes there are always 256"},
+        {"cell", settings->layers > 0, "--layers of at least 1"},
+        {"hidden", settings->layers > 0, "--layers of at least 1"},
+        {"momentum", moves, "--optimizer sgd or rmsprop"},
+        {"patience", validates, "--valid"},
+        {"schedule-period", step || cosine, "--schedule step or cosine"},
+        {"schedule-factor", step || exponential || plateau,
+         "--schedule step, exponential or plateau"},
+        {"schedule-minimum", cosine || plateau, "--schedule cosine or plateau"},
+        {"schedule-patience", plateau, "--schedule plateau"},
+        {"report-every", !settings->quiet, "progress to report, which --quiet leaves out"},
+    };
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        options_need(line, needs[i].name, needs[i].useful, needs[i].needs);
+    }
+}
+
 /* Options that are right one by one but do not fit together: said here, where their names are
  * known, rather than ignored. */
 static void check_together(const command_line *line, const train_settings *settings)
 {
-    bool words = settings->level == LRNN_LEVEL_WORD;
+    check_swallowed(line, settings);
     bool sgd = settings->optimizer == LRNN_OPTIMIZER_SGD;
     if (settings->output == NULL) {
         options_fail(line, "-o MODEL is needed");
     }
-    if (!words && (settings->strip_punctuation || settings->keep_empty)) {
-        options_fail(line, "--%s: needs --level word",
-                     settings->keep_empty ? "keep-empty" : "strip-punctuation");
-    }
-    if (settings->keep_empty && !settings->strip_punctuation) {
-        options_fail(line, "--keep-empty: needs --strip-punctuation");
-    }
     if (settings->dropout > 0 && settings->layers < 2) {
         options_fail(line, "--dropout: works between layers, so --layers must be at least 2");
-    }
-    if (settings->momentum > 0 && !sgd && settings->optimizer != LRNN_OPTIMIZER_RMSPROP) {
-        options_fail(line, "--momentum: needs --optimizer sgd or rmsprop");
     }
     if (settings->nesterov && (!sgd || settings->momentum <= 0)) {
         options_fail(line, "--nesterov: needs --optimizer sgd and --momentum above 0");
@@ -177,9 +205,6 @@ static void check_together(const command_line *line, const train_settings *setti
         options_fail(line,
                      "--valid: expected a fraction above 0 and below 1, or a file, found '%s'",
                      settings->valid);
-    }
-    if (settings->valid == NULL && settings->patience > 0) {
-        options_fail(line, "--patience: needs --valid");
     }
     if (settings->valid == NULL && settings->schedule == LRNN_SCHEDULE_PLATEAU) {
         options_fail(line, "--schedule plateau: needs --valid");

@@ -104,7 +104,8 @@ typedef struct training {
     progress shown;
     double started; /* when this session's first step began */
     size_t started_step;
-    double busy; /* seconds of this session spent on training steps */
+    double last_loss; /* of an epoch, without validation */
+    double busy;      /* seconds of this session spent on training steps */
     size_t busy_tokens;
 } training;
 
@@ -119,6 +120,17 @@ int resume_restore(training *run);
 
 /* Writes a checkpoint to run->checkpoint_path. Returns NULL, or why it could not. */
 const char *resume_write(const training *run);
+
+/* "epoch 1, step 34: WHAT: training has diverged", and what to try. Returns 1. */
+int complain_diverged(const training *run, const char *what);
+
+/* Return 1 after that if a loss is one from which there is no way back, or with which a model is
+ * not worth saving. name: "the validation loss". */
+int check_step_loss(const training *run, double loss);
+int check_epoch_loss(const training *run, const char *name, double loss);
+
+/* Says so if the last model predicts worse than a guess. */
+void warn_of_doubtful_loss(const training *run, double loss);
 
 /* Takes the trainer's model as the best so far and writes it. */
 int keep_model(training *run);
@@ -139,6 +151,11 @@ int training_claim_files(training *run);
 /* Reads the texts and makes everything a run needs. training_destroy afterwards in any case. */
 int training_create(training *run);
 void training_destroy(training *run);
+
+/* End the program if there is not enough memory; the second says how much is taken if it is much.
+ */
+void train_check_model_memory(const training *run, const lrnn_model_options *options);
+void train_check_memory(const training *run, const lrnn_trainer_options *options);
 
 /* Trains to the end, or until a signal asks to stop. */
 int training_run(training *run);

@@ -94,7 +94,9 @@ static int validate(training *run, double *loss)
     train_position *at = &run->at;
     *loss = NAN;
     if (run->valid.count == 0) {
-        return keep_model(run);
+        run->last_loss = at->epoch_loss_sum / at->epoch_loss_weight;
+        return check_epoch_loss(run, "the loss of the epoch", run->last_loss) != 0 ||
+               keep_model(run) != 0;
     }
     double sum;
     double count;
@@ -103,6 +105,9 @@ static int validate(training *run, double *loss)
         return 1;
     }
     *loss = sum / count;
+    if (at->best_epoch == 0 && check_epoch_loss(run, "the validation loss", *loss) != 0) {
+        return 1;
+    }
     history_add(&at->losses.validation, (double)at->tokens, *loss);
     lrnn_status status = lrnn_schedule_report(run->schedule, *loss);
     if (status != LRNN_OK) {
@@ -187,19 +192,23 @@ static int take_step(training *run, log_row *row)
     double start = now();
     lrnn_status status = train_window(run, &result);
     double seconds = now() - start;
+    at->step++;
+    if (status == LRNN_ERR_NUMERIC) {
+        return complain_diverged(run, lrnn_last_error());
+    }
     if (status != LRNN_OK) {
-        char where[64];
-        snprintf(where, sizeof where, "epoch %zu, step %zu", at->epoch, at->step + 1);
-        return complain_status(status, where);
+        return complain_status(status, "training");
     }
     size_t tokens = (size_t)result.loss_weight;
-    at->step++;
     at->tokens += tokens;
     at->epoch_loss_sum += result.loss_sum;
     at->epoch_loss_weight += result.loss_weight;
     run->busy += seconds;
     run->busy_tokens += tokens;
     double loss = result.loss_sum / result.loss_weight;
+    if (check_step_loss(run, loss) != 0) {
+        return 1;
+    }
     history_add(&at->losses.training, (double)at->tokens, loss);
     *row = (log_row){.epoch = at->epoch,
                      .step = at->step,
@@ -290,6 +299,7 @@ static int conclude(training *run)
     if (keep_last(run) != 0) {
         return 1;
     }
+    warn_of_doubtful_loss(run, at->best_epoch > 0 ? at->best_valid_loss : run->last_loss);
     if (has_stalled(run)) {
         progress_say(&run->shown, "no better validation loss for %zu epochs", at->waited);
     }

@@ -48,9 +48,10 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.cell = settings->cell;
         options.dropout = settings->dropout;
         options.seed = settings->seed;
+        train_check_model_memory(run, &options);
         status = lrnn_model_create(&run->model, &options);
     }
-    return status == LRNN_OK ? 0 : complain_status(status, "model");
+    return status == LRNN_OK ? 0 : options_fail_status(run->line, status, "model");
 }
 
 /* A new model with the vocabulary of the text, or the one that the checkpoint holds. */
@@ -148,6 +149,7 @@ static lrnn_status make_trainer(training *run)
         options.clip_norm = settings->clip_norm;
         options.clip_value = settings->clip_value;
         options.label_smoothing = settings->label_smoothing;
+        train_check_memory(run, &options);
         status = lrnn_trainer_create(&run->trainer, run->model, &options);
     }
     return status;
@@ -225,7 +227,7 @@ static int make_parts(training *run)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         lrnn_status status = parts[i].make(run);
         if (status != LRNN_OK) {
-            return complain_status(status, parts[i].name);
+            return options_fail_status(run->line, status, parts[i].name);
         }
     }
     return 0;

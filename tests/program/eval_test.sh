@@ -21,6 +21,15 @@ holds "pieces side by side predict as many tokens" test "$(value tokens f)" -eq 
 holds "about as well" within "$nats" "$(value nats_per_token f)" 0.1
 "$LRNN" eval -m m --threads 2 some > f
 holds "threads do not matter" cmp e f
+"$LRNN" eval -m m --steps 9999999999 some > f
+holds "nor does a window longer than the text" within "$nats" "$(value nats_per_token f)" 0.00001
+sh -c "'$LRNN' score -m m text 2> pipe.err; echo \$? > pipe.status" | head -n 1 > first
+holds "a reader of scores may leave" test "$(cat pipe.status)" -eq 0 -a ! -s pipe.err -a -s first
+sh -c "'$LRNN' score --lines -m m text 2> pipe.err; echo \$? > pipe.status" | head -n 1 > first
+holds "of those of lines too" test "$(cat pipe.status)" -eq 0 -a ! -s pipe.err -a -s first
+sh -c "'$LRNN' inspect --vocab m 2> pipe.err; echo \$? > pipe.status" | sh -c 'exec <&-'
+holds "or of a list" test "$(cat pipe.status)" -eq 0 -a ! -s pipe.err
+fails "a full disk is another matter" 1 "cannot write standard output" sh -c "'$LRNN' score -m m text > /dev/full"
 "$LRNN" eval -m m - < some > f
 holds "- is standard input" cmp e f
 
@@ -56,8 +65,5 @@ holds "inspect --text: hidden is within +-1" sh -c "'$LRNN' inspect m --text vie
 holds "inspect --text: colours on request" sh -c "'$LRNN' inspect m --text view --color always | grep -q '48;2;'"
 "$LRNN" inspect m --text view --html view.html
 holds "inspect --html escapes" sh -c "grep -q '&lt;' view.html && ! grep -q '<sat' view.html"
-fails "a unit that is not there" 1 "units 0 to 31" "$LRNN" inspect m --text view --unit 32
-fails "a layer that is not there" 1 "layers 0 to 0" "$LRNN" inspect m --text view --layer 1
-fails "an activation that is not there" 1 "update_gate" "$LRNN" inspect m --text view --activation update_gate
 head -c 500 m > cut
 fails "a model that is cut off" 1 "cut" "$LRNN" inspect cut

@@ -1,6 +1,6 @@
 . "$(dirname "$0")/common.sh"
 
-for command in train generate eval score inspect import export; do
+for command in train generate eval score inspect convert import export; do
     "$LRNN" $command --help > help.$command
     holds "$command --help succeeds" test $? -eq 0
     holds "$command --help begins with its usage" grep -q "^usage: lrnn $command" help.$command
@@ -16,7 +16,7 @@ fails "a command is needed" 2 "usage: lrnn COMMAND" "$LRNN"
 fails "an unknown command is named" 2 "'trian' is not a command" "$LRNN" trian
 
 # Every option of issue and help is documented in the man page.
-for command in train generate eval score inspect import export; do
+for command in train generate eval score inspect convert import export; do
     for option in $(grep -o '^ *\(-., \)\?--[a-z-]*' help.$command | grep -o -e '--[a-z-]*'); do
         holds "the man page has $option" grep -q -e "$(echo "$option" | sed 's/-/\\\\-/g')" "$root/docs/lrnn.1"
     done
@@ -42,10 +42,66 @@ fails "keeping empty words needs stripping" 2 "--keep-empty: needs" $t --level w
 fails "dropout needs two layers" 2 "--dropout: .*--layers" $t --dropout 0.5
 fails "momentum needs sgd" 2 "--momentum: needs --optimizer" $t --momentum 0.9
 fails "nesterov needs momentum" 2 "--nesterov: needs" $t --optimizer sgd --nesterov
+fails "nor does a momentum of 0 mean anything" 2 "--momentum: needs --optimizer" $t --momentum 0
+fails "nesterov itself needs sgd" 2 "--nesterov: needs" $t --nesterov
+for option in "--schedule-factor 0.5" "--schedule-minimum 0" "--schedule-period 2" "--schedule-patience 1"; do
+    fails "${option% *} needs a schedule" 2 "^lrnn train: ${option% *}: needs --schedule " $t $option
+done
+fails "a period is not of every schedule" 2 "--schedule-period: needs --schedule step or cosine" \
+    $t --schedule exponential --schedule-period 2
+fails "a factor is not of every schedule" 2 "--schedule-factor: needs --schedule step, exp" \
+    $t --schedule cosine --schedule-factor 0.5
+fails "a cell needs layers" 2 "--cell: needs --layers of at least 1" $t --layers 0 --cell gru
+fails "so does a hidden state" 2 "--hidden: needs --layers of at least 1" $t --layers 0 --hidden 8
+for option in "--min-count 2" "--max-vocab 9" "--unknown"; do
+    fails "bytes are all there: $option" 2 "^lrnn train: ${option% *}: needs --level char or word" $t --level byte $option
+done
+fails "nothing is reported to nobody" 2 "--report-every: needs progress" $t -q --report-every 5
 fails "patience needs validation" 2 "--patience: needs --valid" $t --patience 3
 fails "plateau needs validation" 2 "--schedule plateau: needs --valid" $t --schedule plateau
 
+fails "an option that is short for none" 2 "^lrnn train: --bogus: no such option$" $t --bogus=3
+fails "an option that is short for several" 2 "--sch: short for several: --schedule, --schedule-period" $t --sch x
+fails "a letter that is none" 2 "^lrnn train: -x: no such option$" $t -x
+
 g="$LRNN generate -m m"
+fails "a seed needs chance" 2 "--seed: needs --method sample or sampled-beam" $g --method greedy --seed 2
+fails "with beams too" 2 "--seed: needs --method sample or sampled-beam" $g --method beam --seed 2
+fails "uniform among all" 2 "--uniform: needs --top-k, --top-p" $g --uniform
+fails "a temperature of 0" 2 "--temperature: .*; --method greedy" $g --temperature 0
+fails "an empty prompt" 2 "--prompt: it is empty" $g --prompt ""
+for option in "--stopping exact" "--length-penalty 2"; do
+    fails "${option% *} needs an end" 2 "${option% *}: needs --end" $g --method beam $option
+done
+fails "--min-tokens needs an end" 2 "--min-tokens: needs --end" $g --min-tokens 2
+fails "diversity needs groups" 2 "--diversity-penalty: needs --diverse-groups" $g --method beam --diversity-penalty 1
+for option in "--layer 0" "--unit 0" "--activation cell" "--color never" "--html x"; do
+    fails "${option% *} needs a text" 2 "${option% *}: needs --text" "$LRNN" inspect m $option
+done
+fails "a vocabulary or a text" 2 "--vocab and --text: expected one" "$LRNN" inspect m --vocab --text text
+fails "a page is coloured" 2 "--color: " "$LRNN" inspect m --text text --html x --color always
+fails "a layer is whole" 2 "--layer: expected a whole number from -1" "$LRNN" inspect m --text text --layer 0.5
+fails "kernels that are not here" 2 "LRNN_KERNELS: 'foo' is not" env LRNN_KERNELS=foo "$LRNN" --version
+LRNN_KERNELS=reference "$LRNN" --version > version
+holds "kernels that are" grep -q "kernels: reference" version
+"$LRNN" train -q -o m --hidden 8 --embedding 4 --epochs 1 text
+for value in "--hidden 99999999999" "--embedding 99999999999" "--layers 99999999999" "--batch 99999999999 --steps 1" \
+    "--threads 1025"; do
+    case $value in *batch*) wanted=1 ;; *) wanted=2 ;; esac
+    fails "a size that the library refuses: $value" $wanted "${value%% *}" "$LRNN" train -q -o z $value text
+done
+fails "more tokens than can be counted" 2 "--tokens: expected" $g -n 99999999999
+fails "more beams than can be counted" 2 "--beam-width: expected" $g --method beam --beam-width 99999999999
+fails "more of both" 2 "--beam-width times" $g --method beam --beam-width 10000000 -n 500
+fails "more memory than there is" 2 "--beam-width 2000000000 and --tokens 1: takes .* GB of memory" \
+    $g --method beam --beam-width 2000000000 -n 1
+fails "a net larger than memory" 2 "--hidden 500000, .*: takes .* GB of memory" "$LRNN" train -q -o z --hidden 500000 text
+fails "more pieces than tokens" 2 "--batch: expected at most 9," sh -c "printf 'int main()' | '$LRNN' eval -m m --batch 10 -"
+fails "an end that is no token" 2 "--end: 'xyz' is not a token" $g --end xyz
+fails "a unit that is not there" 2 "--unit: expected 0 to 7, found 8" "$LRNN" inspect m --text text --unit 8
+fails "a layer that is not there" 2 "--layer: expected -1 to 0, found 1" "$LRNN" inspect m --text text --layer 1
+fails "an activation that is not there" 2 "--activation: .*'update_gate'" \
+    "$LRNN" inspect m --text text --activation update_gate
 fails "a model is needed" 2 "-m MODEL is needed" "$LRNN" generate
 fails "generate takes no operand" 2 "unexpected argument 'x'" $g x
 fails "top-k needs sampling" 2 "--top-k: needs --method sample" $g --method greedy --top-k 5

@@ -101,8 +101,18 @@ fails "a full disk under the log" 1 "/dev/full" "$LRNN" train -q -o q --log /dev
 fails "the validation text has unknown words" 1 "not in the vocabulary" \
     "$LRNN" train -q -o q --level word --valid part1 part2
 holds "<unk> helps" "$LRNN" train -q -o q --level word --unknown $small --valid part1 part2
-fails "training that explodes" 1 "^lrnn: epoch 1, step" \
-    "$LRNN" train -q -o q --hidden 8 --cell rnn-relu --optimizer sgd --lr 1e30 --clip-norm 0 text
+for net in "--lr 1e30" "--lr 1e30 --optimizer sgd --clip-norm 0" "--lr 1e10 --cell rnn-relu --optimizer sgd --clip-norm 0" \
+    "--lr 100" "--lr 1000 --valid 0.1"; do
+    rm -f q
+    fails "training that explodes: $net" 1 "^lrnn: epoch 1, step .*: training has diverged; try a lower --lr" \
+        "$LRNN" train -q -o q --hidden 8 $net text
+    holds "saves nothing" test ! -e q
+done
+"$LRNN" train -q -o q --hidden 8 --lr 5 --epochs 1 text 2> q.err
+holds "a model that is worse than a guess is named" grep -q "a guess has 4.*: q is of little use" q.err
+sh -c "'$LRNN' train -o q --report-every 1 $small --epochs 1 text 2> pipe.err; echo \$? > pipe.status" | head -n 1 > first
+holds "nobody needs to watch" test "$(cat pipe.status)" -eq 0 -a ! -s pipe.err
+holds "the model is the same" cmp q s1
 
 # What cannot be written later does not end a run; what is missing at its end fails it.
 rows_above() { # COUNT: waits until the log of the process has so many
@@ -112,25 +122,33 @@ rows_above() { # COUNT: waits until the log of the process has so many
     done
 }
 mkdir disk
+rm -f d.tsv
 "$LRNN" train -q -o disk/m --plot disk/m.svg --checkpoint disk/c --checkpoint-every 20 --log d.tsv $small \
-    --epochs 4 text 2> d.err &
+    --epochs 40 text 2> d.err &
 process=$!
 rows_above 30
+kill -STOP $process
 mv disk gone
-rows_above 75
+kill -CONT $process
+rows_above $(($(wc -l < d.tsv) + 60))
+kill -STOP $process
 mv gone disk
+kill -CONT $process
 wait $process
 holds "a checkpoint that could not be written is no end" test $? -eq 0
 holds "it was said" grep -q "disk/c: .*; tried again with the next checkpoint" d.err
 holds "everything is there in the end" test -s disk/m -a -s disk/m.svg -a -s disk/c
-"$LRNN" train -q -o d $small --epochs 4 text
+"$LRNN" train -q -o d $small --epochs 40 text
 holds "and the same" cmp d disk/m
 rm -rf disk
 mkdir disk
-"$LRNN" train -q -o d --checkpoint disk/c --log d.tsv $small --epochs 1 text 2> d.err &
+rm d.tsv
+"$LRNN" train -q -o d --checkpoint disk/c --log d.tsv $small --epochs 20 text 2> d.err &
 process=$!
 rows_above 2
-rmdir disk
+kill -STOP $process
+rm -r disk
+kill -CONT $process
 wait $process
 holds "the last one is missed" test $? -eq 1
 holds "and named" grep -q "^lrnn: disk/c: " d.err
