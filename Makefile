@@ -220,12 +220,12 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	$(if $(wildcard docs/lrnn.1),$(INSTALL) -m 644 docs/lrnn.1 $(DESTDIR)$(MANDIR)/man1/)
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(LIBDIR)/liblrnn.a $(DESTDIR)$(LIBDIR)/liblrnn.so \
+	@rm -f $(DESTDIR)$(LIBDIR)/liblrnn.a $(DESTDIR)$(LIBDIR)/liblrnn.so \
 	    $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(notdir $(SHARED)) \
 	    $(DESTDIR)$(LIBDIR)/pkgconfig/lrnn.pc $(DESTDIR)$(INCLUDEDIR)/lrnn.h \
 	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(TOPIC_HEADERS)) \
 	    $(DESTDIR)$(BINDIR)/lrnn $(DESTDIR)$(MANDIR)/man1/lrnn.1
-	-rmdir $(DESTDIR)$(INCLUDEDIR)/lrnn 2>/dev/null
+	@rmdir $(DESTDIR)$(INCLUDEDIR)/lrnn 2>/dev/null || true
 
 dist: ## a source archive of the committed tree
 	@mkdir -p $(BUILD)

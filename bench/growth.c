@@ -184,10 +184,13 @@ static void draw_panel(FILE *file, const panel *p, double left, double top)
     }
     draw_line(file, p, demanded, low, high, left, top, "stroke=\"#999\" stroke-dasharray=\"4 3\"");
     draw_line(file, p, p->time, low, high, left, top, "stroke=\"#1f77b4\" stroke-width=\"2\"");
-    fprintf(file,
-            "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n<text x=\"%.1f\" "
-            "y=\"%.1f\">%s, microseconds per token</text>\n",
-            left + 100, top + 184, p->axis, left, top - 10, p->title);
+    fprintf(
+        file,
+        "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>\n<text x=\"%.1f\" "
+        "y=\"%.1f\" text-anchor=\"middle\" font-weight=\"bold\">%s</text>\n<text "
+        "transform=\"translate(%.1f %.1f) rotate(-90)\" text-anchor=\"middle\">microseconds per "
+        "token</text>\n",
+        left + 100, top + 184, p->axis, left + 100, top - 10, p->title, left - 52, top + 75);
 }
 
 int main(int argc, char **argv)
@@ -205,13 +208,13 @@ int main(int argc, char **argv)
         return 1;
     }
     fprintf(file,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 830 480\" "
-            "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"830\" height=\"480\" "
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 480\" "
+            "font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"860\" height=\"480\" "
             "fill=\"white\"/>\n<text x=\"60\" y=\"18\">LSTM, V %d, embedding %d, H %d, B %d, T %d "
             "but for what varies; one thread. Dashed: what the arithmetic demands.</text>\n",
             BASE_V, E, BASE_H, BASE_B, BASE_T);
     for (size_t i = 0; i < PANELS; i++) {
-        draw_panel(file, &panels[i], 60 + 265 * (double)(i % 3), 60 + 225 * (double)(i / 3));
+        draw_panel(file, &panels[i], 76 + 274 * (double)(i % 3), 60 + 225 * (double)(i / 3));
     }
     fputs("</svg>\n", file);
     return fclose(file) == 0 ? 0 : 1;

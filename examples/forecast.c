@@ -186,6 +186,13 @@ static lrnn_model *train(lrnn_batches *batches, uint64_t seed)
 
 /* ---- the picture ---- */
 
+/* The smallest of 1, 2 and 5 times a power of ten that is at least `rough`. */
+static double round_step(double rough)
+{
+    double power = pow(10, floor(log10(rough)));
+    return power * (rough <= power ? 1 : rough <= 2 * power ? 2 : rough <= 5 * power ? 5 : 10);
+}
+
 static void draw(const char *path, double error, double persistence)
 {
     size_t first = count - split > 120
@@ -201,8 +208,7 @@ static void draw(const char *path, double error, double persistence)
         low = fmin(low, fmin(values[t], forecasts[t]));
         high = fmax(high, fmax(values[t], forecasts[t]));
     }
-    double tick = pow(10, floor(log10((high - low) / 2)));
-    tick *= (high - low) / tick > 10 ? 2 : 1;
+    double tick = round_step((high - low) / 10);
     fprintf(file, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 340\" "
                   "font-family=\"sans-serif\" font-size=\"12\">\n"
                   "<rect width=\"720\" height=\"340\" fill=\"white\"/>\n");
@@ -213,7 +219,8 @@ static void draw(const char *path, double error, double persistence)
                 "text-anchor=\"end\">%g</text>\n",
                 at, at + 4, y);
     }
-    for (size_t t = first; t < count; t += (count - first) / 6) {
+    size_t every = (size_t)round_step(fmax((double)(count - first) / 8, 1));
+    for (size_t t = (first + every - 1) / every * every; t < count; t += every) {
         double at = 60 + 640 * (double)(t - first) / (double)(count - 1 - first);
         fprintf(file, "<text x=\"%.1f\" y=\"298\" text-anchor=\"middle\">%zu</text>\n", at, t);
     }

@@ -267,7 +267,8 @@ static double y_of(const picture *p, double value)
     return p->top + p->height * (p->high - power) / (p->high - p->low);
 }
 
-static void panel(picture *p, double left, const char *title, const char *x_title, int every)
+static void panel(picture *p, double left, const char *title, const char *x_title,
+                  const char *y_title, int every)
 {
     p->left = left;
     p->top = 40;
@@ -283,12 +284,15 @@ static void panel(picture *p, double left, const char *title, const char *x_titl
                 "y=\"%g\" text-anchor=\"end\">1e%g</text>\n",
                 left, left + p->width, y, y, left - 6, y + 4, power);
     }
-    for (size_t i = 0; i < p->points; i += p->points / 5) {
+    for (size_t i = 0; i <= p->points; i += p->points / 5) {
         fprintf(p->file, "<text x=\"%g\" y=\"%g\" text-anchor=\"middle\">%zu</text>\n",
                 left + p->width * (double)i / (double)(p->points - 1), p->top + p->height + 18, i);
     }
-    fprintf(p->file, "<text x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n",
-            left + p->width / 2, p->top + p->height + 40, x_title);
+    fprintf(p->file,
+            "<text x=\"%g\" y=\"%g\" text-anchor=\"middle\">%s</text>\n<text "
+            "transform=\"translate(%g %g) rotate(-90)\" text-anchor=\"middle\">%s</text>\n",
+            left + p->width / 2, p->top + p->height + 40, x_title, left - 52,
+            p->top + p->height / 2, y_title);
 }
 
 static void curve(const picture *p, const double *values, const char *color, const char *name,
@@ -306,14 +310,15 @@ static void curve(const picture *p, const double *values, const char *color, con
 static void show_flow(const char *folder)
 {
     static const float inputs[STEPS];
-    picture p = open_picture(folder, "gradient_flow.svg", 920);
+    picture p = open_picture(folder, "gradient_flow.svg", 985);
     p.low = -12;
     p.high = 9;
     p.points = BACK;
     printf("length of the gradient, k steps back\n%-22s %-9s %10s %10s %10s\n", "", "", "k = 10",
            "k = 30", "k = 50");
     for (size_t cell = 0; cell < CELLS; cell++) {
-        panel(&p, 60 + 290 * (double)cell, cell_names[cell], "steps back", 3);
+        panel(&p, 75 + 315 * (double)cell, cell_names[cell], "steps back", "length of the gradient",
+              3);
         for (size_t s = 0; s < SCALES; s++) {
             double lengths[BACK];
             lrnn_trainer *trainer = create_net(cells[cell], scales[s]);
@@ -342,11 +347,11 @@ static void show_clipping(const char *folder)
 {
     static double losses[2][UPDATES];
     size_t lasted[2] = {train(0, losses[0]), train(1, losses[1])};
-    picture p = open_picture(folder, "clipping.svg", 330);
+    picture p = open_picture(folder, "clipping.svg", 350);
     p.low = -3;
     p.high = 3;
     p.points = UPDATES;
-    panel(&p, 60, "remembering the first of 30 numbers", "updates", 1);
+    panel(&p, 75, "remembering the first of 30 numbers", "updates", "mean squared error", 1);
     printf("\nan RNN (relu) that starts with s = %.1f learns to remember the first of 30 numbers\n",
            START);
     for (int clipped = 0; clipped < 2; clipped++) {

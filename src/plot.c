@@ -7,6 +7,7 @@
 #include "output_file.h"
 
 enum { WIDTH = 800, HEIGHT = 480, LEFT = 76, RIGHT = 24, TOP = 48, BOTTOM = 60 };
+enum { TITLE_MAXIMUM = 60 }; /* characters that fit in any font */
 
 /* One axis: data from `low` to `high`, ticks at whole multiples of `step`, and the pixels that low
  * and high are drawn at. */
@@ -55,7 +56,9 @@ static void settle(axis *scale, int pieces, bool whole)
         scale->high = 1;
     }
     if (scale->high - scale->low < 1e-9 * fmax(1, fabs(scale->high))) {
-        scale->high = scale->low + fmax(1, fabs(scale->low));
+        double around = fabs(scale->low) / 2;
+        scale->high = around > 0 ? scale->low + around : 1;
+        scale->low -= around;
     }
     scale->step = round_step(scale->high - scale->low, pieces);
     if (whole) {
@@ -64,29 +67,65 @@ static void settle(axis *scale, int pieces, bool whole)
     }
 }
 
-/* 1500000 as 1.5M: the unit is that of the largest tick, so that one axis has one unit. */
-static void write_number(FILE *stream, double value, double largest)
+/* 1500000 as 1.5M, 0.00002 as 2e-05. One axis has one unit, that of its largest tick, and as many
+ * decimals as its step needs. */
+static void write_tick(FILE *stream, double value, const axis *scale)
 {
     static const char *const units[] = {"", "k", "M", "G", "T"};
+    double largest = fmax(fabs(scale->low), fabs(scale->high));
     size_t unit = 0;
     double divisor = 1;
     for (double limit = 10000; unit < 4 && largest / divisor >= limit; limit = 1000) {
         divisor *= 1000;
         unit++;
     }
+    double step = scale->step / divisor;
     double shown = value / divisor;
-    fprintf(stream, "%g%s", fabs(shown) < 1e-12 ? 0 : round(shown * 1e6) / 1e6,
-            fabs(shown) < 1e-12 ? "" : units[unit]);
+    int decimals = (int)fmax(0, ceil(-log10(step) - 1e-9));
+    if (fabs(value) < 0.5 * scale->step) {
+        fputc('0', stream);
+    } else if (decimals > 4 && largest < 0.01) {
+        fprintf(stream, "%g", round(value / scale->step) * scale->step);
+    } else {
+        fprintf(stream, "%.*f%s", decimals, shown, units[unit]);
+    }
 }
 
-static void write_text(FILE *stream, const char *text)
+/* Length of the UTF-8 sequence that begins here; 0 if none does. */
+static size_t sequence_length(const char *text, size_t left)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
+    unsigned char first = (unsigned char)text[0];
+    size_t length = first < 0x80                    ? 1
+                    : first >= 0xC2 && first < 0xE0 ? 2
+                    : first >= 0xE0 && first < 0xF0 ? 3
+                    : first >= 0xF0 && first < 0xF5 ? 4
+                                                    : 0;
+    if (length > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if (((unsigned char)text[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    return length;
+}
+
+/* A path may have any bytes, a picture is UTF-8. */
+static void write_text(FILE *stream, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        size_t sequence = sequence_length(text + i, length - i);
+        if (sequence != 1) {
+            fwrite(sequence > 0 ? text + i : "?", 1, sequence > 0 ? sequence : 1, stream);
+            i += sequence > 0 ? sequence - 1 : 0;
+            continue;
+        }
+        switch (text[i]) {
         case '&': fputs("&amp;", stream); break;
         case '<': fputs("&lt;", stream); break;
         case '>': fputs("&gt;", stream); break;
-        default: fputc((unsigned char)*text < ' ' ? '?' : *text, stream);
+        default: fputc((unsigned char)text[i] < ' ' ? '?' : text[i], stream);
         }
     }
 }
@@ -102,7 +141,7 @@ static void draw_axes(FILE *stream, const axis *x, const axis *y)
     fputs("</g>\n<g fill=\"#444\" font-size=\"13\" text-anchor=\"end\">\n", stream);
     for (double i = ceil(y->low / y->step - 1e-9); i * y->step <= y->high + y->step * 1e-6; i++) {
         fprintf(stream, "<text x=\"%d\" y=\"%.1f\">", LEFT - 8, pixel(y, i * y->step) + 4.5);
-        write_number(stream, i * y->step, fmax(fabs(y->low), fabs(y->high)));
+        write_tick(stream, i * y->step, y);
         fputs("</text>\n", stream);
     }
     fputs("</g>\n<g fill=\"#444\" font-size=\"13\" text-anchor=\"middle\" stroke=\"none\">\n",
@@ -111,12 +150,41 @@ static void draw_axes(FILE *stream, const axis *x, const axis *y)
         double at = pixel(x, i * x->step);
         fprintf(stream, "<path d=\"M%.1f %d v5\" stroke=\"#444\"/>", at, HEIGHT - BOTTOM);
         fprintf(stream, "<text x=\"%.1f\" y=\"%d\">", at, HEIGHT - BOTTOM + 20);
-        write_number(stream, i * x->step, fmax(fabs(x->low), fabs(x->high)));
+        write_tick(stream, i * x->step, x);
         fputs("</text>\n", stream);
     }
     fprintf(stream,
             "</g>\n<path d=\"M%d %d V%d H%d\" fill=\"none\" stroke=\"#444\" stroke-width=\"1\"/>\n",
             LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT);
+}
+
+/* Bytes of a text's first characters, as many as are there up to `count`. */
+static size_t bytes_of(const char *text, size_t count)
+{
+    size_t i = 0;
+    while (text[i] != '\0' && (count > 0 || ((unsigned char)text[i] & 0xC0) == 0x80)) {
+        count -= ((unsigned char)text[i] & 0xC0) != 0x80 && count > 0;
+        i++;
+    }
+    return i;
+}
+
+/* All of it, or its beginning and end with an ellipsis between them. */
+static void write_title(FILE *stream, const char *title)
+{
+    size_t length = 0;
+    for (const char *at = title; *at != '\0'; at++) {
+        length += ((unsigned char)*at & 0xC0) != 0x80;
+    }
+    if (length <= TITLE_MAXIMUM) {
+        write_text(stream, title, strlen(title));
+        return;
+    }
+    size_t half = TITLE_MAXIMUM / 2;
+    write_text(stream, title, bytes_of(title, half));
+    fputs("\xE2\x80\xA6", stream);
+    const char *end = title + bytes_of(title, length - half + 1);
+    write_text(stream, end, strlen(end));
 }
 
 static void draw_labels(FILE *stream, const plot *picture)
@@ -127,11 +195,11 @@ static void draw_labels(FILE *stream, const plot *picture)
             "<g fill=\"#222\" text-anchor=\"middle\" font-size=\"15\">\n"
             "<text x=\"%d\" y=\"28\" font-size=\"17\" font-weight=\"bold\">",
             middle_x);
-    write_text(stream, picture->title);
+    write_title(stream, picture->title);
     fprintf(stream, "</text>\n<text x=\"%d\" y=\"%d\">", middle_x, HEIGHT - 16);
-    write_text(stream, picture->x_label);
+    write_text(stream, picture->x_label, strlen(picture->x_label));
     fprintf(stream, "</text>\n<text transform=\"translate(22 %d) rotate(-90)\">", middle_y);
-    write_text(stream, picture->y_label);
+    write_text(stream, picture->y_label, strlen(picture->y_label));
     fputs("</text>\n</g>\n", stream);
 }
 
@@ -147,7 +215,7 @@ static void draw_series(FILE *stream, const plot_series *series, const axis *x, 
         }
     }
     fputs("\"/>\n", stream);
-    for (size_t i = 0; series->dots && i < series->count; i++) {
+    for (size_t i = 0; (series->dots || series->count == 1) && i < series->count; i++) {
         if (isfinite(series->y[i])) {
             fprintf(stream, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>\n",
                     pixel(x, series->x[i]), pixel(y, series->y[i]), series->colour);
@@ -183,7 +251,7 @@ static void draw_legend(FILE *stream, const plot *picture)
         }
         fprintf(stream, "<text x=\"%d\" y=\"%d\" font-size=\"13\" fill=\"#222\">", left + 46,
                 y + 4);
-        write_text(stream, series->label);
+        write_text(stream, series->label, strlen(series->label));
         fputs("</text>\n", stream);
     }
 }

@@ -29,13 +29,17 @@ void progress_start(progress *shown, bool quiet, size_t report_every, size_t epo
 /* After each step: draws what is due. */
 void progress_step(progress *shown, const progress_point *point);
 
-/* A line of its own, above the moving one. */
+/* A line of its own, above the moving one, broken between words where a terminal ends. */
 void progress_say(progress *shown, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One of several ways to say the same, from the longest to the shortest: the first that fits the
+ * terminal; the longest elsewhere. */
+void progress_say_one(progress *shown, const char *const *ways, size_t count);
 
 /* Makes room for output of another kind; also when quiet, because what follows was asked for. */
 void progress_clear(const progress *shown);
 
-/* Seconds as "47 s", "3:05 min" or "1:02 h", in a static buffer. */
+/* Seconds as "47 s", "3:05 min", "1:02 h" or "3 d 4 h", in a static buffer. */
 const char *progress_duration(double seconds);
 
 #endif

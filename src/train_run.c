@@ -133,14 +133,22 @@ static void report_epoch(training *run, double valid_loss)
 {
     const train_position *at = &run->at;
     double loss = at->epoch_loss_sum / at->epoch_loss_weight;
-    char valid[96] = "";
+    size_t epochs = run->settings->epochs;
+    const char *best = at->best_epoch == at->epoch ? "  (best)" : "";
+    char whole[256], brief[160], least[96], valid[96] = "", brief_valid[64] = "";
     if (!isnan(valid_loss)) {
         snprintf(valid, sizeof valid, "  valid loss %.4f  perplexity %.4g%s", valid_loss,
-                 exp(valid_loss), at->best_epoch == at->epoch ? "  (best)" : "");
+                 exp(valid_loss), best);
+        snprintf(brief_valid, sizeof brief_valid, "  valid %.4f%s", valid_loss, best);
     }
-    progress_say(
-        &run->shown, "epoch %zu/%zu done  step %zu  loss %.4f  perplexity %.4g%s  %.0f tokens/s",
-        at->epoch, run->settings->epochs, at->step, loss, exp(loss), valid, tokens_per_second(run));
+    snprintf(whole, sizeof whole,
+             "epoch %zu/%zu done  step %zu  loss %.4f  perplexity %.4g%s  %.0f tokens/s", at->epoch,
+             epochs, at->step, loss, exp(loss), valid, tokens_per_second(run));
+    snprintf(brief, sizeof brief, "epoch %zu/%zu done  loss %.4f%s  %.0f tokens/s", at->epoch,
+             epochs, loss, brief_valid, tokens_per_second(run));
+    snprintf(least, sizeof least, "%zu/%zu  loss %.4f%s", at->epoch, epochs, loss, brief_valid);
+    const char *const ways[] = {whole, brief, least};
+    progress_say_one(&run->shown, ways, sizeof ways / sizeof ways[0]);
 }
 
 /* Makes the end of an epoch the beginning of the next one. */
