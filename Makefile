@@ -94,7 +94,7 @@ include lib/kernels/flags.mk
 
 $(BUILD)/obj/lib/%.o: lib/%.c $(BUILD)/config
 	@mkdir -p $(@D)
-	$(CC) $(LIB_CFLAGS) $(KERNEL_FLAGS_$(basename $(notdir $<))) -MMD -MP -c $< -o $@
+	$(CC) $(LIB_CFLAGS) $(KERNEL_FLAGS_$(<:lib/kernels/%.c=%)) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/src/%.o: src/%.c $(BUILD)/config
 	@mkdir -p $(@D)
@@ -162,7 +162,7 @@ $(DOUBLE)/rename.h: $(HEADERS)
 $(DOUBLE)/obj/%.o: lib/%.c $(DOUBLE_HEADERS) $(DOUBLE)/rename.h $(BUILD)/config
 	@mkdir -p $(@D)
 	$(CC) $(DOUBLE_FLAGS) $(BLAS_CFLAGS) -fvisibility=hidden -pthread $(ALL_CFLAGS) \
-	    $(KERNEL_FLAGS_$(basename $(notdir $<))) -MMD -MP -c $< -o $@
+	    $(KERNEL_FLAGS_$(<:lib/kernels/%.c=%)) -MMD -MP -c $< -o $@
 
 $(DOUBLE)/liblrnn_double.a: $(DOUBLE_OBJECTS)
 	rm -f $@

@@ -117,7 +117,7 @@ struct lrnn_decoder {
     size_t slices;                  /* of a row of logits, of VALUES_SLICE */
     real *slice_maxima;             /* [logits_rows,slices] */
     double *slice_sums;             /* [logits_rows,slices] of exp(logit - maximum) */
-    bool backwards;                 /* last slice first; see cell_step */
+    bool last_first;                /* last slice first; see cell_step */
     double *normalizers;            /* [row_capacity] log(sum of exp(logits)) */
     double *shifts;                 /* [row_capacity] x * temperature = value - shift */
     real *maxima;                   /* [row_capacity] of values */

@@ -39,36 +39,30 @@ lrnn_status source_read_scorer(lrnn_decoder *decoder, const lrnn_scorer *scorer)
 
 lrnn_status source_read_model(lrnn_decoder *decoder, const lrnn_model *model)
 {
-    lrnn_model_options o;
-    lrnn_status status = lrnn_model_options_init(&o, sizeof o);
-    if (status == LRNN_OK) {
-        status = lrnn_model_get_options(&o, model);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    const char *why = o.vocab_size == 0           ? "it does not read tokens"
-                      : o.bidirectional != 0      ? "it is bidirectional"
-                      : o.head == LRNN_HEAD_NONE  ? "it has no head"
-                      : o.output_size > INT32_MAX ? "it has too many outputs"
-                                                  : NULL;
+    const network *net = &model->net;
+    const lrnn_model_options *o = &net->options;
+    const char *why = o->vocab_size == 0           ? "it does not read tokens"
+                      : o->bidirectional != 0      ? "it is bidirectional"
+                      : o->head == LRNN_HEAD_NONE  ? "it has no head"
+                      : o->output_size > INT32_MAX ? "it has too many outputs"
+                                                   : NULL;
     if (why != NULL) {
         return error_set(LRNN_ERR_UNSUPPORTED, "the model cannot be decoded from: %s", why);
     }
-    if (o.output_size > o.vocab_size) {
+    if (o->output_size > o->vocab_size) {
         return error_set(LRNN_ERR_UNSUPPORTED,
                          "the model cannot be decoded from: it has %zu outputs but reads only %zu "
                          "tokens",
-                         o.output_size, o.vocab_size);
+                         o->output_size, o->vocab_size);
     }
-    decoder->vocab_size = o.output_size;
-    decoder->input_size = o.vocab_size;
-    decoder->feature_size = o.feature_size;
-    decoder->layers = o.layers;
-    decoder->h_size = o.projection_size > 0 ? o.projection_size : o.hidden_size;
-    decoder->c_size = o.hidden_size;
-    decoder->cell_state = o.layers > 0 && o.cell == LRNN_CELL_LSTM;
-    decoder->every_step = o.head == LRNN_HEAD_STEPS;
+    decoder->vocab_size = o->output_size;
+    decoder->input_size = o->vocab_size;
+    decoder->feature_size = o->feature_size;
+    decoder->layers = o->layers;
+    decoder->h_size = net->h_size;
+    decoder->c_size = o->hidden_size;
+    decoder->cell_state = network_has_cell_state(net);
+    decoder->every_step = o->head == LRNN_HEAD_STEPS;
     return LRNN_OK;
 }
 
@@ -256,12 +250,12 @@ static lrnn_status step_model(lrnn_decoder *d)
         return status;
     }
     for (size_t i = 0; i < d->slices; i++) {
-        size_t slice = d->backwards ? d->slices - 1 - i : i, first = slice * VALUES_SLICE;
+        size_t slice = d->last_first ? d->slices - 1 - i : i, first = slice * VALUES_SLICE;
         state_head_part(d->state->model, first, slice_width(d, slice), rows, top, top_row,
                         d->logits + first, d->vocab_size);
         sum_slice(d, rows, slice);
     }
-    d->backwards = !d->backwards;
+    d->last_first = !d->last_first;
     return join_slices(d, rows);
 }
 

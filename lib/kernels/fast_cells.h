@@ -1,9 +1,9 @@
-/* The cells, forward and backward; equations in kernels.h. One function does a block of hidden
- * units of one row. */
+/* The cells: forward, backward and the end of a step; equations in cells.c. One function does a
+ * block of hidden units of one row. */
 #ifndef KERNELS_FAST_CELLS_H
 #define KERNELS_FAST_CELLS_H
 
-#include "fast_loops.h"
+#include "fast_step.h"
 
 /* The slopes of sigmoid and tanh where they have the value x. */
 ALWAYS_INLINE vector sigmoid_slope(vector x)
@@ -27,10 +27,11 @@ ALWAYS_INLINE void rnn_tanh_block(real *a, real *h, const size_t count, size_t l
     store_each(count, h, y, lanes);
 }
 
-static void rnn_tanh_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
+static void fast_rnn_tanh_forward(const cell_pass *p)
 {
-    for (size_t row = 0; row < rows; row++, a += H, h += h_row) {
-        FOR_BLOCKS(H, rnn_tanh_block(a + i, h + i, count, lanes));
+    real *a = p->gates, *h = p->h_after;
+    for (size_t row = 0; row < p->rows; row++, a += p->H, h += p->h_after_row) {
+        FOR_BLOCKS(p->H, rnn_tanh_block(a + i, h + i, count, lanes));
     }
 }
 
@@ -41,10 +42,11 @@ ALWAYS_INLINE void rnn_relu_unit(real *a, real *h, size_t lanes)
     store_lanes(h, y, lanes);
 }
 
-static void rnn_relu_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
+static void fast_rnn_relu_forward(const cell_pass *p)
 {
-    for (size_t row = 0; row < rows; row++, a += H, h += h_row) {
-        FOR_VECTORS(H, rnn_relu_unit(a + i, h + i, lanes));
+    real *a = p->gates, *h = p->h_after;
+    for (size_t row = 0; row < p->rows; row++, a += p->H, h += p->h_after_row) {
+        FOR_VECTORS(p->H, rnn_relu_unit(a + i, h + i, lanes));
     }
 }
 
@@ -55,10 +57,20 @@ ALWAYS_INLINE void rnn_tanh_back(real *h, const real *dh, size_t lanes)
     store_lanes(h, gradient * tanh_slope(y), lanes);
 }
 
-static void rnn_tanh_backward(size_t rows, size_t H, real *h, const real *dh)
+static void fast_rnn_tanh_backward(const cell_pass *p)
 {
-    FOR_VECTORS(rows * H, rnn_tanh_back(h + i, dh + i, lanes));
+    FOR_VECTORS(p->rows * p->H, rnn_tanh_back(p->gates + i, p->dh + i, lanes));
 }
+
+ALWAYS_INLINE void rnn_tanh_cell(const units *of, const size_t count, size_t lanes)
+{
+    vector y[EACH_MOST];
+    load_apart(count, y, of->gates, of->gates_step, VECTOR_LENGTH);
+    tanh_each(count, y);
+    store_apart(count, of->h_next, y, of->h_next_step, lanes);
+}
+
+FAST_STEP(rnn_tanh, rnn_tanh_cell, 1, 0)
 
 ALWAYS_INLINE void rnn_relu_back(real *h, const real *dh, size_t lanes)
 {
@@ -66,10 +78,20 @@ ALWAYS_INLINE void rnn_relu_back(real *h, const real *dh, size_t lanes)
     store_lanes(h, where((integers)(y > 0.0f), load_lanes(dh, lanes)), lanes);
 }
 
-static void rnn_relu_backward(size_t rows, size_t H, real *h, const real *dh)
+static void fast_rnn_relu_backward(const cell_pass *p)
 {
-    FOR_VECTORS(rows * H, rnn_relu_back(h + i, dh + i, lanes));
+    FOR_VECTORS(p->rows * p->H, rnn_relu_back(p->gates + i, p->dh + i, lanes));
 }
+
+ALWAYS_INLINE void rnn_relu_cell(const units *of, const size_t count, size_t lanes)
+{
+    vector y[EACH_MOST];
+    load_apart(count, y, of->gates, of->gates_step, VECTOR_LENGTH);
+    EACH y[i] = maximum(splat(0), y[i]);
+    store_apart(count, of->h_next, y, of->h_next_step, lanes);
+}
+
+FAST_STEP(rnn_relu, rnn_relu_cell, 1, 0)
 
 /* ---- LSTM ---- */
 
@@ -114,12 +136,15 @@ ALWAYS_INLINE void lstm_block(const lstm_strides at, const bool keep, real *gate
     store_apart(count, h, gate, at.h, lanes);
 }
 
-static void lstm_forward(size_t rows, size_t H, real *gates, const real *c, real *c_next,
-                         real *tanh_c, real *h, size_t h_row)
+static void fast_lstm_forward(const cell_pass *p)
 {
+    size_t H = p->H;
     const lstm_strides at = {H, VECTOR_LENGTH, VECTOR_LENGTH, VECTOR_LENGTH};
-    for (size_t row = 0; row < rows; row++, gates += 4 * H, c += H, c_next += H, h += h_row) {
-        real *squashed = tanh_c == NULL ? NULL : tanh_c + row * H;
+    for (size_t row = 0; row < p->rows; row++) {
+        real *gates = p->gates + row * 4 * H, *h = p->h_after + row * p->h_after_row;
+        real *squashed = p->tanh_c == NULL ? NULL : p->tanh_c + row * H;
+        const real *c = p->c_before + row * H;
+        real *c_next = p->c_after + row * H;
         FOR_BLOCKS(H, lstm_block(at, true, gates + i, c + i, c_next + i,
                                  squashed == NULL ? NULL : squashed + i, h + i, count, lanes));
     }
@@ -140,15 +165,23 @@ ALWAYS_INLINE void lstm_back(size_t H, real *gates, const real *c, const real *t
     store_lanes(gates + 3 * H, from_h * squashed * sigmoid_slope(o), lanes);
 }
 
-static void lstm_backward(size_t rows, size_t H, real *gates, const real *c, const real *tanh_c,
-                          const real *dh, real *dc)
+static void fast_lstm_backward(const cell_pass *p)
 {
-    for (size_t row = 0; row < rows; row++, gates += 4 * H) {
+    size_t H = p->H;
+    for (size_t row = 0; row < p->rows; row++) {
         size_t at = row * H;
-        FOR_VECTORS(H, lstm_back(H, gates + i, c + at + i, tanh_c + at + i, dh + at + i,
-                                 dc + at + i, lanes));
+        FOR_VECTORS(H, lstm_back(H, p->gates + 4 * at + i, p->c_before + at + i, p->tanh_c + at + i,
+                                 p->dh + at + i, p->dc + at + i, lanes));
     }
 }
+
+ALWAYS_INLINE void lstm_cell(const units *of, const size_t count, size_t lanes)
+{
+    const lstm_strides at = {VECTOR_LENGTH, of->gates_step, of->c_step, of->h_next_step};
+    lstm_block(at, false, of->gates, of->c, of->c, NULL, of->h_next, count, lanes);
+}
+
+FAST_STEP(lstm, lstm_cell, 4, 0)
 
 /* ---- GRU ---- */
 
@@ -181,12 +214,12 @@ ALWAYS_INLINE void gru_block(size_t H, real *x, const real *s, const real *h_pre
     store_each(count, h, n, lanes);
 }
 
-static void gru_forward(size_t rows, size_t H, real *x, const real *s, const real *h_previous,
-                        size_t h_previous_row, real *h, size_t h_row)
+static void fast_gru_forward(const cell_pass *p)
 {
-    for (size_t row = 0; row < rows; row++, x += 3 * H, s += 3 * H) {
-        const real *before = h_previous + row * h_previous_row;
-        real *after = h + row * h_row;
+    size_t H = p->H;
+    for (size_t row = 0; row < p->rows; row++) {
+        real *x = p->gates + row * 3 * H, *after = p->h_after + row * p->h_after_row;
+        const real *s = p->hidden + row * 3 * H, *before = p->h_before + row * p->h_before_row;
         FOR_BLOCKS_OF(2, H, gru_block(H, x + i, s + i, before + i, after + i, count, lanes));
     }
 }
@@ -209,13 +242,46 @@ ALWAYS_INLINE void gru_back(size_t H, real *x, real *s, const real *h_previous, 
     store_lanes(s + 2 * H, dn * r, lanes);
 }
 
-static void gru_backward(size_t rows, size_t H, real *x, real *s, const real *h_previous,
-                         size_t h_previous_row, real *dh)
+static void fast_gru_backward(const cell_pass *p)
 {
-    for (size_t row = 0; row < rows; row++, x += 3 * H, s += 3 * H, dh += H) {
-        const real *before = h_previous + row * h_previous_row;
+    size_t H = p->H;
+    for (size_t row = 0; row < p->rows; row++) {
+        real *x = p->gates + row * 3 * H, *s = p->hidden + row * 3 * H, *dh = p->dh + row * H;
+        const real *before = p->h_before + row * p->h_before_row;
         FOR_VECTORS(H, gru_back(H, x + i, s + i, before + i, dh + i, lanes));
     }
 }
+
+/* As gru_forward, but r and z have their h part already. */
+ALWAYS_INLINE void gru_cell(const units *of, const size_t count, size_t lanes)
+{
+    vector n[EACH_MOST], from_h[EACH_MOST], gate[EACH_MOST], before[EACH_MOST];
+    load_apart(count, gate, of->gates, of->gates_step, VECTOR_LENGTH);
+    load_apart(count, from_h, of->gates + 2 * VECTOR_LENGTH, of->gates_step, VECTOR_LENGTH);
+    load_apart(count, n, of->apart, of->apart_step, VECTOR_LENGTH);
+    sigmoid_each(count, gate);
+    EACH n[i] = gate[i] * from_h[i] + n[i];
+    tanh_each(count, n);
+    load_apart(count, gate, of->gates + VECTOR_LENGTH, of->gates_step, VECTOR_LENGTH);
+    sigmoid_each(count, gate);
+    load_apart(count, before, of->h, of->h_step, lanes);
+    EACH n[i] = gate[i] * (before[i] - n[i]) + n[i]; /* (1 - z) n + z h */
+    store_apart(count, of->h_next, n, of->h_next_step, lanes);
+}
+
+FAST_STEP(gru, gru_cell, 3, 3)
+
+/* ---- all of them ---- */
+
+#define FAST_CELL(name)                                                                            \
+    {                                                                                              \
+        fast_##name##_forward, fast_##name##_backward, fast_##name##_step                          \
+    }
+
+#define FAST_CELLS                                                                                 \
+    {                                                                                              \
+        [LRNN_CELL_RNN_TANH] = FAST_CELL(rnn_tanh), [LRNN_CELL_RNN_RELU] = FAST_CELL(rnn_relu),    \
+        [LRNN_CELL_LSTM] = FAST_CELL(lstm), [LRNN_CELL_GRU] = FAST_CELL(gru)                       \
+    }
 
 #endif

@@ -18,17 +18,17 @@ ALWAYS_INLINE void map_block(each_function *function, real *y, const real *x, co
     store_each(count, y, v, lanes);
 }
 
-static void map_exp(real *y, const real *x, size_t n)
+static void fast_exp(real *y, const real *x, size_t n)
 {
     FOR_BLOCKS(n, map_block(exp_each, y + i, x + i, count, lanes));
 }
 
-static void map_sigmoid(real *y, const real *x, size_t n)
+static void fast_sigmoid(real *y, const real *x, size_t n)
 {
     FOR_BLOCKS(n, map_block(sigmoid_each, y + i, x + i, count, lanes));
 }
 
-static void map_tanh(real *y, const real *x, size_t n)
+static void fast_tanh(real *y, const real *x, size_t n)
 {
     FOR_BLOCKS(n, map_block(tanh_each, y + i, x + i, count, lanes));
 }
@@ -38,12 +38,12 @@ ALWAYS_INLINE void add_values(real *y, const real *x, size_t lanes)
     store_lanes(y, load_lanes(y, lanes) + load_lanes(x, lanes), lanes);
 }
 
-static void add(real *y, const real *x, size_t n)
+static void fast_add(real *y, const real *x, size_t n)
 {
     FOR_VECTORS(n, add_values(y + i, x + i, lanes));
 }
 
-static void scale(real *y, real factor, size_t n)
+static void fast_scale(real *y, real factor, size_t n)
 {
     FOR_VECTORS(n, store_lanes(y + i, load_lanes(y + i, lanes) * factor, lanes));
 }
@@ -60,7 +60,7 @@ ALWAYS_INLINE void add_rows_block(real *y, const real *x, size_t x_row, size_t r
     store_each(count, y, sum, lanes);
 }
 
-static void add_rows(real *y, const real *x, size_t x_row, size_t rows, size_t n)
+static void fast_add_rows(real *y, const real *x, size_t x_row, size_t rows, size_t n)
 {
     FOR_BLOCKS(n, add_rows_block(y + i, x + i, x_row, rows, count, lanes));
 }
@@ -76,7 +76,7 @@ ALWAYS_INLINE void exp_shifted_block(real *x, real shift, real factor, const siz
     store_each(count, x, v, lanes);
 }
 
-static void exp_shifted(real *x, size_t n, real shift, real factor)
+static void fast_exp_shifted(real *x, size_t n, real shift, real factor)
 {
     FOR_BLOCKS(n, exp_shifted_block(x + i, shift, factor, count, lanes));
 }
@@ -117,7 +117,7 @@ ALWAYS_INLINE void dot_add(sums *to, const real *x, const real *y)
 }
 
 /* A product of floats is exact in double: fused or not, the sum is the same. */
-static double dot(const real *x, const real *y, size_t n)
+static double fast_dot(const real *x, const real *y, size_t n)
 {
     sums to = {0};
     size_t i = 0;
@@ -231,12 +231,12 @@ static void sum_exp(real *x, size_t n, real *max, double *sum, bool keep)
     *sum = sums_total(&to);
 }
 
-static void max_sum_exp(const real *x, size_t n, real *max, double *sum)
+static void fast_max_sum_exp(const real *x, size_t n, real *max, double *sum)
 {
     sum_exp((real *)(uintptr_t)x, n, max, sum, false);
 }
 
-static void exp_below_max(real *x, size_t n, real *max, double *sum)
+static void fast_exp_below_max(real *x, size_t n, real *max, double *sum)
 {
     sum_exp(x, n, max, sum, true);
 }
@@ -249,7 +249,7 @@ ALWAYS_INLINE void adam_values(const adam_step *step, real *parameter, const rea
     vector p = load_lanes(parameter, lanes), g = load_lanes(gradient, lanes);
     vector first = load_lanes(m, lanes), second = load_lanes(v, lanes);
     p = rounded(p * step->decay_factor);
-    g = p * step->weight_decay + rounded(g * step->gradient_scale);
+    g = p * step->weight_decay + g;
     first = first * step->beta1 + rounded(g * step->complement1);
     second = second * step->beta2 + rounded(g * step->complement2 * g);
     store_lanes(m, first, lanes);
@@ -258,8 +258,8 @@ ALWAYS_INLINE void adam_values(const adam_step *step, real *parameter, const rea
     store_lanes(parameter, p - first * step->learning_rate / root, lanes);
 }
 
-static void adam(const adam_step *step, size_t n, real *parameter, const real *gradient, real *m,
-                 real *v)
+static void fast_adam(const adam_step *step, size_t n, real *parameter, const real *gradient,
+                      real *m, real *v)
 {
     const adam_step own = *step;
     FOR_VECTORS(n, adam_values(&own, parameter + i, gradient + i, m + i, v + i, lanes));

@@ -485,8 +485,8 @@ static void multiply_sliced(size_t M, size_t K, const real *a, const packed_part
     }
 }
 
-static void multiply_parts(size_t M, size_t K, const real *a, size_t a_row, size_t a_column,
-                           const packed_part *parts, size_t count)
+static void fast_multiply_parts(size_t M, size_t K, const real *a, size_t a_row, size_t a_column,
+                                const packed_part *parts, size_t count)
 {
     tile_shape shape = {.K = K, .a_row = a_row, .a_column = a_column, .b_panel = K * PANEL};
     if (M > WIDE_ROWS) {
@@ -498,18 +498,18 @@ static void multiply_parts(size_t M, size_t K, const real *a, size_t a_row, size
     }
 }
 
-static void multiply_packed_from(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                 size_t a_column, const real *packed, const real *from,
-                                 size_t from_row, real *c, size_t c_row)
+static void fast_multiply_packed_from(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                      size_t a_column, const real *packed, const real *from,
+                                      size_t from_row, real *c, size_t c_row)
 {
     const packed_part part = {N, packed, from, from_row, c, c_row};
-    multiply_parts(M, K, a, a_row, a_column, &part, 1);
+    fast_multiply_parts(M, K, a, a_row, a_column, &part, 1);
 }
 
-static void multiply_packed(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                            size_t a_column, const real *packed, real *c, size_t c_row)
+static void fast_multiply_packed(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                 size_t a_column, const real *packed, real *c, size_t c_row)
 {
-    multiply_packed_from(M, N, K, a, a_row, a_column, packed, c, c_row, c, c_row);
+    fast_multiply_packed_from(M, N, K, a, a_row, a_column, packed, c, c_row, c, c_row);
 }
 
 #endif

@@ -43,9 +43,9 @@ static void multiply_panel(tile_shape *shape, size_t M, size_t columns, const re
     }
 }
 
-static void multiply_pairs(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                           const bfloat16_pair *packed, const real *from, size_t from_row, real *c,
-                           size_t c_row)
+static void fast_multiply_pairs(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                const bfloat16_pair *packed, const real *from, size_t from_row,
+                                real *c, size_t c_row)
 {
     tile_shape shape = {.K = K,
                         .a_row = a_row,

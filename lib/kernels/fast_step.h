@@ -8,19 +8,28 @@
 #ifndef KERNELS_FAST_STEP_H
 #define KERNELS_FAST_STEP_H
 
-#include "fast_cells.h"
 #include "fast_multiply.h"
 
-/* Tiles of a block, by gates; BLOCK_TILES(G) * G vectors are whole panels. */
-#define BLOCK_TILES(G) ((G) == 4 ? 2 : (G) == 3 ? 4 : 8)
-#define BLOCK_VECTORS  12
-#define BLOCK_WIDTH    (BLOCK_VECTORS * VECTOR_LENGTH)
-#define BLOCK_ROWS     (4 * TILE_ROWS)
+/* Tiles of a block, by gates: as many as fit in BLOCK_VECTORS, a power of two, so that their
+ * vectors are whole panels; CHECK_BLOCK asserts it for each cell. */
+#define BLOCK_TILES(G)   ((G) == 1 ? 8 : (G) <= 3 ? 4 : (G) <= 6 ? 2 : 1)
+#define BLOCK_VECTORS    12
+#define BLOCK_MOST_TILES 8
+#define CHECK_BLOCK(G)                                                                             \
+    _Static_assert(BLOCK_TILES(G) * (G) <= BLOCK_VECTORS &&                                        \
+                       BLOCK_TILES(G) * (G) % PANEL_VECTORS == 0 && (G) <= CELL_MOST_GATES,        \
+                   "the tiles of a block fill whole panels and fit its sums")
+#define BLOCK_WIDTH (BLOCK_VECTORS * VECTOR_LENGTH)
+#define BLOCK_ROWS  (4 * TILE_ROWS)
 
-/* The pre-activations of a block; for GRU the x part of n apart, one row in a piece. */
+/* Vectors of `apart` in a row: one for each tile of a cell that keeps its last gate apart. */
+#define APART_TILES BLOCK_TILES(3)
+
+/* The pre-activations of a block. Of a cell that keeps U h of its last gate apart, `gates` has
+ * that, and `apart` has what W x and the bias give. */
 typedef struct block_sums {
     real gates[BLOCK_ROWS * BLOCK_WIDTH] __attribute__((aligned(64)));
-    real n[BLOCK_ROWS * BLOCK_TILES(3) * VECTOR_LENGTH] __attribute__((aligned(64)));
+    real apart[BLOCK_ROWS * APART_TILES * VECTOR_LENGTH] __attribute__((aligned(64)));
 } block_sums;
 
 /* Part of a step: some rows, one block of units. */
@@ -60,8 +69,9 @@ ALWAYS_INLINE void add_row(const size_t panels, const bool pairs, vector sum[], 
     }
 }
 
+/* apart: gates of a cell that keeps U h of its last one apart; 0 for another. */
 ALWAYS_INLINE void row_sums(const cell_step *s, const block *of, const size_t panels,
-                            const bool gru, const bool pairs, block_sums *to)
+                            const size_t apart, const bool pairs, block_sums *to)
 {
     vector sum[BLOCK_VECTORS];
     const real *start = s->start + of->row * s->start_row + of->column;
@@ -76,8 +86,8 @@ ALWAYS_INLINE void row_sums(const cell_step *s, const block *of, const size_t pa
     }
     UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
     {
-        if (gru && v % 3 == 2) {
-            store(to->n + v / 3 * VECTOR_LENGTH, sum[v]);
+        if (apart > 0 && v % apart == apart - 1) {
+            store(to->apart + v / apart * VECTOR_LENGTH, sum[v]);
             sum[v] = load(s->hidden_bias + of->column + v * VECTOR_LENGTH);
         }
     }
@@ -90,47 +100,69 @@ ALWAYS_INLINE void row_sums(const cell_step *s, const block *of, const size_t pa
 
 typedef void row_sums_function(const cell_step *s, const block *of, block_sums *to);
 
-/* Out of line, one for each number of panels that blocks of some cell have. A last, smaller block
- * of pairs goes through the tiles: they are for large matrices. */
-#define ROW_SUMS(name, panels, gru, pairs)                                                         \
+/* Out of line, one for each number of panels that blocks of some cell have; where there is none,
+ * one row goes through the tiles like several. A last, smaller block of pairs does: they are for
+ * large matrices. */
+#define ROW_SUMS(name, panels, apart, pairs)                                                       \
     static void name(const cell_step *s, const block *of, block_sums *to)                          \
     {                                                                                              \
-        row_sums(s, of, panels, gru, pairs, to);                                                   \
+        row_sums(s, of, panels, apart, pairs, to);                                                 \
     }
 
-ROW_SUMS(row_sums_1, 1, false, false)
-ROW_SUMS(row_sums_2, 2, false, false)
-ROW_SUMS(gru_row_sums_2, 2, true, false)
-ROW_SUMS(gru_row_sums_3, 3, true, false)
+ROW_SUMS(row_sums_1, 1, 0, false)
+ROW_SUMS(row_sums_2, 2, 0, false)
+ROW_SUMS(apart_3_row_sums_2, 2, 3, false)
+ROW_SUMS(apart_3_row_sums_3, 3, 3, false)
 #if PANEL_VECTORS == 2
-ROW_SUMS(row_sums_3, 3, false, false)
-ROW_SUMS(row_sums_4, 4, false, false)
-ROW_SUMS(gru_row_sums_5, 5, true, false)
-ROW_SUMS(gru_row_sums_6, 6, true, false)
-ROW_SUMS(row_sums_of_pairs_4, 4, false, true)
-ROW_SUMS(gru_row_sums_of_pairs_6, 6, true, true)
+ROW_SUMS(row_sums_3, 3, 0, false)
+ROW_SUMS(row_sums_4, 4, 0, false)
+ROW_SUMS(apart_3_row_sums_5, 5, 3, false)
+ROW_SUMS(apart_3_row_sums_6, 6, 3, false)
+ROW_SUMS(row_sums_of_pairs_4, 4, 0, true)
+ROW_SUMS(apart_3_row_sums_of_pairs_6, 6, 3, true)
 #else
-ROW_SUMS(gru_row_sums_1, 1, true, false)
-ROW_SUMS(row_sums_of_pairs_2, 2, false, true)
-ROW_SUMS(gru_row_sums_of_pairs_3, 3, true, true)
+ROW_SUMS(apart_3_row_sums_1, 1, 3, false)
+ROW_SUMS(row_sums_of_pairs_2, 2, 0, true)
+ROW_SUMS(apart_3_row_sums_of_pairs_3, 3, 3, true)
 #endif
 
-/* [pairs][gru][panels - 1] */
-static row_sums_function *const row_sums_functions[2][2][BLOCK_VECTORS / PANEL_VECTORS] = {
+typedef row_sums_function *const row_sums_table[2][BLOCK_VECTORS / PANEL_VECTORS];
+
+/* [pairs][panels - 1], of cells that keep nothing apart, and of those with 3 gates that do. */
+static row_sums_table row_sums_functions = {
 #if PANEL_VECTORS == 2
-    {{row_sums_1, row_sums_2, row_sums_3, row_sums_4},
-     {[1] = gru_row_sums_2, [2] = gru_row_sums_3, [4] = gru_row_sums_5, [5] = gru_row_sums_6}},
-    {{[3] = row_sums_of_pairs_4}, {[5] = gru_row_sums_of_pairs_6}},
+    {row_sums_1, row_sums_2, row_sums_3, row_sums_4},
+    {[3] = row_sums_of_pairs_4},
 #else
-    {{row_sums_1, row_sums_2}, {gru_row_sums_1, gru_row_sums_2, gru_row_sums_3}},
-    {{[1] = row_sums_of_pairs_2}, {[2] = gru_row_sums_of_pairs_3}},
+    {row_sums_1, row_sums_2},
+    {[1] = row_sums_of_pairs_2},
 #endif
 };
 
+static row_sums_table apart_3_row_sums_functions = {
+#if PANEL_VECTORS == 2
+    {[1] = apart_3_row_sums_2,
+     [2] = apart_3_row_sums_3,
+     [4] = apart_3_row_sums_5,
+     [5] = apart_3_row_sums_6},
+    {[5] = apart_3_row_sums_of_pairs_6},
+#else
+    {apart_3_row_sums_1, apart_3_row_sums_2, apart_3_row_sums_3},
+    {[2] = apart_3_row_sums_of_pairs_3},
+#endif
+};
+
+static row_sums_function *find_row_sums(bool pairs, size_t apart, size_t panels)
+{
+    return apart == 0   ? row_sums_functions[pairs][panels - 1]
+           : apart == 3 ? apart_3_row_sums_functions[pairs][panels - 1]
+                        : NULL;
+}
+
 /* ---- several rows ---- */
 
-/* One panel for all rows of a block. What comes behind it is fetched meanwhile, line by line of
- * each row of the panel, as many lines as there are tiles. */
+/* One panel for all rows of a block. What comes after it is prefetched meanwhile: each tile asks
+ * for one cache line of every row of the next panel, until all its lines have been asked for. */
 ALWAYS_INLINE void add_panel(const block *of, tile_function *const tiles_of[TILE_ROWS],
                              const tile_shape *shape, size_t lines, const real *a,
                              const void *panel, uintptr_t next, const real *from, real *gates)
@@ -164,31 +196,31 @@ static void add_panels(const block *of, size_t K, const real *a, size_t a_row, p
     }
 }
 
-/* Of GRU the n parts: those of x go apart, those of h start from their bias. */
-static void part_n(const cell_step *s, const block *of, block_sums *to)
+/* Puts W x of the last gate apart, and starts its U h from the bias. */
+static void part_last_gate(const cell_step *s, const block *of, size_t G, block_sums *to)
 {
     for (size_t row = 0; row < of->rows; row++) {
         for (size_t tile = 0; tile < of->tiles; tile++) {
-            size_t at = (tile * 3 + 2) * VECTOR_LENGTH;
-            real *n = to->gates + row * BLOCK_WIDTH + at;
-            store(to->n + (row * BLOCK_TILES(3) + tile) * VECTOR_LENGTH, load(n));
-            store(n, load(s->hidden_bias + of->column + at));
+            size_t at = (tile * G + G - 1) * VECTOR_LENGTH;
+            real *gate = to->gates + row * BLOCK_WIDTH + at;
+            store(to->apart + (row * APART_TILES + tile) * VECTOR_LENGTH, load(gate));
+            store(gate, load(s->hidden_bias + of->column + at));
         }
     }
 }
 
-static void rows_sums(const cell_step *s, const block *of, bool gru, block_sums *to)
+static void rows_sums(const cell_step *s, const block *of, size_t apart, block_sums *to)
 {
     const real *from = s->start + of->row * s->start_row + of->column;
     size_t from_row = s->start_row;
-    if (s->inputs > 0 || gru) {
+    if (s->inputs > 0 || apart > 0) {
         add_panels(of, s->inputs, s->x + of->row * s->x_row, s->x_row,
                    block_columns(s->input, s->inputs, of), from, from_row, to->gates);
         from = to->gates;
         from_row = BLOCK_WIDTH;
     }
-    if (gru) {
-        part_n(s, of, to);
+    if (apart > 0) {
+        part_last_gate(s, of, apart, to);
     }
     add_panels(of, s->R, s->h + of->row * s->h_row, s->h_row, block_columns(s->hidden, s->R, of),
                from, from_row, to->gates);
@@ -198,54 +230,16 @@ static void rows_sums(const cell_step *s, const block *of, bool gru, block_sums 
 
 /* Vectors of units, and how far it is from one to the next in each array. */
 typedef struct units {
-    real *gates;   /* their pre-activations; the gates of a vector side by side */
-    const real *n; /* GRU: the x part of n */
+    real *gates;       /* their pre-activations; the gates of a vector side by side */
+    const real *apart; /* see block_sums */
     real *c;
     const real *h;
     real *h_next;
-    size_t gates_step, n_step, c_step, h_step, h_next_step;
+    size_t gates_step, apart_step, c_step, h_step, h_next_step;
 } units;
 
+/* h' (and c') of `count` vectors of units; of each only `lanes` units exist. */
 typedef void cell_function(const units *of, const size_t count, size_t lanes);
-
-ALWAYS_INLINE void rnn_tanh_cell(const units *of, const size_t count, size_t lanes)
-{
-    vector y[EACH_MOST];
-    load_apart(count, y, of->gates, of->gates_step, VECTOR_LENGTH);
-    tanh_each(count, y);
-    store_apart(count, of->h_next, y, of->h_next_step, lanes);
-}
-
-ALWAYS_INLINE void rnn_relu_cell(const units *of, const size_t count, size_t lanes)
-{
-    vector y[EACH_MOST];
-    load_apart(count, y, of->gates, of->gates_step, VECTOR_LENGTH);
-    EACH y[i] = maximum(splat(0), y[i]);
-    store_apart(count, of->h_next, y, of->h_next_step, lanes);
-}
-
-ALWAYS_INLINE void lstm_cell(const units *of, const size_t count, size_t lanes)
-{
-    const lstm_strides at = {VECTOR_LENGTH, of->gates_step, of->c_step, of->h_next_step};
-    lstm_block(at, false, of->gates, of->c, of->c, NULL, of->h_next, count, lanes);
-}
-
-/* As gru_forward, but r and z have their h part already. */
-ALWAYS_INLINE void gru_cell(const units *of, const size_t count, size_t lanes)
-{
-    vector n[EACH_MOST], from_h[EACH_MOST], gate[EACH_MOST], before[EACH_MOST];
-    load_apart(count, gate, of->gates, of->gates_step, VECTOR_LENGTH);
-    load_apart(count, from_h, of->gates + 2 * VECTOR_LENGTH, of->gates_step, VECTOR_LENGTH);
-    load_apart(count, n, of->n, of->n_step, VECTOR_LENGTH);
-    sigmoid_each(count, gate);
-    EACH n[i] = gate[i] * from_h[i] + n[i];
-    tanh_each(count, n);
-    load_apart(count, gate, of->gates + VECTOR_LENGTH, of->gates_step, VECTOR_LENGTH);
-    sigmoid_each(count, gate);
-    load_apart(count, before, of->h, of->h_step, lanes);
-    EACH n[i] = gate[i] * (before[i] - n[i]) + n[i]; /* (1 - z) n + z h */
-    store_apart(count, of->h_next, n, of->h_next_step, lanes);
-}
 
 /* The units of a block's tile in one of its rows. */
 ALWAYS_INLINE units units_at(const cell_step *s, const block *of, const size_t G, block_sums *with,
@@ -254,12 +248,12 @@ ALWAYS_INLINE units units_at(const cell_step *s, const block *of, const size_t G
     size_t unit = of->unit + tile * VECTOR_LENGTH, at = of->row + row;
     return (units){
         .gates = with->gates + row * BLOCK_WIDTH + tile * G * VECTOR_LENGTH,
-        .n = with->n + (row * BLOCK_TILES(3) + tile) * VECTOR_LENGTH,
+        .apart = with->apart + (row * APART_TILES + tile) * VECTOR_LENGTH,
         .c = s->c == NULL ? NULL : s->c + at * s->H + unit,
         .h = s->h + at * s->h_row + unit,
         .h_next = s->h_next + at * s->h_next_row + unit,
         .gates_step = BLOCK_WIDTH,
-        .n_step = BLOCK_TILES(3) * VECTOR_LENGTH,
+        .apart_step = APART_TILES * VECTOR_LENGTH,
         .c_step = s->H,
         .h_step = s->h_row,
         .h_next_step = s->h_next_row,
@@ -278,7 +272,7 @@ ALWAYS_INLINE void apply_cell(const cell_step *s, const block *of, const size_t 
         units at = units_at(s, of, G, with, tile, row);
         if (whole_tiles) {
             at.gates_step = G * VECTOR_LENGTH;
-            at.n_step = at.c_step = at.h_step = at.h_next_step = VECTOR_LENGTH;
+            at.apart_step = at.c_step = at.h_step = at.h_next_step = VECTOR_LENGTH;
         }
         if (whole_rows || whole_tiles) {
             cell(&at, most, VECTOR_LENGTH);
@@ -295,43 +289,24 @@ ALWAYS_INLINE void apply_cell(const cell_step *s, const block *of, const size_t 
     }
 }
 
-static void apply_rnn_tanh(const cell_step *s, const block *of, block_sums *with)
-{
-    apply_cell(s, of, 1, rnn_tanh_cell, with);
-}
-
-static void apply_rnn_relu(const cell_step *s, const block *of, block_sums *with)
-{
-    apply_cell(s, of, 1, rnn_relu_cell, with);
-}
-
-static void apply_lstm(const cell_step *s, const block *of, block_sums *with)
-{
-    apply_cell(s, of, 4, lstm_cell, with);
-}
-
-static void apply_gru(const cell_step *s, const block *of, block_sums *with)
-{
-    apply_cell(s, of, 3, gru_cell, with);
-}
-
 /* ---- all blocks ---- */
 
 typedef void apply_function(const cell_step *s, const block *of, block_sums *with);
 
-static void run_step(const cell_step *s, size_t G, apply_function *apply)
+/* apart: see row_sums. */
+ALWAYS_INLINE void run_step(const cell_step *s, const size_t G, const size_t apart,
+                            apply_function *apply)
 {
     block_sums with;
     const size_t units_each = BLOCK_TILES(G) * VECTOR_LENGTH;
     size_t count = (s->H + units_each - 1) / units_each;
     for (size_t i = 0; i < count; i++) {
-        block of = {.unit = (s->backwards ? count - 1 - i : i) * units_each};
+        block of = {.unit = (s->last_first ? count - 1 - i : i) * units_each};
         size_t left = s->H - of.unit < units_each ? s->H - of.unit : units_each;
         of.tiles = (left + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
         of.panels = (of.tiles * G + PANEL_VECTORS - 1) / PANEL_VECTORS;
         of.column = of.unit * G;
-        row_sums_function *one_row =
-            row_sums_functions[s->hidden.pairs != NULL][G == 3][of.panels - 1];
+        row_sums_function *one_row = find_row_sums(s->hidden.pairs != NULL, apart, of.panels);
         if (s->rows == 1 && one_row != NULL) {
             of.rows = 1;
             one_row(s, &of, &with);
@@ -343,30 +318,23 @@ static void run_step(const cell_step *s, size_t G, apply_function *apply)
             of.rows = (s->rows - of.row) / (pieces - piece);
             of.height = of.rows / tile_count(of.rows);
             of.higher = of.rows % tile_count(of.rows);
-            rows_sums(s, &of, G == 3, &with);
+            rows_sums(s, &of, apart, &with);
             apply(s, &of, &with);
         }
     }
 }
 
-static void rnn_tanh_step(const cell_step *s)
-{
-    run_step(s, 1, apply_rnn_tanh);
-}
-
-static void rnn_relu_step(const cell_step *s)
-{
-    run_step(s, 1, apply_rnn_relu);
-}
-
-static void lstm_step(const cell_step *s)
-{
-    run_step(s, 4, apply_lstm);
-}
-
-static void gru_step(const cell_step *s)
-{
-    run_step(s, 3, apply_gru);
-}
+/* The step of a cell: its function of units, its gates, and those again where it keeps U h of the
+ * last one apart, else 0. */
+#define FAST_STEP(name, cell, G, apart)                                                            \
+    CHECK_BLOCK(G);                                                                                \
+    static void apply_##name(const cell_step *s, const block *of, block_sums *with)                \
+    {                                                                                              \
+        apply_cell(s, of, G, cell, with);                                                          \
+    }                                                                                              \
+    static void fast_##name##_step(const cell_step *s)                                             \
+    {                                                                                              \
+        run_step(s, G, apart, apply_##name);                                                       \
+    }
 
 #endif

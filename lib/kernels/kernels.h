@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "base/real.h"
+#include "cells.h"
+#include "matrix.h"
 
 typedef struct adam_step {
     real learning_rate; /* already divided by 1 - beta1^t */
@@ -19,44 +21,9 @@ typedef struct adam_step {
                                       0.999 they would be wrong in the fifth digit */
     real epsilon;
     real inverse_sqrt_correction; /* 1 / sqrt(1 - beta2^t) */
-    real weight_decay;   /* coupled (Adam): added to the gradient as weight_decay * parameter */
-    real decay_factor;   /* decoupled (AdamW): parameter *= decay_factor first; 1 for Adam */
-    real gradient_scale; /* clipping: each gradient is multiplied by it first */
+    real weight_decay; /* coupled (Adam): added to the gradient as weight_decay * parameter */
+    real decay_factor; /* decoupled (AdamW): parameter *= decay_factor first; 1 for Adam */
 } adam_step;
-
-/* Two numbers of bfloat16, which are the upper halves of two floats. */
-typedef uint32_t bfloat16_pair;
-
-/* A right-hand matrix packed for inference: as reals; or as pairs of bfloat16, of which word i of a
- * panel's row has column i in its low half and column i + panel / 2 in its high one. The other is
- * NULL; both are where there is no matrix. */
-typedef struct packed_matrix {
-    real *reals;
-    bfloat16_pair *pairs;
-} packed_matrix;
-
-/* A step of `rows` streams through a layer of H units with G gates: a = start + x W + h U, then the
- * equations of the cell. Columns of W, U and start are in tiles of units, the gates of a tile side
- * by side, packed as one matrix: kernel_gate_column. Each column is one chain of multiply-adds,
- * from start over all of x to all of h, so that x W may as well have been added to start before.
- * Row strides count elements, those not given are dense. */
-typedef struct cell_step {
-    size_t rows, H;
-    const real *start; /* [rows,width], row stride start_row: 0 where one row, a bias, serves all */
-    size_t start_row;
-    const real *x; /* [rows,inputs] */
-    size_t inputs, x_row;
-    packed_matrix input; /* W; not read when inputs is 0 */
-    const real *h;       /* [rows,R] */
-    size_t R, h_row;
-    packed_matrix hidden;    /* U; of the same kind as W */
-    const real *hidden_bias; /* GRU: [width], of which the n parts are where h U_n starts from */
-    real *c;                 /* LSTM: [rows,H], dense; replaced */
-    real *h_next;            /* [rows,H]; no place of h */
-    size_t h_next_row;
-    bool backwards; /* last tile first. What was read last is still in the cache: steps that take
-                       turns find some of their weights there. No bit of a result depends on it. */
-} cell_step;
 
 /* A packed right-hand matrix B [K,N], and what becomes of the product: C = from + A B. `from` NULL:
  * zero; from_row 0: one row for all, such as a bias. */
@@ -109,52 +76,9 @@ typedef struct kernel_table {
     /* y += the rows of x [rows,n], one after the other. */
     void (*add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t n);
 
-    /* ---- cells, forward ----
-     * Rows are independent; gates are PyTorch's order. All arrays [rows, ...] with the row strides
-     * given, those without one are dense. Output h may be the array that held the previous h.
-     *
-     * RNN: h' = tanh(a) or relu(a); a [rows,H] is overwritten with h'. h' is also stored to h. */
-    void (*rnn_tanh_forward)(size_t rows, size_t H, real *a, real *h, size_t h_row);
-    void (*rnn_relu_forward)(size_t rows, size_t H, real *a, real *h, size_t h_row);
-
-    /* LSTM: gates [rows,4H] hold pre-activations i,f,g,o (PyTorch's order) and are overwritten
-     * with the activated gates.
-     *   i,f,o = sigmoid  g = tanh  c' = f*c + i*g  h' = o*tanh(c')
-     * c_next may be c. tanh_c [rows,H] receives tanh(c'); NULL if not wanted. */
-    void (*lstm_forward)(size_t rows, size_t H, real *gates, const real *c, real *c_next,
-                         real *tanh_c, real *h, size_t h_row);
-
-    /* GRU: x [rows,3H] holds W_i x + b_i, and is overwritten with r,z,n; s [rows,3H] holds
-     * W_h h + b_h (its n part is needed again by backward and left unchanged).
-     *   r,z = sigmoid(x + s)   n = tanh(x_n + r*s_n)   h' = (1-z)*n + z*h */
-    void (*gru_forward)(size_t rows, size_t H, real *x, const real *s, const real *h_previous,
-                        size_t h_previous_row, real *h, size_t h_row);
-
-    /* ---- one whole step of a layer, for inference ----
-     * The products, then the cell, tile by tile of units while a tile is at hand; see cell_step. */
-    size_t lanes; /* units of a tile; it divides `panel` */
-    void (*rnn_tanh_step)(const cell_step *step);
-    void (*rnn_relu_step)(const cell_step *step);
-    void (*lstm_step)(const cell_step *step);
-    void (*gru_step)(const cell_step *step);
-
-    /* ---- cells, backward ----
-     * dh [rows,H] is the whole gradient of h' (from above and from the future).
-     *
-     * RNN: h [rows,H] is the stored h', overwritten with da. */
-    void (*rnn_tanh_backward)(size_t rows, size_t H, real *h, const real *dh);
-    void (*rnn_relu_backward)(size_t rows, size_t H, real *h, const real *dh);
-
-    /* LSTM: gates [rows,4H], activated, are overwritten with the gradient of the pre-activations;
-     * dc [rows,H] comes in as the gradient of c' from the future and goes out as that of c. */
-    void (*lstm_backward)(size_t rows, size_t H, real *gates, const real *c, const real *tanh_c,
-                          const real *dh, real *dc);
-
-    /* GRU: x [rows,3H], activated r,z,n, is overwritten with the gradient of x; s [rows,3H], of
-     * which only the n part is read, is overwritten with the gradient of s; dh comes in as the
-     * gradient of h' and goes out as dh*z, the direct part of the gradient of h. */
-    void (*gru_backward)(size_t rows, size_t H, real *x, real *s, const real *h_previous,
-                         size_t h_previous_row, real *dh);
+    /* ---- cells ---- */
+    size_t lanes;                  /* units of a tile of cell_step; it divides `panel` */
+    cell_kernels cells[CELL_ROOM]; /* by LRNN_CELL_* */
 
     /* ---- softmax ---- */
 
@@ -174,6 +98,17 @@ typedef struct kernel_table {
     void (*adam)(const adam_step *step, size_t n, real *parameter, const real *gradient, real *m,
                  real *v);
 } kernel_table;
+
+/* The functions of a table, whose names are those of the members behind a prefix. A kernel is added
+ * here, above, and as prefix_name in reference.c and in a fast_ header. */
+#define KERNEL_FUNCTIONS(prefix)                                                                   \
+    .multiply_packed = prefix##multiply_packed, .multiply_parts = prefix##multiply_parts,          \
+    .multiply_packed_from = prefix##multiply_packed_from,                                          \
+    .multiply_pairs = prefix##multiply_pairs, .exp = prefix##exp, .sigmoid = prefix##sigmoid,      \
+    .tanh = prefix##tanh, .add = prefix##add, .scale = prefix##scale,                              \
+    .add_rows = prefix##add_rows, .dot = prefix##dot, .max_sum_exp = prefix##max_sum_exp,          \
+    .exp_below_max = prefix##exp_below_max, .exp_shifted = prefix##exp_shifted,                    \
+    .adam = prefix##adam
 
 const kernel_table *kernels(void);
 

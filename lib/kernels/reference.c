@@ -12,8 +12,8 @@ static real multiply_add(real a, real b, real c)
     return a * b + c;
 }
 
-static void reference_multiply(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                               size_t a_column, const real *packed, real *c, size_t c_row)
+static void reference_multiply_packed(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                      size_t a_column, const real *packed, real *c, size_t c_row)
 {
     for (size_t m = 0; m < M; m++) {
         for (size_t first = 0; first < N; first += PANEL) {
@@ -41,12 +41,12 @@ static void start_from(size_t M, size_t N, const real *from, size_t from_row, re
     }
 }
 
-static void reference_multiply_from(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                    size_t a_column, const real *packed, const real *from,
-                                    size_t from_row, real *c, size_t c_row)
+static void reference_multiply_packed_from(size_t M, size_t N, size_t K, const real *a,
+                                           size_t a_row, size_t a_column, const real *packed,
+                                           const real *from, size_t from_row, real *c, size_t c_row)
 {
     start_from(M, N, from, from_row, c, c_row);
-    reference_multiply(M, N, K, a, a_row, a_column, packed, c, c_row);
+    reference_multiply_packed(M, N, K, a, a_row, a_column, packed, c, c_row);
 }
 
 static void reference_multiply_parts(size_t M, size_t K, const real *a, size_t a_row,
@@ -54,8 +54,8 @@ static void reference_multiply_parts(size_t M, size_t K, const real *a, size_t a
 {
     for (size_t i = 0; i < count; i++) {
         const packed_part *part = &parts[i];
-        reference_multiply_from(M, part->N, K, a, a_row, a_column, part->packed, part->from,
-                                part->from_row, part->c, part->c_row);
+        reference_multiply_packed_from(M, part->N, K, a, a_row, a_column, part->packed, part->from,
+                                       part->from_row, part->c, part->c_row);
     }
 }
 
@@ -80,7 +80,7 @@ static void reference_multiply_pairs(size_t M, size_t N, size_t K, const real *a
         for (size_t p = 0; p < K; p++) {
             real row[PANEL];
             widen(row, packed + (n * K + p * PANEL) / 2);
-            reference_multiply(M, columns, 1, a + p, a_row, 1, row, c + n, c_row);
+            reference_multiply_packed(M, columns, 1, a + p, a_row, 1, row, c + n, c_row);
         }
     }
 }
@@ -148,74 +148,76 @@ static double reference_dot(const real *x, const real *y, size_t n)
 
 /* ---- cells ---- */
 
-static void reference_rnn_tanh_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
+/* An RNN's h' is kept in its only gate. */
+static void reference_rnn_tanh_forward(const cell_pass *p)
 {
-    for (size_t b = 0; b < rows; b++) {
-        for (size_t k = 0; k < H; k++) {
-            a[b * H + k] = tangent(a[b * H + k]);
-            h[b * h_row + k] = a[b * H + k];
+    for (size_t b = 0; b < p->rows; b++) {
+        for (size_t k = 0; k < p->H; k++) {
+            real *a = p->gates + b * p->H + k;
+            *a = tangent(*a);
+            p->h_after[b * p->h_after_row + k] = *a;
         }
     }
 }
 
-static void reference_rnn_tanh_backward(size_t rows, size_t H, real *h, const real *dh)
+static void reference_rnn_tanh_backward(const cell_pass *p)
 {
-    for (size_t i = 0; i < rows * H; i++) {
-        h[i] = dh[i] * (1 - h[i] * h[i]);
+    for (size_t i = 0; i < p->rows * p->H; i++) {
+        p->gates[i] = p->dh[i] * (1 - p->gates[i] * p->gates[i]);
     }
 }
 
-static void reference_rnn_relu_forward(size_t rows, size_t H, real *a, real *h, size_t h_row)
+static void reference_rnn_relu_forward(const cell_pass *p)
 {
-    for (size_t b = 0; b < rows; b++) {
-        for (size_t k = 0; k < H; k++) {
-            real x = a[b * H + k];
-            a[b * H + k] = x < 0 ? 0 : x; /* NaN stays */
-            h[b * h_row + k] = a[b * H + k];
+    for (size_t b = 0; b < p->rows; b++) {
+        for (size_t k = 0; k < p->H; k++) {
+            real *a = p->gates + b * p->H + k;
+            *a = *a < 0 ? 0 : *a; /* NaN stays */
+            p->h_after[b * p->h_after_row + k] = *a;
         }
     }
 }
 
-static void reference_rnn_relu_backward(size_t rows, size_t H, real *h, const real *dh)
+static void reference_rnn_relu_backward(const cell_pass *p)
 {
-    for (size_t i = 0; i < rows * H; i++) {
-        h[i] = h[i] > 0 ? dh[i] : 0;
+    for (size_t i = 0; i < p->rows * p->H; i++) {
+        p->gates[i] = p->gates[i] > 0 ? p->dh[i] : 0;
     }
 }
 
-static void reference_lstm_forward(size_t rows, size_t H, real *gates, const real *c, real *c_next,
-                                   real *tanh_c, real *h, size_t h_row)
+static void reference_lstm_forward(const cell_pass *p)
 {
-    for (size_t b = 0; b < rows; b++) {
-        real *i = gates + b * 4 * H, *f = i + H, *g = f + H, *o = g + H;
+    size_t H = p->H;
+    for (size_t b = 0; b < p->rows; b++) {
+        real *i = p->gates + b * 4 * H, *f = i + H, *g = f + H, *o = g + H;
         for (size_t k = 0; k < H; k++) {
             i[k] = sigmoid(i[k]);
             f[k] = sigmoid(f[k]);
             g[k] = tangent(g[k]);
             o[k] = sigmoid(o[k]);
-            real next = f[k] * c[b * H + k] + i[k] * g[k];
+            real next = f[k] * p->c_before[b * H + k] + i[k] * g[k];
             real squashed = tangent(next);
-            c_next[b * H + k] = next;
-            if (tanh_c != NULL) {
-                tanh_c[b * H + k] = squashed;
+            p->c_after[b * H + k] = next;
+            if (p->tanh_c != NULL) {
+                p->tanh_c[b * H + k] = squashed;
             }
-            h[b * h_row + k] = o[k] * squashed;
+            p->h_after[b * p->h_after_row + k] = o[k] * squashed;
         }
     }
 }
 
-static void reference_lstm_backward(size_t rows, size_t H, real *gates, const real *c,
-                                    const real *tanh_c, const real *dh, real *dc)
+static void reference_lstm_backward(const cell_pass *p)
 {
-    for (size_t b = 0; b < rows; b++) {
-        real *i = gates + b * 4 * H, *f = i + H, *g = f + H, *o = g + H;
+    size_t H = p->H;
+    for (size_t b = 0; b < p->rows; b++) {
+        real *i = p->gates + b * 4 * H, *f = i + H, *g = f + H, *o = g + H;
         for (size_t k = 0; k < H; k++) {
             size_t at = b * H + k;
-            real squashed = tanh_c[at];
-            real dcell = dc[at] + dh[at] * o[k] * (1 - squashed * squashed);
-            real di = dcell * g[k], df = dcell * c[at], dg = dcell * i[k];
-            dc[at] = dcell * f[k];
-            o[k] = dh[at] * squashed * o[k] * (1 - o[k]);
+            real squashed = p->tanh_c[at], dh = p->dh[at];
+            real dcell = p->dc[at] + dh * o[k] * (1 - squashed * squashed);
+            real di = dcell * g[k], df = dcell * p->c_before[at], dg = dcell * i[k];
+            p->dc[at] = dcell * f[k];
+            o[k] = dh * squashed * o[k] * (1 - o[k]);
             i[k] = di * i[k] * (1 - i[k]);
             f[k] = df * f[k] * (1 - f[k]);
             g[k] = dg * (1 - g[k] * g[k]);
@@ -223,36 +225,35 @@ static void reference_lstm_backward(size_t rows, size_t H, real *gates, const re
     }
 }
 
-static void reference_gru_forward(size_t rows, size_t H, real *x, const real *s,
-                                  const real *h_previous, size_t h_previous_row, real *h,
-                                  size_t h_row)
+static void reference_gru_forward(const cell_pass *p)
 {
-    for (size_t b = 0; b < rows; b++) {
-        real *r = x + b * 3 * H, *z = r + H, *n = z + H;
-        const real *sr = s + b * 3 * H, *sz = sr + H, *sn = sz + H;
+    size_t H = p->H;
+    for (size_t b = 0; b < p->rows; b++) {
+        real *r = p->gates + b * 3 * H, *z = r + H, *n = z + H;
+        const real *sr = p->hidden + b * 3 * H, *sz = sr + H, *sn = sz + H;
         for (size_t k = 0; k < H; k++) {
             r[k] = sigmoid(r[k] + sr[k]);
             z[k] = sigmoid(z[k] + sz[k]);
             n[k] = tangent(n[k] + r[k] * sn[k]);
-            real before = h_previous[b * h_previous_row + k];
-            h[b * h_row + k] = (1 - z[k]) * n[k] + z[k] * before;
+            real before = p->h_before[b * p->h_before_row + k];
+            p->h_after[b * p->h_after_row + k] = (1 - z[k]) * n[k] + z[k] * before;
         }
     }
 }
 
-static void reference_gru_backward(size_t rows, size_t H, real *x, real *s, const real *h_previous,
-                                   size_t h_previous_row, real *dh)
+static void reference_gru_backward(const cell_pass *p)
 {
-    for (size_t b = 0; b < rows; b++) {
-        real *r = x + b * 3 * H, *z = r + H, *n = z + H;
-        real *sr = s + b * 3 * H, *sz = sr + H, *sn = sz + H;
+    size_t H = p->H;
+    for (size_t b = 0; b < p->rows; b++) {
+        real *r = p->gates + b * 3 * H, *z = r + H, *n = z + H;
+        real *sr = p->hidden + b * 3 * H, *sz = sr + H, *sn = sz + H;
         for (size_t k = 0; k < H; k++) {
-            real gradient = dh[b * H + k];
-            real before = h_previous[b * h_previous_row + k];
+            real gradient = p->dh[b * H + k];
+            real before = p->h_before[b * p->h_before_row + k];
             real dn = gradient * (1 - z[k]) * (1 - n[k] * n[k]);
             real dz = gradient * (before - n[k]) * z[k] * (1 - z[k]);
             real dr = dn * sn[k] * r[k] * (1 - r[k]);
-            dh[b * H + k] = gradient * z[k];
+            p->dh[b * H + k] = gradient * z[k];
             sn[k] = dn * r[k];
             sr[k] = dr;
             sz[k] = dz;
@@ -273,13 +274,17 @@ static void add_columns(real sum[PANEL], const real *a, size_t K, packed_matrix 
     if (packed.pairs != NULL) {
         reference_multiply_pairs(1, PANEL, K, a, K, packed.pairs, sum, PANEL, sum, PANEL);
     } else {
-        reference_multiply(1, PANEL, K, a, K, 1, packed.reals, sum, PANEL);
+        reference_multiply_packed(1, PANEL, K, a, K, 1, packed.reals, sum, PANEL);
     }
 }
 
-/* gates[g] = the pre-activations of gate g in tile `tile` of a row; GRU: gates[3] = h U_n + b. */
-static void step_gates(const cell_step *s, size_t row, size_t tile, size_t G, real gates[4][PANEL])
+/* The pre-activations of a tile, by gate; with `apart` U h of the last gate follows them. */
+typedef real tile_gates[CELL_MOST_GATES + 1][PANEL];
+
+static void step_gates(const cell_step *s, size_t row, size_t tile, const cell_kind *cell,
+                       tile_gates gates)
 {
+    size_t G = cell->gates;
     for (size_t g = 0; g < G; g++) {
         size_t first = (tile * G + g) * PANEL;
         real *sum = gates[g];
@@ -287,51 +292,51 @@ static void step_gates(const cell_step *s, size_t row, size_t tile, size_t G, re
         if (s->inputs > 0) {
             add_columns(sum, s->x + row * s->x_row, s->inputs, s->input, first);
         }
-        if (G == 3 && g == 2) {
-            sum = gates[3];
-            memcpy(sum, s->hidden_bias + first, sizeof gates[3]);
+        if (cell->apart && g == G - 1) {
+            sum = gates[G];
+            memcpy(sum, s->hidden_bias + first, sizeof gates[G]);
         }
         add_columns(sum, s->h + row * s->h_row, s->R, s->hidden, first);
     }
 }
 
 /* h' of unit u, whose gates are gates[..][k]. */
-typedef real unit_function(const cell_step *s, size_t row, size_t u, real gates[4][PANEL],
-                           size_t k);
+typedef real unit_function(const cell_step *s, size_t row, size_t u, tile_gates gates, size_t k);
 
-static void reference_step(const cell_step *s, size_t G, unit_function *unit)
+static void reference_step(const cell_step *s, int32_t kind, unit_function *unit)
 {
-    real gates[4][PANEL];
+    const cell_kind *cell = cell_find(kind);
+    tile_gates gates;
     for (size_t row = 0; row < s->rows; row++) {
         for (size_t u = 0; u < s->H; u++) {
             if (u % PANEL == 0) {
-                step_gates(s, row, u / PANEL, G, gates);
+                step_gates(s, row, u / PANEL, cell, gates);
             }
             s->h_next[row * s->h_next_row + u] = unit(s, row, u, gates, u % PANEL);
         }
     }
 }
 
-static real tanh_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+static real tanh_unit(const cell_step *s, size_t row, size_t u, tile_gates gates, size_t k)
 {
     (void)s, (void)row, (void)u;
     return tangent(gates[0][k]);
 }
 
-static real relu_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+static real relu_unit(const cell_step *s, size_t row, size_t u, tile_gates gates, size_t k)
 {
     (void)s, (void)row, (void)u;
     return gates[0][k] < 0 ? 0 : gates[0][k];
 }
 
-static real lstm_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+static real lstm_unit(const cell_step *s, size_t row, size_t u, tile_gates gates, size_t k)
 {
     real *c = s->c + row * s->H + u;
     *c = sigmoid(gates[1][k]) * *c + sigmoid(gates[0][k]) * tangent(gates[2][k]);
     return sigmoid(gates[3][k]) * tangent(*c);
 }
 
-static real gru_unit(const cell_step *s, size_t row, size_t u, real gates[4][PANEL], size_t k)
+static real gru_unit(const cell_step *s, size_t row, size_t u, tile_gates gates, size_t k)
 {
     real r = sigmoid(gates[0][k]), z = sigmoid(gates[1][k]);
     real n = tangent(gates[2][k] + r * gates[3][k]);
@@ -340,22 +345,22 @@ static real gru_unit(const cell_step *s, size_t row, size_t u, real gates[4][PAN
 
 static void reference_rnn_tanh_step(const cell_step *s)
 {
-    reference_step(s, 1, tanh_unit);
+    reference_step(s, LRNN_CELL_RNN_TANH, tanh_unit);
 }
 
 static void reference_rnn_relu_step(const cell_step *s)
 {
-    reference_step(s, 1, relu_unit);
+    reference_step(s, LRNN_CELL_RNN_RELU, relu_unit);
 }
 
 static void reference_lstm_step(const cell_step *s)
 {
-    reference_step(s, 4, lstm_unit);
+    reference_step(s, LRNN_CELL_LSTM, lstm_unit);
 }
 
 static void reference_gru_step(const cell_step *s)
 {
-    reference_step(s, 3, gru_unit);
+    reference_step(s, LRNN_CELL_GRU, gru_unit);
 }
 
 /* ---- softmax and Adam ---- */
@@ -393,7 +398,7 @@ static void reference_adam(const adam_step *step, size_t n, real *parameter, con
 {
     for (size_t i = 0; i < n; i++) {
         real p = parameter[i] * step->decay_factor;
-        real g = gradient[i] * step->gradient_scale + step->weight_decay * p;
+        real g = gradient[i] + step->weight_decay * p;
         m[i] = step->beta1 * m[i] + step->complement1 * g;
         v[i] = step->beta2 * v[i] + step->complement2 * g * g;
         real root = (real)sqrt((double)v[i]) * step->inverse_sqrt_correction;
@@ -401,35 +406,18 @@ static void reference_adam(const adam_step *step, size_t n, real *parameter, con
     }
 }
 
+#define CELL(name)                                                                                 \
+    {                                                                                              \
+        reference_##name##_forward, reference_##name##_backward, reference_##name##_step           \
+    }
+
 const kernel_table kernel_table_reference = {
     .name = "reference",
     .panel = PANEL,
-    .multiply_packed = reference_multiply,
-    .multiply_parts = reference_multiply_parts,
-    .multiply_packed_from = reference_multiply_from,
-    .multiply_pairs = reference_multiply_pairs,
-    .exp = reference_exp,
-    .sigmoid = reference_sigmoid,
-    .tanh = reference_tanh,
-    .add = reference_add,
-    .scale = reference_scale,
-    .add_rows = reference_add_rows,
-    .dot = reference_dot,
-    .rnn_tanh_forward = reference_rnn_tanh_forward,
-    .rnn_relu_forward = reference_rnn_relu_forward,
-    .lstm_forward = reference_lstm_forward,
-    .gru_forward = reference_gru_forward,
     .lanes = PANEL,
-    .rnn_tanh_step = reference_rnn_tanh_step,
-    .rnn_relu_step = reference_rnn_relu_step,
-    .lstm_step = reference_lstm_step,
-    .gru_step = reference_gru_step,
-    .rnn_tanh_backward = reference_rnn_tanh_backward,
-    .rnn_relu_backward = reference_rnn_relu_backward,
-    .lstm_backward = reference_lstm_backward,
-    .gru_backward = reference_gru_backward,
-    .max_sum_exp = reference_max_sum_exp,
-    .exp_below_max = reference_exp_below_max,
-    .exp_shifted = reference_exp_shifted,
-    .adam = reference_adam,
+    .cells = {[LRNN_CELL_RNN_TANH] = CELL(rnn_tanh),
+              [LRNN_CELL_RNN_RELU] = CELL(rnn_relu),
+              [LRNN_CELL_LSTM] = CELL(lstm),
+              [LRNN_CELL_GRU] = CELL(gru)},
+    KERNEL_FUNCTIONS(reference_),
 };

@@ -6,67 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
-#include "base/number.h"
+#include "options.h"
 #include "text/vocab.h"
 #include "values.h"
-
-static const char *const cell_names[] = {"rnn_tanh", "rnn_relu", "lstm", "gru", NULL};
-static const char *const weight_type_names[] = {"float32", "bfloat16", NULL};
-static const char *const head_names[] = {"none", "steps", "last", "final", NULL};
 
 /* ---- writing ---- */
 
 static lrnn_status put_text(safetensors_writer *writer, const char *key, const char *value)
 {
     return safetensors_writer_metadata(writer, key, value, strlen(value));
-}
-
-static lrnn_status put_size(safetensors_writer *writer, const char *key, uint64_t value)
-{
-    char text[NUMBER_ROOM];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)value);
-    return put_text(writer, key, text);
-}
-
-static lrnn_status put_options(safetensors_writer *writer, const lrnn_model_options *o)
-{
-    struct {
-        const char *key;
-        uint64_t value;
-    } sizes[] = {
-        {"lrnn.vocab_size", o->vocab_size},
-        {"lrnn.embedding_size", o->embedding_size},
-        {"lrnn.feature_size", o->feature_size},
-        {"lrnn.hidden_size", o->hidden_size},
-        {"lrnn.layers", o->layers},
-        {"lrnn.output_size", o->output_size},
-        {"lrnn.bidirectional", (uint64_t)o->bidirectional},
-        {"lrnn.bias", (uint64_t)o->bias},
-        {"lrnn.seed", o->seed},
-    };
-    char dropout[NUMBER_ROOM];
-    number_write_double(dropout, o->dropout);
-    lrnn_status status = put_text(writer, "lrnn.dropout", dropout);
-    for (size_t i = 0; status == LRNN_OK && i < sizeof sizes / sizeof *sizes; i++) {
-        status = put_size(writer, sizes[i].key, sizes[i].value);
-    }
-    if (status == LRNN_OK) {
-        status = put_text(writer, "lrnn.cell", cell_names[o->cell]);
-    }
-    if (status == LRNN_OK) {
-        status = put_text(writer, "lrnn.head", head_names[o->head]);
-    }
-    if (status == LRNN_OK && o->projection_size > 0) {
-        status = put_size(writer, "lrnn.projection_size", o->projection_size);
-    }
-    if (status == LRNN_OK && o->padding_token >= 0) {
-        status = put_size(writer, "lrnn.padding_token", (uint64_t)o->padding_token);
-    }
-    if (status == LRNN_OK && o->weight_type != LRNN_WEIGHT_FLOAT32) {
-        status = put_text(writer, "lrnn.weight_type", weight_type_names[o->weight_type]);
-    }
-    return status;
 }
 
 static lrnn_status put_vocab(safetensors_writer *writer, const lrnn_allocator *allocator,
@@ -106,7 +56,7 @@ lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
         status = put_text(writer, "lrnn.kind", kind);
     }
     if (status == LRNN_OK) {
-        status = put_options(writer, &net->options);
+        status = model_options_write(writer, &net->options);
     }
     if (status == LRNN_OK) {
         status = put_vocabularies(writer, model);
@@ -161,64 +111,6 @@ static lrnn_status get_text(const char **value, const safetensors *file, const c
     return LRNN_OK;
 }
 
-static lrnn_status get_size(size_t *value, const safetensors *file, const char *key)
-{
-    const char *text;
-    lrnn_status status = get_text(&text, file, key);
-    if (status == LRNN_OK && !number_read_size(value, text)) {
-        status = error_set(LRNN_ERR_FORMAT, "%s: %s: expected a number, found '%.40s'",
-                           safetensors_name(file), key, text);
-    }
-    return status;
-}
-
-static lrnn_status get_name(int32_t *value, const safetensors *file, const char *key,
-                            const char *const *names)
-{
-    const char *text;
-    lrnn_status status = get_text(&text, file, key);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    for (*value = 0; names[*value] != NULL; ++*value) {
-        if (strcmp(names[*value], text) == 0) {
-            return LRNN_OK;
-        }
-    }
-    return error_set(LRNN_ERR_FORMAT, "%s: %s: '%.40s' is not known", safetensors_name(file), key,
-                     text);
-}
-
-static lrnn_status get_flag(int32_t *value, const safetensors *file, const char *key)
-{
-    size_t number = 0;
-    lrnn_status status = get_size(&number, file, key);
-    if (status == LRNN_OK && number > 1) {
-        status = error_set(LRNN_ERR_FORMAT, "%s: %s: expected 0 or 1, found %zu",
-                           safetensors_name(file), key, number);
-    }
-    *value = (int32_t)(number != 0);
-    return status;
-}
-
-/* The value stays as it is when the file does not have the key. */
-static lrnn_status get_optional_size(size_t *value, const safetensors *file, const char *key)
-{
-    return safetensors_metadata(file, key, NULL) == NULL ? LRNN_OK : get_size(value, file, key);
-}
-
-static lrnn_status get_padding_token(int32_t *value, const safetensors *file)
-{
-    size_t token = SIZE_MAX;
-    lrnn_status status = get_optional_size(&token, file, "lrnn.padding_token");
-    if (status == LRNN_OK && token != SIZE_MAX && token > INT32_MAX) {
-        return error_set(LRNN_ERR_FORMAT, "%s: lrnn.padding_token: %zu is not a token",
-                         safetensors_name(file), token);
-    }
-    *value = token == SIZE_MAX ? -1 : (int32_t)token;
-    return status;
-}
-
 static lrnn_status check_format(const safetensors *file)
 {
     const char *text;
@@ -239,61 +131,8 @@ static lrnn_status check_format(const safetensors *file)
 
 lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *file)
 {
-    size_t seed = 0;
-    const char *dropout;
-    lrnn_status status = lrnn_model_options_init(o, sizeof *o);
-    struct {
-        size_t *value;
-        const char *key;
-    } sizes[] = {
-        {&o->vocab_size, "lrnn.vocab_size"},
-        {&o->embedding_size, "lrnn.embedding_size"},
-        {&o->feature_size, "lrnn.feature_size"},
-        {&o->hidden_size, "lrnn.hidden_size"},
-        {&o->layers, "lrnn.layers"},
-        {&o->output_size, "lrnn.output_size"},
-        {&seed, "lrnn.seed"},
-    };
-    if (status == LRNN_OK) {
-        status = check_format(file);
-    }
-    for (size_t i = 0; status == LRNN_OK && i < sizeof sizes / sizeof *sizes; i++) {
-        status = get_size(sizes[i].value, file, sizes[i].key);
-    }
-    o->seed = seed;
-    if (status == LRNN_OK && (o->vocab_size == LRNN_AUTO || o->output_size == LRNN_AUTO)) {
-        status = error_set(LRNN_ERR_FORMAT, "%s: %s is no size", safetensors_name(file),
-                           o->vocab_size == LRNN_AUTO ? "lrnn.vocab_size" : "lrnn.output_size");
-    }
-    if (status == LRNN_OK) {
-        status = get_optional_size(&o->projection_size, file, "lrnn.projection_size");
-    }
-    if (status == LRNN_OK) {
-        status = get_padding_token(&o->padding_token, file);
-    }
-    if (status == LRNN_OK) {
-        status = get_flag(&o->bidirectional, file, "lrnn.bidirectional");
-    }
-    if (status == LRNN_OK) {
-        status = get_flag(&o->bias, file, "lrnn.bias");
-    }
-    if (status == LRNN_OK) {
-        status = get_name(&o->cell, file, "lrnn.cell", cell_names);
-    }
-    if (status == LRNN_OK) {
-        status = get_name(&o->head, file, "lrnn.head", head_names);
-    }
-    if (status == LRNN_OK && safetensors_metadata(file, "lrnn.weight_type", NULL) != NULL) {
-        status = get_name(&o->weight_type, file, "lrnn.weight_type", weight_type_names);
-    }
-    if (status == LRNN_OK) {
-        status = get_text(&dropout, file, "lrnn.dropout");
-    }
-    if (status == LRNN_OK && !number_read_double(&o->dropout, dropout)) {
-        status = error_set(LRNN_ERR_FORMAT, "%s: lrnn.dropout: expected a number, found '%.40s'",
-                           safetensors_name(file), dropout);
-    }
-    return status;
+    CHECK(check_format(file));
+    return model_options_read(o, file);
 }
 
 static lrnn_status get_vocab(lrnn_vocab **vocab, const safetensors *file, const char *key,

@@ -158,7 +158,7 @@ static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_
         state_layer_step(state, &state->model->layers[index], what);
         b += rows;
     }
-    state->backwards = !state->backwards;
+    state->last_first = !state->last_first;
 }
 
 /* The rows that were active at step t leave their h in the state. */

@@ -53,7 +53,7 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
                            sizeof(lrnn_import_options), "lrnn_import_options"));
     }
     CHECK(allocator_read(&in->allocator, o->allocator));
-    CHECK(o->cell == -1 ? LRNN_OK : check_choice("cell", o->cell, LRNN_CELL_GRU));
+    CHECK(o->cell == -1 ? LRNN_OK : check_choice("cell", o->cell, cell_last()));
     CHECK(o->head_kind == -1 ? LRNN_OK : check_choice("head_kind", o->head_kind, LRNN_HEAD_FINAL));
     CHECK(check_choice("one_hot", o->one_hot, 1));
     CHECK(check_choice("partial", o->partial, 1));
@@ -121,16 +121,12 @@ static lrnn_status find_parts(importing *in)
 
 static lrnn_status tell_cell(int32_t *cell, const importing *in, size_t gates)
 {
-    static const char *const names[] = {"RNN", "RNN", "LSTM", "GRU"};
-    int32_t found = gates == 4 ? LRNN_CELL_LSTM : gates == 3 ? LRNN_CELL_GRU : LRNN_CELL_RNN_TANH;
-    int32_t wanted = in->options.cell;
-    *cell = found;
-    if (wanted == LRNN_CELL_RNN_RELU && found == LRNN_CELL_RNN_TANH) {
-        *cell = wanted;
-    } else if (wanted != -1 && wanted != found) {
+    const cell_kind *found = cell_with_gates(gates), *wanted = cell_find(in->options.cell);
+    if (wanted != NULL && wanted->gates != gates) {
         return error_set(LRNN_ERR_INVALID, "%s: cell: expected %s, the file has %s", in->path,
-                         names[wanted], names[found]);
+                         wanted->name, found->name);
     }
+    *cell = wanted != NULL ? wanted->kind : found->kind;
     return LRNN_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "import.h"
+#include "kernels/cells.h"
 
 /* ---- names and messages ---- */
 
@@ -172,7 +173,8 @@ lrnn_status import_measure(import_sizes *sizes, const import_index *index,
         sizes->hidden_size > 0 && rows % sizes->hidden_size == 0 ? rows / sizes->hidden_size : 0;
     sizes->input_size = ih->view->shape[1];
     sizes->top_size = sizes->bidirectional ? 2 * h_size : h_size;
-    if (sizes->gates != 4 && (hr != NULL || (sizes->gates != 1 && sizes->gates != 3))) {
+    const cell_kind *kind = cell_with_gates(sizes->gates);
+    if (kind == NULL || (hr != NULL && !kind->projects)) {
         return error_set(LRNN_ERR_FORMAT,
                          "%s: tensor '%.100s' [%zu,%zu]: expected %s the hidden size of %zu",
                          tensor_file_name(index->file), hh->view->name, rows, hh->view->shape[1],

@@ -1,3 +1,5 @@
+/* Lays the parameters of a network out, one after the other in a flat array: once to count the
+ * tensors, once to write them down. The order is that of lrnn_parameter and never changes. */
 #include "network.h"
 
 #include <math.h>
@@ -7,141 +9,8 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/options.h"
 #include "base/random.h"
-
-static const lrnn_model_options default_options = {
-    .size = sizeof(lrnn_model_options),
-    .vocab_size = LRNN_AUTO,
-    .embedding_size = 64,
-    .hidden_size = 128,
-    .layers = 1,
-    .output_size = LRNN_AUTO,
-    .cell = LRNN_CELL_LSTM,
-    .head = LRNN_HEAD_STEPS,
-    .bias = 1,
-    .seed = 1,
-    .padding_token = -1,
-};
-
-lrnn_status lrnn_model_options_init(lrnn_model_options *options, size_t struct_size)
-{
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_model_options), "lrnn_model_options");
-}
-
-/* ---- checking the options ---- */
-
-#define SIZE_LIMIT ((size_t)INT32_MAX)
-
-static lrnn_status resolve_vocabularies(lrnn_model_options *o)
-{
-    if (o->vocab_size == LRNN_AUTO) {
-        o->vocab_size = lrnn_vocab_size(o->input_vocab);
-    }
-    if (o->input_vocab != NULL && o->vocab_size != lrnn_vocab_size(o->input_vocab)) {
-        return error_set(LRNN_ERR_INVALID, "vocab_size is %zu, but input_vocab has %zu tokens",
-                         o->vocab_size, lrnn_vocab_size(o->input_vocab));
-    }
-    if (o->head == LRNN_HEAD_NONE) {
-        o->output_size = 0;
-        return LRNN_OK;
-    }
-    if (o->output_size == LRNN_AUTO) {
-        o->output_size = o->output_vocab != NULL ? lrnn_vocab_size(o->output_vocab) : o->vocab_size;
-        if (o->output_size == 0) {
-            return error_set(LRNN_ERR_INVALID,
-                             "output_size: must be given when there is no vocabulary and no "
-                             "vocab_size to take it from");
-        }
-    }
-    if (o->output_vocab != NULL && o->output_size != lrnn_vocab_size(o->output_vocab)) {
-        return error_set(LRNN_ERR_INVALID, "output_size is %zu, but output_vocab has %zu tokens",
-                         o->output_size, lrnn_vocab_size(o->output_vocab));
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_projection(const lrnn_model_options *o)
-{
-    if (o->projection_size == 0) {
-        return LRNN_OK;
-    }
-    if (o->cell != LRNN_CELL_LSTM || o->layers == 0) {
-        return error_set(LRNN_ERR_INVALID, "projection_size: only LSTM layers have a projection");
-    }
-    return check_size("projection_size (it must be below hidden_size)", o->projection_size, 1,
-                      o->hidden_size - 1);
-}
-
-static lrnn_status check_padding(const lrnn_model_options *o)
-{
-    if (o->padding_token == -1) {
-        return LRNN_OK;
-    }
-    if (o->vocab_size == 0 || o->embedding_size == 0) {
-        return error_set(LRNN_ERR_INVALID, "padding_token is %d, but the model has no embedding",
-                         (int)o->padding_token);
-    }
-    if (o->padding_token < 0 || (size_t)o->padding_token >= o->vocab_size) {
-        return error_set(LRNN_ERR_INVALID, "padding_token: expected -1..%zu, found %d",
-                         o->vocab_size - 1, (int)o->padding_token);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_options(const lrnn_model_options *o)
-{
-    CHECK(check_size("vocab_size", o->vocab_size, 0, SIZE_LIMIT));
-    if (o->vocab_size > 0) {
-        CHECK(check_size("embedding_size", o->embedding_size, 0, SIZE_LIMIT));
-    }
-    CHECK(check_size("feature_size", o->feature_size, 0, SIZE_LIMIT));
-    CHECK(check_size("layers", o->layers, 0, 1024));
-    if (o->layers > 0) {
-        CHECK(check_size("hidden_size", o->hidden_size, 1, SIZE_LIMIT / 4));
-    }
-    if (o->head != LRNN_HEAD_NONE) {
-        CHECK(check_size("output_size", o->output_size, 1, SIZE_LIMIT));
-    }
-    CHECK(check_choice("cell", o->cell, LRNN_CELL_GRU));
-    CHECK(check_choice("bidirectional", o->bidirectional, 1));
-    CHECK(check_choice("bias", o->bias, 1));
-    CHECK(check_below_one("dropout", o->dropout));
-    CHECK(check_projection(o));
-    CHECK(check_padding(o));
-    CHECK(check_choice("weight_type", o->weight_type, LRNN_WEIGHT_BFLOAT16));
-    if (o->vocab_size == 0 && o->feature_size == 0) {
-        return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
-                                           "would read nothing");
-    }
-    if (o->layers == 0 && o->head == LRNN_HEAD_NONE) {
-        return error_set(LRNN_ERR_INVALID, "layers is 0 and head is LRNN_HEAD_NONE: the model "
-                                           "would compute nothing");
-    }
-    if (o->layers == 0 && o->head == LRNN_HEAD_FINAL) {
-        return error_set(LRNN_ERR_INVALID, "head: LRNN_HEAD_FINAL reads final states, but layers "
-                                           "is 0");
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status resolve_options(lrnn_model_options *resolved, const lrnn_model_options *given)
-{
-    CHECK(options_read(resolved, given, &default_options, sizeof default_options,
-                       sizeof(lrnn_model_options), "lrnn_model_options"));
-    CHECK(check_choice("head", resolved->head, LRNN_HEAD_FINAL));
-    CHECK(resolve_vocabularies(resolved));
-    CHECK(check_options(resolved));
-    if (resolved->vocab_size == 0) {
-        resolved->embedding_size = 0;
-    }
-    if (resolved->layers == 0) {
-        resolved->hidden_size = 0;
-        resolved->bidirectional = 0;
-    }
-    return LRNN_OK;
-}
+#include "options.h"
 
 /* ---- layout ---- */
 
@@ -227,14 +96,12 @@ lrnn_status network_create(network *net, const lrnn_model_options *options,
 {
     memset(net, 0, sizeof *net);
     lrnn_model_options *o = &net->options;
-    lrnn_status status = resolve_options(o, options);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(model_options_resolve(o, options));
     o->allocator = NULL;
     o->input_vocab = NULL;
     o->output_vocab = NULL;
-    net->gates = o->cell == LRNN_CELL_LSTM ? 4 : o->cell == LRNN_CELL_GRU ? 3 : 1;
+    net->cell = cell_find(o->cell);
+    net->gates = net->cell->gates;
     net->directions = o->bidirectional ? 2 : 1;
     net->h_size = network_is_projected(net) ? o->projection_size : o->hidden_size;
     net->token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
@@ -304,10 +171,5 @@ void network_initialize(const network *net, real *parameters, uint64_t seed)
 
 bool network_same_architecture(const network *a, const network *b)
 {
-    const lrnn_model_options *x = &a->options, *y = &b->options;
-    return x->vocab_size == y->vocab_size && x->embedding_size == y->embedding_size &&
-           x->feature_size == y->feature_size && x->hidden_size == y->hidden_size &&
-           x->layers == y->layers && x->output_size == y->output_size && x->cell == y->cell &&
-           x->head == y->head && x->bidirectional == y->bidirectional && x->bias == y->bias &&
-           x->projection_size == y->projection_size;
+    return model_options_agree(&a->options, &b->options);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/real.h"
+#include "kernels/cells.h"
 #include "lrnn/model.h"
 
 #define NETWORK_NONE ((size_t)-1) /* offset of a parameter that this network does not have */
@@ -29,9 +30,10 @@ typedef struct network_layer {
 
 typedef struct network {
     lrnn_model_options options; /* resolved; allocator and vocabularies NULL */
-    size_t gates;               /* G: 1, 4 (LSTM) or 3 (GRU) */
-    size_t directions;          /* D */
-    size_t h_size;              /* R, of h: the projection's, or H */
+    const cell_kind *cell;
+    size_t gates;       /* G of the cell */
+    size_t directions;  /* D */
+    size_t h_size;      /* R, of h: the projection's, or H */
     size_t token_size;  /* columns of a token in the input: embedding, or one-hot V; 0 none */
     size_t input_size;  /* token_size + F */
     size_t top_size;    /* what the head reads: D*R, or input_size with 0 layers */
@@ -64,7 +66,7 @@ static inline bool network_is_recurrent(const network *net)
 
 static inline bool network_has_cell_state(const network *net)
 {
-    return net->options.cell == LRNN_CELL_LSTM && net->options.layers > 0;
+    return net->cell->has_c && net->options.layers > 0;
 }
 
 static inline bool network_is_projected(const network *net)

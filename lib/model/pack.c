@@ -53,7 +53,7 @@ static void lay_out(lrnn_model *model, arena *from)
             layer.projection = take_matrix(from, model, net->options.hidden_size, net->h_size);
         }
         layer.bias = arena_take(from, columns, sizeof(real));
-        if (net->options.cell == LRNN_CELL_GRU) {
+        if (net->cell->apart) {
             layer.hidden_bias = arena_take(from, columns, sizeof(real));
         }
         if (model->layers != NULL) {
@@ -74,7 +74,7 @@ static void fill_bias(const lrnn_model *model, const network_layer *from, packed
     const real *ih = model->parameters + from->bias_ih;
     const real *hh = model->parameters + from->bias_hh;
     for (size_t g = 0; g < G; g++) {
-        bool apart = to->hidden_bias != NULL && g == 2;
+        bool apart = model->net.cell->apart && g == G - 1;
         for (size_t u = 0; u < H; u++) {
             size_t column = kernel_gate_column(kernels(), G, g, u);
             to->bias[column] = apart ? ih[g * H + u] : ih[g * H + u] + hh[g * H + u];

@@ -11,7 +11,7 @@ struct lrnn_state {
     size_t capacity; /* streams there is room for */
     size_t steps;    /* steps computed in one go */
     size_t live;
-    bool backwards; /* how the next step goes through the weights; see cell_step */
+    bool last_first; /* how the next step goes through the weights; see cell_step */
     void *storage;
     /* h [L*D][capacity][R], c [L*D][capacity][H]; a layer's live streams come first. The spare ones
      * serve reorder. */

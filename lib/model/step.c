@@ -21,17 +21,12 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step st
     step.input = layer->input;
     step.hidden = layer->hidden;
     step.hidden_bias = layer->hidden_bias;
-    step.backwards = state->backwards;
+    step.last_first = state->last_first;
     if (network_is_projected(net)) {
         step.h_next = state->made;
         step.h_next_row = step.H;
     }
-    switch (net->options.cell) {
-    case LRNN_CELL_LSTM: table->lstm_step(&step); break;
-    case LRNN_CELL_GRU: table->gru_step(&step); break;
-    case LRNN_CELL_RNN_TANH: table->rnn_tanh_step(&step); break;
-    default: table->rnn_relu_step(&step);
-    }
+    table->cells[net->cell->kind].step(&step);
     if (network_is_projected(net)) {
         kernel_multiply(step.rows, step.R, step.H, state->made, step.H, layer->projection, NULL, 0,
                         h_next, h_next_row);
@@ -119,7 +114,7 @@ static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_
         x = step.h_next;
         *row = R;
     }
-    state->backwards = !state->backwards;
+    state->last_first = !state->last_first;
     state_swap_h(state);
     return x;
 }

@@ -6,50 +6,41 @@
 #include "base/fpmode.h"
 #include "trainer.h"
 
-typedef struct activation {
-    const char *name;
-    int32_t cell; /* which has it; ANY_CELL: all of them */
-    int32_t gate; /* place among the gates, or one of the two below */
-} activation;
+enum { OF_HIDDEN = -1, OF_CELL = -2, OF_NOTHING = -3 };
 
-enum { ANY_CELL = -1, OF_HIDDEN = -1, OF_CELL = -2 };
-
-static const activation activations[] = {
-    {"hidden", ANY_CELL, OF_HIDDEN},    {"input_gate", LRNN_CELL_LSTM, 0},
-    {"forget_gate", LRNN_CELL_LSTM, 1}, {"candidate", LRNN_CELL_LSTM, 2},
-    {"output_gate", LRNN_CELL_LSTM, 3}, {"cell", LRNN_CELL_LSTM, OF_CELL},
-    {"reset_gate", LRNN_CELL_GRU, 0},   {"update_gate", LRNN_CELL_GRU, 1},
-    {"candidate", LRNN_CELL_GRU, 2},
-};
-
-static const activation *find(const char *name, int32_t cell)
+/* Place of the activation among the gates, or one of the above. */
+static int find(const char *name, const cell_kind *cell)
 {
-    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
-        const activation *a = &activations[i];
-        if ((a->cell == ANY_CELL || a->cell == cell) && strcmp(a->name, name) == 0) {
-            return a;
+    if (strcmp(name, "hidden") == 0) {
+        return OF_HIDDEN;
+    }
+    if (cell->has_c && strcmp(name, "cell") == 0) {
+        return OF_CELL;
+    }
+    for (int gate = 0; gate < (int)cell->gates; gate++) {
+        if (cell->activations[gate] != NULL && strcmp(name, cell->activations[gate]) == 0) {
+            return gate;
         }
     }
-    return NULL;
+    return OF_NOTHING;
 }
 
 /* Where the activation of row b at step t lies. */
-static const real *row_of(const lrnn_trainer *trainer, const activation *what, size_t index,
-                          size_t t, size_t b)
+static const real *row_of(const lrnn_trainer *trainer, int what, size_t index, size_t t, size_t b)
 {
     const network *net = trainer->net;
     const layer_run *run = &trainer->runs[index];
     size_t B = trainer->sequences.batch, H = net->options.hidden_size, R = net->h_size;
-    if (what->gate >= 0) {
-        return run->gates + ((t * B + b) * net->gates + (size_t)what->gate) * H;
+    if (what >= 0) {
+        return run->gates + ((t * B + b) * net->gates + (size_t)what) * H;
     }
     size_t slot = index % net->directions == 1 ? t : t + 1;
-    return what->gate == OF_CELL ? run->c + (slot * B + b) * H : run->h + (slot * B + b) * R;
+    return what == OF_CELL ? run->c + (slot * B + b) * H : run->h + (slot * B + b) * R;
 }
 
 /* Of this segment. */
-static void copy_rows(real *values, const lrnn_trainer *trainer, const activation *what,
-                      size_t index, size_t width)
+static void copy_rows(real *values, const lrnn_trainer *trainer, int what, size_t index,
+                      size_t width)
 {
     for (size_t b = 0; b < trainer->sequences.batch; b++) {
         for (size_t t = 0; t < trainer->segment.steps && row_active(trainer, b, t); t++) {
@@ -74,11 +65,11 @@ lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, lrnn_tra
         return error_set(LRNN_ERR_INVALID, "layer %zu, direction %zu: the model has %zu and %zu",
                          layer, direction, net->options.layers, net->directions);
     }
-    const activation *what = find(name, net->options.cell);
-    if (what == NULL) {
+    int what = find(name, net->cell);
+    if (what == OF_NOTHING) {
         return error_set(LRNN_ERR_NOT_FOUND, "name: this cell has no activation '%s'", name);
     }
-    size_t width = what->gate == OF_HIDDEN ? net->h_size : net->options.hidden_size;
+    size_t width = what == OF_HIDDEN ? net->h_size : net->options.hidden_size;
     size_t count = s->batch * s->steps * width;
     if (capacity < count) {
         return error_set(LRNN_ERR_TOO_SMALL, "values: %zu values, room for %zu", count, capacity);

@@ -195,7 +195,6 @@ static void apply_adam(const lrnn_optimizer *opt, real *p, const real *gradient,
         .inverse_sqrt_correction = (real)(1 / sqrt(1 - pow(o->beta2, t))),
         .weight_decay = decoupled ? 0 : (real)o->weight_decay,
         .decay_factor = decoupled ? (real)(1 - o->learning_rate * o->weight_decay) : 1,
-        .gradient_scale = 1,
     };
     kernels()->adam(&step, n, p, gradient, m, v);
 }

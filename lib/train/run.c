@@ -39,7 +39,7 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     }
     if (from->bias_ih != NETWORK_NONE) {
         memcpy(run->bias, trainer->parameters + from->bias_ih, columns * sizeof(real));
-        if (net->options.cell != LRNN_CELL_GRU) {
+        if (!net->cell->apart) {
             table->add(run->bias, trainer->parameters + from->bias_hh, columns);
         }
     }
@@ -108,42 +108,56 @@ static slots slots_of(const lrnn_trainer *trainer, size_t index, size_t t, size_
     return at;
 }
 
+/* `rows` rows of a layer from row b on at step t, as the cell sees them. */
+static cell_pass pass_of(const lrnn_trainer *trainer, size_t index, size_t t, size_t b, size_t rows)
+{
+    const network *net = trainer->net;
+    const layer_run *run = &trainer->runs[index];
+    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t row = t * trainer->sequences.batch + b;
+    slots at = slots_of(trainer, index, t, b);
+    bool projected = run->m != NULL;
+    return (cell_pass){
+        .rows = rows,
+        .H = H,
+        .gates = run->gates + row * columns,
+        .hidden = net->cell->apart ? run->hidden + row * columns : NULL,
+        .h_before = run->h + at.before * R,
+        .h_before_row = R,
+        .c_before = net->cell->has_c ? run->c + at.before * H : NULL,
+        .c_after = net->cell->has_c ? run->c + at.after * H : NULL,
+        .h_after = projected ? run->m + row * H : run->h + at.after * R,
+        .h_after_row = H,
+        .tanh_c = net->cell->has_c ? run->tanh_c + row * H : NULL,
+        .dh = projected ? run->dm + b * H : run->dh + b * R,
+        .dc = net->cell->has_c ? run->dc + b * H : NULL,
+    };
+}
+
 static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b, size_t rows)
 {
     const kernel_table *table = kernels();
     const network *net = trainer->net;
     layer_run *run = &trainer->runs[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
-    size_t row = t * trainer->sequences.batch + b;
-    slots at = slots_of(trainer, index, t, b);
-    const real *h_before = run->h + at.before * R;
-    real *gates = run->gates + row * columns, *h_after = run->h + at.after * R;
-    if (net->options.cell == LRNN_CELL_GRU) {
-        real *s = run->hidden + row * columns;
+    cell_pass pass = pass_of(trainer, index, t, b, rows);
+    if (net->cell->apart) {
         size_t bias = net->layers[index].bias_hh;
-        table->multiply_packed_from(rows, columns, H, h_before, H, 1, run->packed_hidden,
-                                    bias == NETWORK_NONE ? NULL : trainer->parameters + bias, 0, s,
-                                    columns);
-        table->gru_forward(rows, H, gates, s, h_before, H, h_after, H);
-        return;
-    }
-    table->multiply_packed(rows, columns, R, h_before, R, 1, run->packed_hidden, gates, columns);
-    if (net->options.cell == LRNN_CELL_LSTM) {
-        real *made = run->m != NULL ? run->m + row * H : h_after;
-        table->lstm_forward(rows, H, gates, run->c + at.before * H, run->c + at.after * H,
-                            run->tanh_c + row * H, made, H);
-        if (run->m != NULL) {
-            table->multiply_packed_from(rows, R, H, made, H, 1, run->packed_projection, NULL, 0,
-                                        h_after, R);
-        }
-    } else if (net->options.cell == LRNN_CELL_RNN_TANH) {
-        table->rnn_tanh_forward(rows, H, gates, h_after, H);
+        table->multiply_packed_from(rows, columns, R, pass.h_before, R, 1, run->packed_hidden,
+                                    bias == NETWORK_NONE ? NULL : trainer->parameters + bias, 0,
+                                    pass.hidden, columns);
     } else {
-        table->rnn_relu_forward(rows, H, gates, h_after, H);
+        table->multiply_packed(rows, columns, R, pass.h_before, R, 1, run->packed_hidden,
+                               pass.gates, columns);
+    }
+    table->cells[net->cell->kind].forward(&pass);
+    if (run->m != NULL) {
+        table->multiply_packed_from(rows, R, H, pass.h_after, H, 1, run->packed_projection, NULL, 0,
+                                    run->h + slots_of(trainer, index, t, b).after * R, R);
     }
 }
 
-/* A row whose sequence has ended, or not begun, hands its state on and answers zero. */
+/* A row whose sequence has ended, or not begun, passes its state through and outputs zero. */
 static void idle_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b, real *y)
 {
     const network *net = trainer->net;
@@ -306,31 +320,19 @@ static void cell_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t 
     const network *net = trainer->net;
     layer_run *run = &trainer->runs[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
-    size_t before = slots_of(trainer, index, t, b).before, row = t * trainer->sequences.batch + b;
-    real *gates = run->gates + row * columns, *dh = run->dh + b * R;
-    const real *dhidden = gates, *dmade = dh;
+    size_t row = t * trainer->sequences.batch + b;
+    real *dh = run->dh + b * R;
+    cell_pass pass = pass_of(trainer, index, t, b, rows);
     if (run->m != NULL) {
-        real *dm = run->dm + b * H;
         memcpy(run->dprojected + row * R, dh, rows * R * sizeof(real));
-        table->multiply_packed_from(rows, H, R, dh, R, 1, run->packed_lift, NULL, 0, dm, H);
-        dmade = dm;
+        table->multiply_packed_from(rows, H, R, dh, R, 1, run->packed_lift, NULL, 0, pass.dh, H);
     }
-    if (net->options.cell == LRNN_CELL_GRU) {
-        real *s = run->hidden + row * columns;
-        table->gru_backward(rows, H, gates, s, run->h + before * H, H, dh);
-        dhidden = s;
-    } else {
-        if (net->options.cell == LRNN_CELL_LSTM) {
-            table->lstm_backward(rows, H, gates, run->c + before * H, run->tanh_c + row * H, dmade,
-                                 run->dc + b * H);
-        } else if (net->options.cell == LRNN_CELL_RNN_TANH) {
-            table->rnn_tanh_backward(rows, H, gates, dh);
-        } else {
-            table->rnn_relu_backward(rows, H, gates, dh);
-        }
+    table->cells[net->cell->kind].backward(&pass);
+    if (!net->cell->passes_h) {
         memset(dh, 0, rows * R * sizeof(real));
     }
-    table->multiply_packed(rows, R, columns, dhidden, columns, 1, run->packed_back, dh, R);
+    table->multiply_packed(rows, R, columns, net->cell->apart ? pass.hidden : pass.gates, columns,
+                           1, run->packed_back, dh, R);
 }
 
 static void idle_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t b)

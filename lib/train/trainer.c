@@ -73,10 +73,10 @@ static void lay_out_run(lrnn_trainer *trainer, layer_run *run, size_t index, are
     run->gates = arena_take(from, rows, columns * sizeof(real));
     run->h = arena_take(from, rows + B, R * sizeof(real));
     run->dh = arena_take(from, B, R * sizeof(real));
-    if (net->options.cell == LRNN_CELL_GRU) {
+    if (net->cell->apart) {
         run->hidden = arena_take(from, rows, columns * sizeof(real));
     }
-    if (net->options.cell == LRNN_CELL_LSTM) {
+    if (net->cell->has_c) {
         run->c = arena_take(from, rows + B, H * sizeof(real));
         run->tanh_c = arena_take(from, rows, H * sizeof(real));
         run->dc = arena_take(from, B, H * sizeof(real));

@@ -299,7 +299,7 @@ static void wrong_metadata_is_named_by_its_key(void **state)
         {"lrnn.seed\":\"1", "lrnn.seed\":\"-1", LRNN_ERR_FORMAT, {"lrnn.seed", "'-1'"}},
         {"lrnn.cell\":\"lstm", "lrnn.cell\":\"elman", LRNN_ERR_FORMAT, {"lrnn.cell", "'elman'"}},
         {"lrnn.head\":\"steps", "lrnn.head\":\"first", LRNN_ERR_FORMAT, {"lrnn.head", "'first'"}},
-        {"lrnn.bias\":\"1", "lrnn.bias\":\"2", LRNN_ERR_FORMAT, {"lrnn.bias", "found 2"}},
+        {"lrnn.bias\":\"1", "lrnn.bias\":\"2", LRNN_ERR_FORMAT, {"lrnn.bias", "found '2'"}},
         {"lrnn.bidirectional", "x", LRNN_ERR_FORMAT, {"lrnn.bidirectional", "missing"}},
         {"lrnn.dropout\":\"0.25", "lrnn.dropout\":\"1", LRNN_ERR_FORMAT, {"dropout", "found 1"}},
         {"lrnn.dropout\":\"0.25", "lrnn.dropout\":\"?", LRNN_ERR_FORMAT, {"lrnn.dropout", "'?'"}},

@@ -69,4 +69,55 @@ static inline bfloat16_pair *pairs_create(const kernel_table *table, real *packe
     for (size_t table_index = 0; table_index < 16; table_index++)                                  \
         for (const kernel_table *table = kernel_table_at(table_index); table != NULL; table = NULL)
 
+/* ---- the cells of a table, with one argument for each array ---- */
+
+static inline void lstm_forward(const kernel_table *table, size_t rows, size_t H, real *gates,
+                                const real *c, real *c_next, real *tanh_c, real *h, size_t h_row)
+{
+    const cell_pass pass = {.rows = rows,
+                            .H = H,
+                            .gates = gates,
+                            .c_before = c,
+                            .c_after = c_next,
+                            .tanh_c = tanh_c,
+                            .h_after = h,
+                            .h_after_row = h_row};
+    table->cells[LRNN_CELL_LSTM].forward(&pass);
+}
+
+static inline void lstm_backward(const kernel_table *table, size_t rows, size_t H, real *gates,
+                                 const real *c, real *tanh_c, real *dh, real *dc)
+{
+    const cell_pass pass = {
+        .rows = rows, .H = H, .gates = gates, .c_before = c, .tanh_c = tanh_c, .dh = dh, .dc = dc};
+    table->cells[LRNN_CELL_LSTM].backward(&pass);
+}
+
+static inline void gru_forward(const kernel_table *table, size_t rows, size_t H, real *x, real *s,
+                               const real *before, size_t before_row, real *h, size_t h_row)
+{
+    const cell_pass pass = {.rows = rows,
+                            .H = H,
+                            .gates = x,
+                            .hidden = s,
+                            .h_before = before,
+                            .h_before_row = before_row,
+                            .h_after = h,
+                            .h_after_row = h_row};
+    table->cells[LRNN_CELL_GRU].forward(&pass);
+}
+
+static inline void gru_backward(const kernel_table *table, size_t rows, size_t H, real *x, real *s,
+                                const real *before, size_t before_row, real *dh)
+{
+    const cell_pass pass = {.rows = rows,
+                            .H = H,
+                            .gates = x,
+                            .hidden = s,
+                            .h_before = before,
+                            .h_before_row = before_row,
+                            .dh = dh};
+    table->cells[LRNN_CELL_GRU].backward(&pass);
+}
+
 #endif

@@ -82,22 +82,22 @@ static double slope(unit_function *unit, const double in[INPUTS], size_t which,
 
 /* ---- RNN ---- */
 
-typedef void rnn_forward(size_t rows, size_t H, real *a, real *h, size_t h_row);
-typedef void rnn_backward(size_t rows, size_t H, real *h, const real *dh);
-
-static void check_rnn(const kernel_table *table, size_t H, rnn_forward *forward,
-                      rnn_backward *backward, unit_function *unit, const char *name)
+static void check_rnn(const kernel_table *table, size_t H, int32_t cell, unit_function *unit,
+                      const char *name)
 {
     size_t h_row = H + PADDING;
     real *before = values_create(ROWS * H, 3, 1), *a = values_copy(before, ROWS * H);
     real *h = values_create((ROWS - 1) * h_row + H, 1, 2), *old = values_copy(h, h_row);
     real *dh = values_create(ROWS * H, 1, 3);
-    forward(ROWS, H, a, h, h_row);
+    cell_pass pass = {
+        .rows = ROWS, .H = H, .gates = a, .h_after = h, .h_after_row = h_row, .dh = dh};
+    table->cells[cell].forward(&pass);
     for (size_t i = H; i < h_row; i++) {
         assert_true(h[i] == old[i]);
     }
     real *da = values_copy(a, ROWS * H);
-    backward(ROWS, H, da, dh);
+    pass.gates = da;
+    table->cells[cell].backward(&pass);
     for (size_t i = 0; i < ROWS * H; i++) {
         double in[INPUTS] = {(double)before[i]}, out[2], weights[2] = {(double)dh[i], 0};
         unit(in, out);
@@ -118,7 +118,7 @@ static void rnn_tanh_follows_its_equation_and_derivative(void **state)
     (void)state;
     FOR_TABLES(table) FOR_SIZES(H)
     {
-        check_rnn(table, H, table->rnn_tanh_forward, table->rnn_tanh_backward, tanh_unit, "tanh");
+        check_rnn(table, H, LRNN_CELL_RNN_TANH, tanh_unit, "tanh");
     }
 }
 
@@ -127,7 +127,7 @@ static void rnn_relu_follows_its_equation_and_derivative(void **state)
     (void)state;
     FOR_TABLES(table) FOR_SIZES(H)
     {
-        check_rnn(table, H, table->rnn_relu_forward, table->rnn_relu_backward, relu_unit, "relu");
+        check_rnn(table, H, LRNN_CELL_RNN_RELU, relu_unit, "relu");
     }
 }
 
@@ -138,7 +138,8 @@ static void relu_keeps_nan(void **state)
     {
         real *a = values_create(H, 1, 1), *h = values_create(H, 1, 2);
         a[H - 1] = (real)NAN;
-        table->rnn_relu_forward(1, H, a, h, H);
+        const cell_pass pass = {.rows = 1, .H = H, .gates = a, .h_after = h, .h_after_row = H};
+        table->cells[LRNN_CELL_RNN_RELU].forward(&pass);
         assert_true(isnan(a[H - 1]) && isnan(h[H - 1]));
         free(a);
         free(h);
@@ -193,8 +194,8 @@ static void lstm_forward_follows_its_equations(void **state)
     FOR_TABLES(table) FOR_SIZES(H)
     {
         lstm cell = lstm_create(H);
-        table->lstm_forward(ROWS, H, cell.gates, cell.c, cell.c_next, cell.tanh_c, cell.h,
-                            cell.h_row);
+        lstm_forward(table, ROWS, H, cell.gates, cell.c, cell.c_next, cell.tanh_c, cell.h,
+                     cell.h_row);
         for (size_t i = 0; i < ROWS * H; i++) {
             size_t row = i / H, k = i % H;
             const real *gates = cell.gates + row * 4 * H + k;
@@ -219,8 +220,8 @@ static void lstm_forward_may_overwrite_c_and_skip_tanh_c(void **state)
     FOR_TABLES(table) FOR_SIZES(H)
     {
         lstm one = lstm_create(H), two = lstm_create(H);
-        table->lstm_forward(ROWS, H, one.gates, one.c, one.c_next, one.tanh_c, one.h, one.h_row);
-        table->lstm_forward(ROWS, H, two.gates, two.c, two.c, NULL, two.h, two.h_row);
+        lstm_forward(table, ROWS, H, one.gates, one.c, one.c_next, one.tanh_c, one.h, one.h_row);
+        lstm_forward(table, ROWS, H, two.gates, two.c, two.c, NULL, two.h, two.h_row);
         assert_memory_equal(one.c_next, two.c, ROWS * H * sizeof(real));
         assert_memory_equal(one.h, two.h, ((ROWS - 1) * one.h_row + H) * sizeof(real));
         assert_memory_equal(one.gates, two.gates, ROWS * 4 * H * sizeof(real));
@@ -236,9 +237,9 @@ static void lstm_backward_is_the_derivative(void **state)
     {
         lstm cell = lstm_create(H);
         real *dc = values_copy(cell.dc, ROWS * H);
-        table->lstm_forward(ROWS, H, cell.gates, cell.c, cell.c_next, cell.tanh_c, cell.h,
-                            cell.h_row);
-        table->lstm_backward(ROWS, H, cell.gates, cell.c, cell.tanh_c, cell.dh, dc);
+        lstm_forward(table, ROWS, H, cell.gates, cell.c, cell.c_next, cell.tanh_c, cell.h,
+                     cell.h_row);
+        lstm_backward(table, ROWS, H, cell.gates, cell.c, cell.tanh_c, cell.dh, dc);
         for (size_t i = 0; i < ROWS * H; i++) {
             size_t row = i / H, k = i % H;
             double in[INPUTS], weights[2] = {(double)cell.dh[i], (double)cell.dc[i]};
@@ -303,7 +304,7 @@ static void gru_forward_follows_its_equations(void **state)
     FOR_TABLES(table) FOR_SIZES(H)
     {
         gru cell = gru_create(H);
-        table->gru_forward(ROWS, H, cell.x, cell.s, cell.previous, cell.h_row, cell.h, cell.h_row);
+        gru_forward(table, ROWS, H, cell.x, cell.s, cell.previous, cell.h_row, cell.h, cell.h_row);
         assert_memory_equal(cell.s, cell.s_before, ROWS * 3 * H * sizeof(real));
         for (size_t i = 0; i < ROWS * H; i++) {
             size_t row = i / H, k = i % H;
@@ -327,8 +328,8 @@ static void gru_forward_may_overwrite_h(void **state)
     FOR_TABLES(table) FOR_SIZES(H)
     {
         gru one = gru_create(H), two = gru_create(H);
-        table->gru_forward(ROWS, H, one.x, one.s, one.previous, one.h_row, one.h, one.h_row);
-        table->gru_forward(ROWS, H, two.x, two.s, two.previous, two.h_row, two.previous, two.h_row);
+        gru_forward(table, ROWS, H, one.x, one.s, one.previous, one.h_row, one.h, one.h_row);
+        gru_forward(table, ROWS, H, two.x, two.s, two.previous, two.h_row, two.previous, two.h_row);
         for (size_t row = 0; row < ROWS; row++) {
             assert_memory_equal(one.h + row * one.h_row, two.previous + row * two.h_row,
                                 H * sizeof(real));
@@ -344,12 +345,12 @@ static void gru_backward_is_the_derivative(void **state)
     FOR_TABLES(table) FOR_SIZES(H)
     {
         gru cell = gru_create(H);
-        table->gru_forward(ROWS, H, cell.x, cell.s, cell.previous, cell.h_row, cell.h, cell.h_row);
+        gru_forward(table, ROWS, H, cell.x, cell.s, cell.previous, cell.h_row, cell.h, cell.h_row);
         for (size_t i = 0; i < ROWS * H; i++) {
             size_t at = i / H * 3 * H + i % H;
             cell.s[at] = cell.s[at + H] = (real)NAN; /* only the n part is read */
         }
-        table->gru_backward(ROWS, H, cell.x, cell.s, cell.previous, cell.h_row, cell.dh);
+        gru_backward(table, ROWS, H, cell.x, cell.s, cell.previous, cell.h_row, cell.dh);
         for (size_t i = 0; i < ROWS * H; i++) {
             size_t row = i / H, k = i % H;
             double in[INPUTS], weights[2] = {(double)cell.dh_before[i], 0};
@@ -375,11 +376,11 @@ static void a_row_has_the_same_bits_wherever_it_stands(void **state)
     FOR_TABLES(table) FOR_SIZES(H)
     {
         lstm all = lstm_create(H), alone = lstm_create(H);
-        table->lstm_forward(ROWS, H, all.gates, all.c, all.c_next, all.tanh_c, all.h, all.h_row);
+        lstm_forward(table, ROWS, H, all.gates, all.c, all.c_next, all.tanh_c, all.h, all.h_row);
         size_t last = ROWS - 1;
-        table->lstm_forward(1, H, alone.gates + last * 4 * H, alone.c + last * H,
-                            alone.c_next + last * H, alone.tanh_c + last * H,
-                            alone.h + last * alone.h_row, alone.h_row);
+        lstm_forward(table, 1, H, alone.gates + last * 4 * H, alone.c + last * H,
+                     alone.c_next + last * H, alone.tanh_c + last * H, alone.h + last * alone.h_row,
+                     alone.h_row);
         assert_memory_equal(all.h + last * all.h_row, alone.h + last * alone.h_row,
                             H * sizeof(real));
         assert_memory_equal(all.c_next + last * H, alone.c_next + last * H, H * sizeof(real));

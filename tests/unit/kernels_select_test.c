@@ -87,7 +87,7 @@ static void fill(real *to, size_t n, uint64_t seed)
 static answers *answer(const kernel_table *table)
 {
     static const adam_step step = {(real)0.01, (real)0.9, (real)0.999, (real)0.1, (real)0.001,
-                                   (real)1e-8, (real)1.3, (real)0.02,  (real)0.9, (real)0.5};
+                                   (real)1e-8, (real)1.3, (real)0.02,  (real)0.9};
     answers *a = calloc(1, sizeof *a);
     assert_non_null(a);
     real numbers[N], others[N], squashed[N];
@@ -106,10 +106,10 @@ static answers *answer(const kernel_table *table)
     table->exp_shifted(a->shifted, N, 2, (real)0.1);
     a->dot = table->dot(numbers, others, N);
     table->max_sum_exp(numbers, N, &a->maximum, &a->sum);
-    table->lstm_forward(1, N, a->gates, numbers, a->cell, squashed, a->hidden, N);
-    table->lstm_backward(1, N, a->gates, numbers, squashed, others, a->dc);
-    table->gru_forward(1, N, a->x, a->s, numbers, N, a->gru, N);
-    table->gru_backward(1, N, a->x, a->s, numbers, N, others);
+    lstm_forward(table, 1, N, a->gates, numbers, a->cell, squashed, a->hidden, N);
+    lstm_backward(table, 1, N, a->gates, numbers, squashed, others, a->dc);
+    gru_forward(table, 1, N, a->x, a->s, numbers, N, a->gru, N);
+    gru_backward(table, 1, N, a->x, a->s, numbers, N, others);
     table->adam(&step, N, a->parameter, numbers, a->m, a->v);
     return a;
 }

@@ -12,30 +12,28 @@
 
 #include "support/kernel_values.h"
 
-typedef enum cell_kind { RNN_TANH, RNN_RELU, LSTM, GRU, CELLS } cell_kind;
+typedef enum step_cell { RNN_TANH, RNN_RELU, LSTM, GRU, CELLS } step_cell; /* as LRNN_CELL_* */
 
 static const char *const cell_names[CELLS] = {"tanh", "relu", "LSTM", "GRU"};
 static const size_t cell_gates[CELLS] = {1, 1, 4, 3};
 
-static void run(const kernel_table *table, cell_kind kind, const cell_step *step)
+static void run(const kernel_table *table, step_cell kind, const cell_step *step)
 {
-    void (*const steps[CELLS])(const cell_step *) = {table->rnn_tanh_step, table->rnn_relu_step,
-                                                     table->lstm_step, table->gru_step};
-    steps[kind](step);
+    table->cells[kind].step(step);
 }
 
 #define PADDING 3
 
 /* A layer and what goes through it. The step's arrays are exactly as long as they are read. */
 typedef struct layer {
-    cell_kind kind;
+    step_cell kind;
     size_t G, width, c_size, h_next_size;
     real *w, *u, *bias, *hidden_bias; /* [G*H,inputs], [G*H,R], [G*H], [H] */
     real *input, *hidden, *start, *from_hidden, *x, *h, *c, *h_next;
     cell_step step;
 } layer;
 
-static layer layer_create(const kernel_table *table, cell_kind kind, size_t rows, size_t H,
+static layer layer_create(const kernel_table *table, step_cell kind, size_t rows, size_t H,
                           size_t R, size_t inputs)
 {
     layer l = {.kind = kind, .G = cell_gates[kind]};
@@ -135,7 +133,7 @@ static void expect_unit(const layer *l, size_t row, size_t k, double *h, double 
     }
 }
 
-static void check_equations(const kernel_table *table, cell_kind kind, size_t rows, size_t H,
+static void check_equations(const kernel_table *table, step_cell kind, size_t rows, size_t H,
                             size_t R, size_t inputs)
 {
     layer l = layer_create(table, kind, rows, H, R, inputs);
@@ -171,7 +169,7 @@ static void steps_follow_their_equations(void **state)
     (void)state;
     FOR_TABLES(table)
     {
-        for (cell_kind kind = 0; kind < CELLS; kind++) {
+        for (step_cell kind = 0; kind < CELLS; kind++) {
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 size_t rows = 1 + i % 3 * 5, inputs = i % 4 == 0 ? 0 : 1 + i * 7 % 20;
                 check_equations(table, kind, 1, sizes[i], sizes[i], inputs);
@@ -224,14 +222,14 @@ static void outcome_equal(const layer *l, outcome found, outcome expected)
                                     (size_t[]){64, 37, 200}[case_index / CELLS % 3], 21);          \
              l.G > 0; layer_destroy(&l), l.G = 0)
 
-static void backwards_through_the_weights_gives_the_same_bits(void **state)
+static void last_first_through_the_weights_gives_the_same_bits(void **state)
 {
     (void)state;
     FOR_TABLES(table) FOR_LAYERS(table, l)
     {
         outcome expected = outcome_of(table, &l, &l.step);
         cell_step step = l.step;
-        step.backwards = true;
+        step.last_first = true;
         outcome_equal(&l, outcome_of(table, &l, &step), expected);
         free(expected.h);
         free(expected.c);
@@ -331,7 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_follow_their_equations),
         cmocka_unit_test(an_lstm_may_have_h_of_another_size),
-        cmocka_unit_test(backwards_through_the_weights_gives_the_same_bits),
+        cmocka_unit_test(last_first_through_the_weights_gives_the_same_bits),
         cmocka_unit_test(an_input_product_made_before_gives_the_same_bits),
         cmocka_unit_test(bfloat16_gives_the_bits_of_the_same_numbers_as_reals),
         cmocka_unit_test(a_row_has_the_same_bits_alone_and_among_others),
