@@ -9,10 +9,11 @@
 #include <string.h>
 
 static const cell_kind cells[] = {
-    {.kind = LRNN_CELL_RNN_TANH, .name = "rnn_tanh", .gates = 1, .common = true},
-    {.kind = LRNN_CELL_RNN_RELU, .name = "rnn_relu", .gates = 1},
+    {.kind = LRNN_CELL_RNN_TANH, .name = "rnn_tanh", .module = "RNN", .gates = 1, .common = true},
+    {.kind = LRNN_CELL_RNN_RELU, .name = "rnn_relu", .module = "RNN", .gates = 1},
     {.kind = LRNN_CELL_LSTM,
      .name = "lstm",
+     .module = "LSTM",
      .gates = 4,
      .has_c = true,
      .projects = true,
@@ -20,6 +21,7 @@ static const cell_kind cells[] = {
      .activations = {"input_gate", "forget_gate", "candidate", "output_gate"}},
     {.kind = LRNN_CELL_GRU,
      .name = "gru",
+     .module = "GRU",
      .gates = 3,
      .apart = true,
      .passes_h = true,

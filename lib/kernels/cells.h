@@ -78,13 +78,14 @@ typedef struct cell_kernels {
 #define CELL_MOST_GATES 4
 
 typedef struct cell_kind {
-    int32_t kind;     /* LRNN_CELL_* */
-    const char *name; /* in files and messages */
-    size_t gates;     /* G */
-    bool has_c;       /* a cell state beside h */
-    bool apart;       /* U h of the last gate is kept from W x */
-    bool passes_h;    /* h' depends on h also directly, not only through the gates */
-    bool projects;    /* may have a projection */
+    int32_t kind;       /* LRNN_CELL_* */
+    const char *name;   /* in files */
+    const char *module; /* in messages: the class of torch.nn */
+    size_t gates;       /* G */
+    bool has_c;         /* a cell state beside h */
+    bool apart;         /* U h of the last gate is kept from W x */
+    bool passes_h;      /* h' depends on h also directly, not only through the gates */
+    bool projects;      /* may have a projection */
     /* The gates of a file are told by their number; of several cells with as many this one is meant
      * unless the caller says another. */
     bool common;

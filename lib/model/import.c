@@ -124,7 +124,7 @@ static lrnn_status tell_cell(int32_t *cell, const importing *in, size_t gates)
     const cell_kind *found = cell_with_gates(gates), *wanted = cell_find(in->options.cell);
     if (wanted != NULL && wanted->gates != gates) {
         return error_set(LRNN_ERR_INVALID, "%s: cell: expected %s, the file has %s", in->path,
-                         wanted->name, found->name);
+                         wanted->module, found->module);
     }
     *cell = wanted != NULL ? wanted->kind : found->kind;
     return LRNN_OK;
