@@ -65,7 +65,6 @@ static real threshold(const selection *best, double offset)
 
 #define BLOCK 64 /* values compared with the threshold in one go; compilers vectorize that loop */
 
-/* And no panel is wider. */
 _Static_assert(VALUES_SLICE % BLOCK == 0, "slices are whole blocks");
 
 static bool any_above(const real *values, real bound)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/real.h"
+#include "kernels/kernels.h"
 
 typedef struct candidate {
     double value;
@@ -32,6 +33,7 @@ static inline bool candidate_better(const candidate *a, const candidate *b)
 /* Values whose greatest is known, so that a scan can pass over them: a part of a row that stays in
  * cache, and whole panels of the head's matrix. */
 #define VALUES_SLICE 960
+_Static_assert(VALUES_SLICE % KERNEL_PANELS == 0, "slices are whole panels");
 
 /* Offers offset + values[i] for every i < n whose value is not -infinity. maxima: the greatest of
  * each slice of the values, or NULL. */

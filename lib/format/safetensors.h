@@ -79,6 +79,7 @@ lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t
 bool tensor_is_same(const tensor_view *a, const tensor_view *b);
 
 const char *tensor_dtype_name(tensor_dtype dtype); /* "F32" */
+tensor_dtype tensor_dtype_named(const char *name); /* that there is */
 size_t tensor_dtype_size(tensor_dtype dtype);
 
 /* ---- writing ---- */

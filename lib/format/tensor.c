@@ -23,6 +23,15 @@ const char *tensor_dtype_name(tensor_dtype dtype)
     return dtypes[dtype].name;
 }
 
+tensor_dtype tensor_dtype_named(const char *name)
+{
+    size_t i = 0;
+    while (strcmp(dtypes[i].name, name) != 0) {
+        i++;
+    }
+    return (tensor_dtype)i;
+}
+
 size_t tensor_dtype_size(tensor_dtype dtype)
 {
     return dtypes[dtype].size;

@@ -8,10 +8,13 @@
 #include "fast_pairs.h"
 #include "tables.h"
 
+_Static_assert(KERNEL_PANELS % PANEL == 0 && PANEL % VECTOR_LENGTH == 0, "whole panels");
+
 const kernel_table KERNEL_TABLE = {
     .name = KERNEL_NAME,
     .panel = PANEL,
     .lanes = VECTOR_LENGTH,
+    .multiply_matrix = FAST_PRODUCTS,
     .cells = FAST_CELLS,
     KERNEL_FUNCTIONS(fast_),
 };

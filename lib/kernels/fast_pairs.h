@@ -6,8 +6,8 @@
 
 #include "fast_multiply.h"
 
-/* Rows of a panel that ends behind the matrix: what they start from and become goes through a whole
- * one. */
+/* Rows of a panel that reaches past the end of the matrix: what they start from and become goes
+ * through a whole one. */
 static void multiply_part(const tile_shape *shape, size_t rows, size_t columns, const real *a,
                           const bfloat16_pair *b, const real *from, real *c)
 {
@@ -23,7 +23,7 @@ static void multiply_part(const tile_shape *shape, size_t rows, size_t columns, 
     }
 }
 
-/* A panel and all rows. What comes behind the panel is fetched meanwhile. */
+/* A panel and all rows. What comes after the panel is prefetched meanwhile. */
 static void multiply_panel(tile_shape *shape, size_t M, size_t columns, const real *a,
                            const bfloat16_pair *b, const real *from, real *c)
 {
@@ -43,10 +43,11 @@ static void multiply_panel(tile_shape *shape, size_t M, size_t columns, const re
     }
 }
 
-static void fast_multiply_pairs(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                const bfloat16_pair *packed, const real *from, size_t from_row,
-                                real *c, size_t c_row)
+static void fast_multiply_bfloat16(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                   packed_matrix b, const real *from, size_t from_row, real *c,
+                                   size_t c_row)
 {
+    const bfloat16_pair *packed = b.data;
     tile_shape shape = {.K = K,
                         .a_row = a_row,
                         .a_column = 1,
@@ -64,5 +65,19 @@ static void fast_multiply_pairs(size_t M, size_t N, size_t K, const real *a, siz
                        from == NULL ? NULL : from + n, c + n);
     }
 }
+
+static void fast_multiply_float32(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                  packed_matrix b, const real *from, size_t from_row, real *c,
+                                  size_t c_row)
+{
+    fast_multiply_packed_from(M, N, K, a, a_row, 1, b.data, from, from_row, c, c_row);
+}
+
+/* Products with each kind of matrix. */
+#define FAST_PRODUCTS                                                                              \
+    {                                                                                              \
+        [LRNN_WEIGHT_FLOAT32] = fast_multiply_float32, [LRNN_WEIGHT_BFLOAT16] =                    \
+                                                           fast_multiply_bfloat16                  \
+    }
 
 #endif

@@ -46,15 +46,14 @@ typedef struct block {
 /* The part of a matrix that a block multiplies with. */
 ALWAYS_INLINE packed_matrix block_columns(packed_matrix matrix, size_t K, const block *of)
 {
-    return packed_columns(matrix, K, of->column);
+    return matrix_columns(matrix, K, of->column, matrix_bytes(matrix.kind));
 }
 
 /* As tile_add, without fetching: what is read here is read in order. */
 ALWAYS_INLINE void add_row(const size_t panels, const bool pairs, vector sum[], size_t K,
                            const real *a, packed_matrix matrix)
 {
-    const unsigned char *b =
-        pairs ? (const unsigned char *)matrix.pairs : (const unsigned char *)matrix.reals;
+    const unsigned char *b = matrix.data;
     for (size_t p = 0; p < K; p++, b += PANEL * VALUE_BYTES(pairs)) {
         vector row[BLOCK_VECTORS], value = splat(a[p]);
         if (pairs && panels * PANEL_VECTORS > 8) {
@@ -126,36 +125,38 @@ ROW_SUMS(row_sums_of_pairs_2, 2, 0, true)
 ROW_SUMS(apart_3_row_sums_of_pairs_3, 3, 3, true)
 #endif
 
-typedef row_sums_function *const row_sums_table[2][BLOCK_VECTORS / PANEL_VECTORS];
+typedef row_sums_function *const row_sums_table[MATRIX_ROOM][BLOCK_VECTORS / PANEL_VECTORS];
 
-/* [pairs][panels - 1], of cells that keep nothing apart, and of those with 3 gates that do. */
+/* [kind of matrix][panels - 1], of cells that keep nothing apart, and of those with 3 gates that
+ * do.
+ */
 static row_sums_table row_sums_functions = {
 #if PANEL_VECTORS == 2
-    {row_sums_1, row_sums_2, row_sums_3, row_sums_4},
-    {[3] = row_sums_of_pairs_4},
+    [LRNN_WEIGHT_FLOAT32] = {row_sums_1, row_sums_2, row_sums_3, row_sums_4},
+    [LRNN_WEIGHT_BFLOAT16] = {[3] = row_sums_of_pairs_4},
 #else
-    {row_sums_1, row_sums_2},
-    {[1] = row_sums_of_pairs_2},
+    [LRNN_WEIGHT_FLOAT32] = {row_sums_1, row_sums_2},
+    [LRNN_WEIGHT_BFLOAT16] = {[1] = row_sums_of_pairs_2},
 #endif
 };
 
 static row_sums_table apart_3_row_sums_functions = {
 #if PANEL_VECTORS == 2
-    {[1] = apart_3_row_sums_2,
-     [2] = apart_3_row_sums_3,
-     [4] = apart_3_row_sums_5,
-     [5] = apart_3_row_sums_6},
-    {[5] = apart_3_row_sums_of_pairs_6},
+    [LRNN_WEIGHT_FLOAT32] = {[1] = apart_3_row_sums_2,
+                             [2] = apart_3_row_sums_3,
+                             [4] = apart_3_row_sums_5,
+                             [5] = apart_3_row_sums_6},
+    [LRNN_WEIGHT_BFLOAT16] = {[5] = apart_3_row_sums_of_pairs_6},
 #else
-    {apart_3_row_sums_1, apart_3_row_sums_2, apart_3_row_sums_3},
-    {[2] = apart_3_row_sums_of_pairs_3},
+    [LRNN_WEIGHT_FLOAT32] = {apart_3_row_sums_1, apart_3_row_sums_2, apart_3_row_sums_3},
+    [LRNN_WEIGHT_BFLOAT16] = {[2] = apart_3_row_sums_of_pairs_3},
 #endif
 };
 
-static row_sums_function *find_row_sums(bool pairs, size_t apart, size_t panels)
+static row_sums_function *find_row_sums(int32_t kind, size_t apart, size_t panels)
 {
-    return apart == 0   ? row_sums_functions[pairs][panels - 1]
-           : apart == 3 ? apart_3_row_sums_functions[pairs][panels - 1]
+    return apart == 0   ? row_sums_functions[kind][panels - 1]
+           : apart == 3 ? apart_3_row_sums_functions[kind][panels - 1]
                         : NULL;
 }
 
@@ -175,14 +176,18 @@ ALWAYS_INLINE void add_panel(const block *of, tile_function *const tiles_of[TILE
     }
 }
 
+/* The tiles of whole panels of each kind of matrix. */
+static tile_function *const *const panel_tiles[MATRIX_ROOM] = {
+    [LRNN_WEIGHT_FLOAT32] = tiles[PANEL_VECTORS / 2],
+    [LRNN_WEIGHT_BFLOAT16] = pair_tiles,
+};
+
 static void add_panels(const block *of, size_t K, const real *a, size_t a_row, packed_matrix matrix,
                        const real *from, size_t from_row, real *gates)
 {
-    bool pairs = matrix.pairs != NULL;
-    size_t row_bytes = PANEL * VALUE_BYTES(pairs);
+    size_t row_bytes = PANEL * matrix_bytes(matrix.kind);
     size_t lines = row_bytes < 64 ? 1 : row_bytes / 64;
-    const unsigned char *panel =
-        pairs ? (const unsigned char *)matrix.pairs : (const unsigned char *)matrix.reals;
+    const unsigned char *panel = matrix.data;
     const tile_shape shape = {.K = K,
                               .a_row = a_row,
                               .a_column = 1,
@@ -191,7 +196,7 @@ static void add_panels(const block *of, size_t K, const real *a, size_t a_row, p
                               .lanes = VECTOR_LENGTH,
                               .ahead_step = row_bytes / lines};
     for (size_t i = 0; i < of->panels; i++, panel += K * row_bytes) {
-        add_panel(of, pairs ? pair_tiles : tiles[PANEL_VECTORS / 2], &shape, lines, a, panel,
+        add_panel(of, panel_tiles[matrix.kind], &shape, lines, a, panel,
                   (uintptr_t)panel + K * row_bytes, from + i * PANEL, gates + i * PANEL);
     }
 }
@@ -306,7 +311,7 @@ ALWAYS_INLINE void run_step(const cell_step *s, const size_t G, const size_t apa
         of.tiles = (left + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
         of.panels = (of.tiles * G + PANEL_VECTORS - 1) / PANEL_VECTORS;
         of.column = of.unit * G;
-        row_sums_function *one_row = find_row_sums(s->hidden.pairs != NULL, apart, of.panels);
+        row_sums_function *one_row = find_row_sums(s->hidden.kind, apart, of.panels);
         if (s->rows == 1 && one_row != NULL) {
             of.rows = 1;
             one_row(s, &of, &with);

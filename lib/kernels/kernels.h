@@ -35,6 +35,11 @@ typedef struct packed_part {
     size_t c_row;
 } packed_part;
 
+/* C = from + A B, as multiply_packed_from. */
+typedef void matrix_product(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                            packed_matrix b, const real *from, size_t from_row, real *c,
+                            size_t c_row);
+
 typedef struct kernel_table {
     const char *name;
 
@@ -59,11 +64,8 @@ typedef struct kernel_table {
                                  size_t a_column, const real *packed, const real *from,
                                  size_t from_row, real *c, size_t c_row);
 
-    /* multiply_packed_from with a matrix of bfloat16: the bits are those that its numbers give as
-     * reals. Columns of A are contiguous. */
-    void (*multiply_pairs)(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                           const bfloat16_pair *packed, const real *from, size_t from_row, real *c,
-                           size_t c_row);
+    /* multiply_packed_from with a matrix of each kind, and A's columns contiguous. */
+    matrix_product *multiply_matrix[MATRIX_ROOM];
 
     /* ---- element-wise; y may be x ---- */
     void (*exp)(real *y, const real *x, size_t n);
@@ -99,13 +101,16 @@ typedef struct kernel_table {
                  real *v);
 } kernel_table;
 
+/* Every table's panel divides this, so that what is cut at multiples of it is cut between panels.
+ */
+#define KERNEL_PANELS ((size_t)64)
+
 /* The functions of a table, whose names are those of the members behind a prefix. A kernel is added
  * here, above, and as prefix_name in reference.c and in a fast_ header. */
 #define KERNEL_FUNCTIONS(prefix)                                                                   \
     .multiply_packed = prefix##multiply_packed, .multiply_parts = prefix##multiply_parts,          \
-    .multiply_packed_from = prefix##multiply_packed_from,                                          \
-    .multiply_pairs = prefix##multiply_pairs, .exp = prefix##exp, .sigmoid = prefix##sigmoid,      \
-    .tanh = prefix##tanh, .add = prefix##add, .scale = prefix##scale,                              \
+    .multiply_packed_from = prefix##multiply_packed_from, .exp = prefix##exp,                      \
+    .sigmoid = prefix##sigmoid, .tanh = prefix##tanh, .add = prefix##add, .scale = prefix##scale,  \
     .add_rows = prefix##add_rows, .dot = prefix##dot, .max_sum_exp = prefix##max_sum_exp,          \
     .exp_below_max = prefix##exp_below_max, .exp_shifted = prefix##exp_shifted,                    \
     .adam = prefix##adam
@@ -124,31 +129,12 @@ size_t kernel_packed_size(const kernel_table *table, size_t K, size_t N);
 void kernel_pack(const kernel_table *table, real *packed, const real *b, size_t b_row,
                  size_t b_column, size_t K, size_t N);
 
-/* Turns whole rows of panels, `size` reals, into pairs. The reals are bfloat16 numbers already. */
-void kernel_pack_pairs(const kernel_table *table, bfloat16_pair *pairs, const real *packed,
-                       size_t size);
-
-/* The same matrix from `column` on, the first one of a panel. K rows. */
-static inline packed_matrix packed_columns(packed_matrix matrix, size_t K, size_t column)
-{
-    if (matrix.pairs != NULL) {
-        matrix.pairs += column / 2 * K;
-    } else if (matrix.reals != NULL) {
-        matrix.reals += column * K;
-    }
-    return matrix;
-}
-
-/* c = from + a times the matrix, which is of either kind. */
+/* c = from + a times the matrix, of whatever kind. */
 static inline void kernel_multiply(size_t M, size_t N, size_t K, const real *a, size_t a_row,
                                    packed_matrix b, const real *from, size_t from_row, real *c,
                                    size_t c_row)
 {
-    if (b.pairs != NULL) {
-        kernels()->multiply_pairs(M, N, K, a, a_row, b.pairs, from, from_row, c, c_row);
-    } else {
-        kernels()->multiply_packed_from(M, N, K, a, a_row, 1, b.reals, from, from_row, c, c_row);
-    }
+    kernels()->multiply_matrix[b.kind](M, N, K, a, a_row, b, from, from_row, c, c_row);
 }
 
 /* The columns of cell_step. Gate g of unit u stands in this one, of kernel_gates_width of them. */

@@ -93,25 +93,6 @@ void kernel_pack(const kernel_table *table, real *packed, const real *b, size_t 
     }
 }
 
-static uint32_t bits_of(real x)
-{
-    float value = (float)x;
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-void kernel_pack_pairs(const kernel_table *table, bfloat16_pair *pairs, const real *packed,
-                       size_t size)
-{
-    size_t half = table->panel / 2;
-    for (; size > 0; size -= 2 * half, packed += 2 * half, pairs += half) {
-        for (size_t i = 0; i < half; i++) {
-            pairs[i] = bits_of(packed[i]) >> 16 | (bits_of(packed[half + i]) & 0xffff0000u);
-        }
-    }
-}
-
 size_t kernel_gates_width(const kernel_table *table, size_t G, size_t H)
 {
     size_t columns = (H + table->lanes - 1) / table->lanes * table->lanes * G;

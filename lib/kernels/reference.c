@@ -6,6 +6,7 @@
 #include "tables.h"
 
 #define PANEL 16
+_Static_assert(KERNEL_PANELS % PANEL == 0, "whole panels");
 
 static real multiply_add(real a, real b, real c)
 {
@@ -70,20 +71,36 @@ static void widen(real row[PANEL], const bfloat16_pair *pairs)
     }
 }
 
-static void reference_multiply_pairs(size_t M, size_t N, size_t K, const real *a, size_t a_row,
-                                     const bfloat16_pair *packed, const real *from, size_t from_row,
-                                     real *c, size_t c_row)
+static void reference_multiply_bfloat16(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                        packed_matrix b, const real *from, size_t from_row, real *c,
+                                        size_t c_row)
 {
+    const bfloat16_pair *pairs = b.data;
     start_from(M, N, from, from_row, c, c_row);
     for (size_t n = 0; n < N; n += PANEL) {
         size_t columns = N - n < PANEL ? N - n : PANEL;
         for (size_t p = 0; p < K; p++) {
             real row[PANEL];
-            widen(row, packed + (n * K + p * PANEL) / 2);
+            widen(row, pairs + (n * K + p * PANEL) / 2);
             reference_multiply_packed(M, columns, 1, a + p, a_row, 1, row, c + n, c_row);
         }
     }
 }
+
+static void reference_multiply_float32(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                       packed_matrix b, const real *from, size_t from_row, real *c,
+                                       size_t c_row)
+{
+    reference_multiply_packed_from(M, N, K, a, a_row, 1, b.data, from, from_row, c, c_row);
+}
+
+#define PRODUCTS                                                                                   \
+    {                                                                                              \
+        [LRNN_WEIGHT_FLOAT32] = reference_multiply_float32, [LRNN_WEIGHT_BFLOAT16] =               \
+                                                                reference_multiply_bfloat16        \
+    }
+
+static matrix_product *const products[MATRIX_ROOM] = PRODUCTS;
 
 static real sigmoid(real x)
 {
@@ -270,12 +287,8 @@ static void reference_gru_backward(const cell_pass *p)
 static void add_columns(real sum[PANEL], const real *a, size_t K, packed_matrix packed,
                         size_t first)
 {
-    packed = packed_columns(packed, K, first);
-    if (packed.pairs != NULL) {
-        reference_multiply_pairs(1, PANEL, K, a, K, packed.pairs, sum, PANEL, sum, PANEL);
-    } else {
-        reference_multiply_packed(1, PANEL, K, a, K, 1, packed.reals, sum, PANEL);
-    }
+    packed = matrix_columns(packed, K, first, matrix_bytes(packed.kind));
+    products[packed.kind](1, PANEL, K, a, K, packed, sum, PANEL, sum, PANEL);
 }
 
 /* The pre-activations of a tile, by gate; with `apart` U h of the last gate follows them. */
@@ -415,6 +428,7 @@ const kernel_table kernel_table_reference = {
     .name = "reference",
     .panel = PANEL,
     .lanes = PANEL,
+    .multiply_matrix = PRODUCTS,
     .cells = {[LRNN_CELL_RNN_TANH] = CELL(rnn_tanh),
               [LRNN_CELL_RNN_RELU] = CELL(rnn_relu),
               [LRNN_CELL_LSTM] = CELL(lstm),

@@ -74,11 +74,6 @@ static inline bool network_is_projected(const network *net)
     return net->options.projection_size > 0;
 }
 
-static inline bool network_keeps_bfloat16(const network *net)
-{
-    return net->options.weight_type == LRNN_WEIGHT_BFLOAT16;
-}
-
 static inline bool network_one_hot(const network *net)
 {
     return net->options.vocab_size > 0 && net->options.embedding_size == 0;

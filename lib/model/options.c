@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "base/options.h"
 #include "kernels/cells.h"
+#include "kernels/matrix.h"
 
 static const lrnn_model_options default_options = {
     .size = sizeof(lrnn_model_options),
@@ -57,8 +58,8 @@ static const char *head_name(int32_t value)
 
 static const char *weight_type_name(int32_t value)
 {
-    static const char *const names[] = {"float32", "bfloat16"};
-    return value >= 0 && value <= LRNN_WEIGHT_BFLOAT16 ? names[value] : NULL;
+    const matrix_kind *kind = matrix_kind_find(value);
+    return kind == NULL ? NULL : kind->name;
 }
 
 static bool reads_tokens(const lrnn_model_options *o)

@@ -22,13 +22,8 @@ static bool wants_table(const network *net)
 static packed_matrix take_matrix(arena *from, const lrnn_model *model, size_t K, size_t columns)
 {
     size_t size = kernel_packed_size(kernels(), K, columns);
-    packed_matrix matrix = {NULL, NULL};
-    if (network_keeps_bfloat16(&model->net)) {
-        matrix.pairs = arena_take(from, size / 2, sizeof *matrix.pairs);
-    } else {
-        matrix.reals = arena_take(from, size, sizeof *matrix.reals);
-    }
-    return matrix;
+    int32_t kind = model->net.options.weight_type;
+    return (packed_matrix){kind, arena_take(from, size, matrix_bytes(kind))};
 }
 
 /* Where everything lies; see arena. */
@@ -114,23 +109,25 @@ static void fill_gates(const lrnn_model *model, packed_matrix to, const real *we
                        size_t K, real *scratch)
 {
     size_t G = model->net.gates, H = model->net.options.hidden_size;
-    kernel_pack_gates(kernels(), to.pairs != NULL ? scratch : to.reals, weights, row, K, G, H);
-    if (to.pairs != NULL) {
-        kernel_pack_pairs(kernels(), to.pairs, scratch, K * model->width);
+    const matrix_kind *kind = matrix_kind_find(to.kind);
+    kernel_pack_gates(kernels(), kind->pack != NULL ? scratch : to.data, weights, row, K, G, H);
+    if (kind->pack != NULL) {
+        kind->pack(to.data, scratch, K * model->width, kernels()->panel);
     }
 }
 
 /* The transposed weights [N,K]. */
 static void fill_matrix(packed_matrix to, const real *weights, size_t K, size_t N, real *scratch)
 {
+    const matrix_kind *kind = matrix_kind_find(to.kind);
     size_t panel = kernels()->panel;
-    if (to.pairs == NULL) {
-        kernel_pack(kernels(), to.reals, weights, 1, K, K, N);
+    if (kind->pack == NULL) {
+        kernel_pack(kernels(), to.data, weights, 1, K, K, N);
         return;
     }
     for (size_t n = 0; n < N; n += panel) {
         kernel_pack(kernels(), scratch, weights + n * K, 1, K, K, N - n < panel ? N - n : panel);
-        kernel_pack_pairs(kernels(), packed_columns(to, K, n).pairs, scratch, K * panel);
+        kind->pack(matrix_columns(to, K, n, kind->bytes).data, scratch, K * panel, panel);
     }
 }
 
@@ -165,19 +162,19 @@ static void fill(lrnn_model *model, real *scratch)
 static size_t scratch_size(const lrnn_model *model)
 {
     const network *net = &model->net;
-    bool pairs = network_keeps_bfloat16(net);
+    bool packs = matrix_kind_find(net->options.weight_type)->pack != NULL;
     size_t rows = 0, most = 0;
     if (wants_table(net) && !network_one_hot(net)) {
         rows = net->token_size;
     }
-    for (size_t i = 0; pairs && i < net->options.layers * net->directions; i++) {
+    for (size_t i = 0; packs && i < net->options.layers * net->directions; i++) {
         size_t input = model->layers[i].input_rows;
         rows = input > rows ? input : rows;
         rows = net->h_size > rows ? net->h_size : rows;
         most = net->options.hidden_size;
     }
     most = net->top_size > most ? net->top_size : most;
-    size_t panel = pairs ? most * kernels()->panel : 0;
+    size_t panel = packs ? most * kernels()->panel : 0;
     return rows * model->width > panel ? rows * model->width : panel;
 }
 

@@ -43,7 +43,8 @@ void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t
                      const real *y, size_t y_row, real *outputs, size_t outputs_row)
 {
     size_t top = model->net.top_size;
-    kernel_multiply(rows, count, top, y, y_row, packed_columns(model->head, top, first),
+    kernel_multiply(rows, count, top, y, y_row,
+                    matrix_columns(model->head, top, first, matrix_bytes(model->head.kind)),
                     model->head_bias + first, 0, outputs, outputs_row);
 }
 

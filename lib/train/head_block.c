@@ -14,6 +14,8 @@
 #define SLICE_WIDTH   512
 #define SLICE_GROUPS  8
 
+_Static_assert(SLICE_WIDTH % KERNEL_PANELS == 0, "slices are whole panels");
+
 /* Rows of a slice lie an odd number of cache lines apart, so that its columns, which the product
  * with its transpose reads, do not meet in the same few places of the cache. */
 #define SLICE_PADDING 16
@@ -35,7 +37,8 @@ void head_lay_out(lrnn_trainer *trainer, arena *from)
     most = most < BLOCK_ROWS ? BLOCK_ROWS : most;
     size_t blocks = (rows + most - 1) / most;
     head->rows = (rows + blocks - 1) / blocks;
-    head->width = O <= WHOLE_OUTPUTS ? (O + 63) / 64 * 64 : SLICE_WIDTH;
+    head->width =
+        O <= WHOLE_OUTPUTS ? (O + KERNEL_PANELS - 1) / KERNEL_PANELS * KERNEL_PANELS : SLICE_WIDTH;
     head->slices = (O + head->width - 1) / head->width;
     head->groups = head->slices < SLICE_GROUPS ? head->slices : SLICE_GROUPS;
     head->packed = arena_take(from, kernel_packed_size(kernels(), net->top_size, O), sizeof(real));

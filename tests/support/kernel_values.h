@@ -60,7 +60,7 @@ static inline bfloat16_pair *pairs_create(const kernel_table *table, real *packe
         abort();
     }
     values_to_bfloat16(packed, size);
-    kernel_pack_pairs(table, pairs, packed, size);
+    matrix_kind_find(LRNN_WEIGHT_BFLOAT16)->pack(pairs, packed, size, table->panel);
     return pairs;
 }
 

@@ -67,12 +67,12 @@ static layer layer_create(const kernel_table *table, step_cell kind, size_t rows
         .H = H,
         .start = l.start,
         .x = l.x,
-        .input = {.reals = l.input},
+        .input = {LRNN_WEIGHT_FLOAT32, l.input},
         .inputs = inputs,
         .x_row = inputs + PADDING,
         .h = l.h,
         .h_row = R + PADDING,
-        .hidden = {.reals = l.hidden},
+        .hidden = {LRNN_WEIGHT_FLOAT32, l.hidden},
         .R = R,
         .hidden_bias = kind == GRU ? l.from_hidden : NULL,
         .c = kind == LSTM ? l.c : NULL,
@@ -249,7 +249,7 @@ static void an_input_product_made_before_gives_the_same_bits(void **state)
         step.start = start;
         step.start_row = l.width;
         step.inputs = 0;
-        step.x = step.input.reals = NULL;
+        step.x = step.input.data = NULL;
         outcome_equal(&l, outcome_of(table, &l, &step), expected);
         free(start);
         free(expected.h);
@@ -274,8 +274,8 @@ static void bfloat16_gives_the_bits_of_the_same_numbers_as_reals(void **state)
                 pairs_create(table, l.hidden, kernel_packed_size(table, l.step.R, l.width));
             outcome expected = outcome_of(table, &l, &l.step);
             cell_step step = l.step;
-            step.input = (packed_matrix){.pairs = input};
-            step.hidden = (packed_matrix){.pairs = hidden};
+            step.input = (packed_matrix){LRNN_WEIGHT_BFLOAT16, input};
+            step.hidden = (packed_matrix){LRNN_WEIGHT_BFLOAT16, hidden};
             outcome_equal(&l, outcome_of(table, &l, &step), expected);
             free(input);
             free(hidden);
