@@ -18,18 +18,18 @@ static const option_row rows[] = {
      .argument = "FILE",
      AT(convert_settings, output),
      .file = FILE_MODEL,
-     .help = "the model file to write; needed"},
+     .help = "write the model here; required"},
     {.kind = OPTION_CHOICE,
      .name = "weights",
      .choices = weight_choices,
      AT(convert_settings, weights),
-     .help = "what the matrices are kept as; bfloat16 has 8 bits of precision"},
+     .help = "how the matrices are stored; bfloat16 has 8 bits of precision"},
     FORCE(convert_settings),
 };
 
 static const char closing[] =
-    "A model of bfloat16 weights is half as long, takes half the memory and is faster; 'lrnn eval' "
-    "says what it has lost. Further training is better done with what MODEL holds.";
+    "A model with bfloat16 weights has a file half as long, takes half the memory and is faster; "
+    "'lrnn eval' shows what it has lost. Continue training from MODEL rather than from FILE.";
 
 int command_convert(int argc, char **argv)
 {
@@ -37,7 +37,7 @@ int command_convert(int argc, char **argv)
     command_line line = {
         .command = "convert",
         .arguments = "[options] MODEL -o FILE",
-        .summary = "Writes a model, or that of a checkpoint, with its weights as other numbers.",
+        .summary = "Writes a model, or the model of a checkpoint, with weights of another type.",
         .closing = closing,
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],
@@ -49,7 +49,7 @@ int command_convert(int argc, char **argv)
     int first = options_parse(&line, &settings, argc, argv);
     const char *path = argv[first];
     if (settings.output == NULL) {
-        options_fail(&line, "-o FILE is needed");
+        options_fail(&line, "-o FILE is required");
     }
     if (options_claim_files(&line, &settings, argv + first) != 0) {
         return 1;

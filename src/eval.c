@@ -22,29 +22,28 @@ static const option_row rows[] = {
      .argument = "FILE",
      AT(eval_settings, model),
      .file = FILE_INPUT,
-     .help = "the model, or a checkpoint; needed"},
+     .help = "the model, or a checkpoint; required"},
     {.kind = OPTION_COUNT,
      .name = "batch",
      .minimum = 1,
      AT(eval_settings, batch),
-     .help = "cut the text into so many pieces that run side by side: faster, but each piece "
-             "begins without a past"},
+     .help = "cut the text into this many pieces that are read side by side: faster, but each "
+             "piece begins without a past"},
     {.kind = OPTION_COUNT,
      .name = "steps",
      .minimum = 1,
      AT(eval_settings, steps),
-     .help =
-         "tokens computed in one go; the state is carried, so the result does not depend on it"},
+     .help = "tokens computed in one go; the state is carried, so results do not depend on it"},
     {.kind = OPTION_COUNT,
      .name = "threads",
      .minimum = 1,
      .maximum = 1024,
      AT(eval_settings, threads),
-     .help = "threads; the result does not depend on it"},
+     .help = "number of threads; results do not depend on it"},
 };
 
 static const char closing[] =
-    "The first token is given and all others are predicted. Prints these lines:\n"
+    "The first token is given, and all others are predicted. Prints these lines:\n"
     "  tokens              number of tokens that were predicted\n"
     "  nats_per_token      cross-entropy\n"
     "  perplexity          exp(nats_per_token)\n"
@@ -147,7 +146,7 @@ int command_eval(int argc, char **argv)
     command_line line = {
         .command = "eval",
         .arguments = "-m MODEL [options] TEXT...",
-        .summary = "Says how well a model predicts a text (- is standard input).",
+        .summary = "Measures how well a model predicts a text (- is standard input).",
         .closing = closing,
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],
@@ -158,7 +157,7 @@ int command_eval(int argc, char **argv)
     };
     int first = options_parse(&line, &settings, argc, argv);
     if (settings.model == NULL) {
-        options_fail(&line, "-m MODEL is needed");
+        options_fail(&line, "-m MODEL is required");
     }
     if (options_claim_files(&line, &settings, argv + first) != 0) {
         return 1;

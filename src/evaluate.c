@@ -7,7 +7,7 @@
 /* One window of all pieces, with room for `batch` x `steps`. */
 typedef struct window {
     const token_list *tokens;
-    size_t pairs;  /* of a token and the one behind it, in the text */
+    size_t pairs;  /* of a token and the one after it, in the text */
     size_t pieces; /* rows */
     size_t piece;  /* pairs in a piece; the last may have fewer */
     int32_t *inputs;

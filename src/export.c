@@ -17,19 +17,20 @@ static const option_row rows[] = {
      .argument = "FILE",
      AT(export_settings, output),
      .file = FILE_STATE_DICT,
-     .help = "the safetensors file to write; needed"},
+     .help = "write the safetensors file here; required"},
     {.kind = OPTION_TEXT,
      .name = "names",
      .argument = "EMBEDDING,RNN,HEAD",
      AT(export_settings, names),
-     .help = "what to call the modules; one left empty keeps the name it had where the model was "
-             "imported from, otherwise embedding, rnn and head; . is no name at all"},
+     .help =
+         "names of the modules; one that is left empty keeps the name it had in the file the model "
+         "was imported from, and otherwise is embedding, rnn or head; . is no name at all"},
     FORCE(export_settings),
 };
 
 static const char closing[] =
-    "In Python: net.load_state_dict(safetensors.torch.load_file(FILE)). Vocabularies and options "
-    "of the model are not in FILE.";
+    "In Python: net.load_state_dict(safetensors.torch.load_file(FILE)). FILE does not contain "
+    "the vocabularies and options of the model.";
 
 int command_export(int argc, char **argv)
 {
@@ -50,7 +51,7 @@ int command_export(int argc, char **argv)
     int first = options_parse(&line, &settings, argc, argv);
     const char *path = argv[first];
     if (settings.output == NULL) {
-        options_fail(&line, "-o FILE is needed");
+        options_fail(&line, "-o FILE is required");
     }
     if (module_names_parse(&names, settings.names) != 0) {
         options_fail(&line, "--names: expected EMBEDDING,RNN,HEAD, found '%s'", settings.names);

@@ -49,49 +49,50 @@ static const char heading_beam[] = "With --method beam and sampled-beam:";
 static const option_row rows[] = {
     HEADING("Text:"),
     {TEXT("model", model), .letter = 'm', .argument = "FILE", .file = FILE_INPUT,
-     .help = "the model, or a checkpoint; needed"},
+     .help = "the model, or a checkpoint; required"},
     {TEXT("prompt", prompt), .letter = 'p', .argument = "STR",
-     .help = "text to go on from; without one the model begins as after a newline, a space, or "
-             "its commonest token, whichever it knows first"},
+     .help = "text to continue; without it the model starts as if after a newline, a space, or its "
+             "most frequent token, whichever of these it knows first"},
     {ROW(OPTION_FLAG, "hide-prompt", hide_prompt), .help = "print only what is generated"},
     {COUNT("tokens", tokens), .field = "max_length", .letter = 'n', .minimum = 1,
-     .help = "most tokens to generate"},
+     .help = "generate at most this many tokens"},
     {COUNT("min-tokens", min_tokens), .field = "min_length",
-     .help = "no end before so many tokens"},
+     .help = "do not end before this many tokens"},
     {TEXT("end", end), .argument = "TOKEN",
-     .help = "end with this token ($'\\n' is a newline to most shells)"},
+     .help = "stop at this token ($'\\n' is a newline in most shells)"},
     {ROW(OPTION_CHOICE, "method", method), .choices = methods,
-     .help = "how tokens are chosen: the likeliest; at random as likely as they are; the "
-             "likeliest text as a whole; or such a text among texts drawn at random"},
-    {ROW(OPTION_SEED, "seed", seed), .help = "of what is drawn at random"},
+     .help = "how tokens are chosen: greedy: the most likely one each time; sample: at random, "
+             "with the probabilities of the model; beam: the text that is most likely as a whole; "
+             "sampled-beam: such a text among texts drawn at random"},
+    {ROW(OPTION_SEED, "seed", seed), .help = "seed of the random choices"},
 
     HEADING(heading_sample),
     {NUMBER("temperature", temperature), .argument = "T", .bounds = ABOVE_MINIMUM,
      .advice = "--method greedy takes the likeliest token each time",
-     .help = "divides log-probabilities: below 1 is more careful, above 1 wilder"},
-    {COUNT("top-k", top_k), .help = "only the k likeliest tokens; 0: all"},
+     .help = "divides the log-probabilities: below 1 is more careful, above 1 wilder"},
+    {COUNT("top-k", top_k), .help = "choose among the k most likely tokens only; 0: all"},
     {NUMBER("top-p", top_p), .argument = "P", .maximum = 1, .bounds = ABOVE_MINIMUM,
-     .help = "only the fewest likeliest tokens that have probability P together"},
+     .help = "choose among the fewest most likely tokens whose probabilities add up to P"},
     {NUMBER("min-p", min_p), .argument = "P", .maximum = 1,
-     .help = "only tokens at least P times as likely as the likeliest"},
+     .help = "choose among tokens at least P times as likely as the most likely one"},
     {NUMBER("typical-p", typical_p), .argument = "P", .maximum = 1, .bounds = ABOVE_MINIMUM,
-     .help = "only tokens of typical probability, P together"},
+     .help = "choose among tokens of typical probability that add up to P"},
     {ROW(OPTION_FLAG, "uniform", uniform),
-     .help = "all tokens that the above leaves are equally likely; not with beams"},
+     .help = "give all tokens that remain the same probability; not with beams"},
 
     HEADING(heading_beam),
-    {COUNT("beam-width", beam_width), .minimum = 1, .help = "hypotheses that are kept"},
-    {COUNT("n-best", n_best), .minimum = 1, .help = "texts to print, the best first"},
+    {COUNT("beam-width", beam_width), .minimum = 1, .help = "number of hypotheses that are kept"},
+    {COUNT("n-best", n_best), .minimum = 1, .help = "number of texts to print, best first"},
     {NUMBER("length-penalty", length_penalty), .argument = "X", .minimum = -100, .maximum = 100,
-     .help = "texts are ranked by log-probability / length^X: 1 is by perplexity, 0 by "
-             "probability"},
+     .help = "rank texts by log-probability / length^X: 1 is by perplexity, 0 by probability"},
     {ROW(OPTION_CHOICE, "stopping", stopping), .choices = stoppings,
-     .help = "when enough texts have ended: with the first; when beam-width have; when no live one "
-             "seems better; when no live one can become better"},
+     .help =
+         "when enough texts have ended: first: with the first one; width: when --beam-width have; "
+         "heuristic: when no live one looks better; exact: when no live one can become better"},
     {COUNT("diverse-groups", diverse_groups), .field = "beam_groups", .minimum = 1,
      .help = "split the beam into groups that avoid each other's tokens"},
     {NUMBER("diversity-penalty", diversity_penalty), .argument = "X",
-     .help = "how much they avoid them"},
+     .help = "how strongly they avoid them"},
 
     HEADING("Filters:"),
     {NUMBER("repetition-penalty", repetition_penalty), .argument = "X", .bounds = ABOVE_MINIMUM,
@@ -99,15 +100,16 @@ static const option_row rows[] = {
     {NUMBER("presence-penalty", presence_penalty), .argument = "X", .minimum = -100, .maximum = 100,
      .help = "subtracted from the log-probability of such tokens"},
     {NUMBER("frequency-penalty", frequency_penalty), .argument = "X", .minimum = -100,
-     .maximum = 100, .help = "the same, times the number of their occurrences"},
-    {COUNT("no-repeat-ngram", no_repeat_ngram), .help = "no run of so many tokens twice; 0: any"},
+     .maximum = 100, .help = "the same, multiplied by how often they occurred"},
+    {COUNT("no-repeat-ngram", no_repeat_ngram),
+     .help = "never repeat a sequence of this many tokens; 0: allow any"},
 };
 
 static const char closing[] =
-    "The prompt is printed as the model reads it, then each token as soon as it is settled, then a "
-    "newline if the text did not end with one. Words are joined by spaces. A prompt word that is "
-    "not in the vocabulary becomes <unk>, or is an error where there is none. With --n-best above "
-    "1 each text follows a line \"# RANK log-probability L perplexity P\".\n"
+    "The prompt is printed as the model reads it, then each token as soon as it is certain, then a "
+    "newline if the text does not end with one. Words are joined by spaces. A prompt word that is "
+    "not in the vocabulary becomes <unk>, or is an error if the vocabulary has no <unk>. With "
+    "--n-best above 1 each text comes after a line \"# RANK log-probability L perplexity P\".\n"
     "\n"
     "Example:\n  lrnn generate -m model.lrnn --prompt \"Today marks\" --top-k 5 -n 100";
 
@@ -151,7 +153,7 @@ static void check_together(const command_line *line, const generate_settings *se
         }
     }
     if (settings->model == NULL) {
-        options_fail(line, "-m MODEL is needed");
+        options_fail(line, "-m MODEL is required");
     }
     if (settings->uniform && is_beam(settings)) {
         options_fail(line, "--uniform: needs --method sample");
@@ -171,7 +173,7 @@ static void check_together(const command_line *line, const generate_settings *se
     }
     check_swallowed(line, settings);
     if (options_given(line, "prompt") && settings->prompt[0] == '\0') {
-        options_fail(line, "--prompt: it is empty; leave it out to begin a new text");
+        options_fail(line, "--prompt: is empty; leave the option out to start a new text");
     }
 }
 
@@ -321,8 +323,9 @@ static int generate(const command_line *line, const lrnn_model *model,
         return 1;
     }
     if (stands_in && settings->prompt[0] != '\0') {
-        options_fail(line, "--prompt: there is no token in '%s'; leave it out to begin a new text",
-                     settings->prompt);
+        options_fail(
+            line, "--prompt: there is no token in '%s'; leave the option out to start a new text",
+            settings->prompt);
     }
     token_list shown = prompt;
     if (stands_in || settings->hide_prompt) {
@@ -352,7 +355,7 @@ int command_generate(int argc, char **argv)
     command_line line = {
         .command = "generate",
         .arguments = "-m MODEL [options]",
-        .summary = "Lets a model go on from a prompt, and prints the text token by token.",
+        .summary = "Continues a prompt with a model, and prints the text token by token.",
         .closing = closing,
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],

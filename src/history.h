@@ -26,7 +26,7 @@ typedef struct history {
 /* Adds one loss, seen after `tokens` tokens. */
 void history_add(history_points *points, double tokens, double loss);
 
-/* Writes the points as lines "history NAME ...", and takes one such line (behind "history NAME ")
+/* Writes the points as lines "history NAME ...", and takes one such line (after "history NAME ")
  * back. history_read returns 1 when the line is not one of them. */
 void history_write(const history_points *points, const char *name, FILE *stream);
 int history_read(history_points *points, const char *line);

@@ -36,30 +36,31 @@ static const option_row rows[] = {
      .argument = "MODEL",
      AT(import_settings, output),
      .file = FILE_MODEL,
-     .help = "the model file to write; needed"},
+     .help = "write the model here; required"},
     FORCE(import_settings),
     {.kind = OPTION_TEXT,
      .name = "entry",
      .argument = "KEY",
      AT(import_settings, entry),
-     .help = "of torch.save: which entry of the dictionary is the state_dict, where several could "
-             "be"},
+     .help =
+         "which entry of a torch.save dictionary is the state_dict, if several could be; without "
+         "it that is the dictionary itself, or its only entry that is a dictionary of tensors"},
     HEADING("What the file does not say:"),
     {.kind = OPTION_TEXT,
      .name = "names",
      .argument = "EMBEDDING,RNN,HEAD",
      AT(import_settings, names),
-     .help = "names of the modules, where several could be meant; one left empty is found by its "
-             "shape, . is no name at all"},
+     .help = "names of the modules, if several could be meant; one that is left empty is found by "
+             "its shape, . is no name at all"},
     {.kind = OPTION_FLAG,
      .name = "partial",
      AT(import_settings, partial),
-     .help = "leave tensors that belong to no module of the model"},
+     .help = "leave out tensors that belong to no module of the model"},
     {.kind = OPTION_CHOICE,
      .name = "cell",
      .choices = cell_choices,
      AT(import_settings, cell),
-     .help = "auto: what the shapes say, tanh for a plain RNN"},
+     .help = "auto: what the shapes imply; tanh for a plain RNN"},
     {.kind = OPTION_CHOICE,
      .name = "head",
      .choices = head_choices,
@@ -69,11 +70,11 @@ static const option_row rows[] = {
      .name = "features",
      AT(import_settings, features),
      .minimum = 0,
-     .help = "numbers that are read beside the embedding"},
+     .help = "number of real values that are read beside the embedding"},
     {.kind = OPTION_FLAG,
      .name = "one-hot",
      AT(import_settings, one_hot),
-     .help = "without embedding: the input is tokens, and not numbers"},
+     .help = "without an embedding: the input is tokens, not real values"},
     {.kind = OPTION_NUMBER,
      .name = "padding-token",
      .argument = "ID",
@@ -81,34 +82,34 @@ static const option_row rows[] = {
      .minimum = -1,
      .maximum = INT32_MAX,
      .bounds = WHOLE,
-     .help = "the token whose vector is left alone in training; -1: none"},
+     .help = "token whose vector stays as it is in training; -1: none"},
     HEADING("Vocabularies:"),
     {.kind = OPTION_TEXT,
      .name = "vocab",
      .argument = "FILE",
      AT(import_settings, vocab),
      .file = FILE_TEXT,
-     .help = "of the input, and of the output where that has as many values; without embedding "
-             "the input is then one-hot"},
+     .help = "vocabulary of the input, and of the output if that has as many values; without an "
+             "embedding the input is then one-hot"},
     {.kind = OPTION_TEXT,
      .name = "output-vocab",
      .argument = "FILE",
      AT(import_settings, output_vocab),
      .file = FILE_TEXT,
-     .help = "of the output, if it is another"},
+     .help = "vocabulary of the output, if it is another one; a label per line"},
     {.kind = OPTION_CHOICE,
      .name = "level",
      .choices = level_choices,
      AT(import_settings, level),
-     .help = "of --vocab: label: the file has a token in each line, from 0 on; byte, char and "
-             "word: it is a text, and the vocabulary is what lrnn train makes of it. "
-             "--output-vocab has labels"},
+     .help = "what --vocab is: label: a file with one token per line, starting with 0; byte, char "
+             "and word: a text, from which the vocabulary is made as in lrnn train (characters in "
+             "the order of their code points, words by frequency)"},
 };
 
 static const char closing[] =
     "FILE is a state_dict that was saved with safetensors.torch.save_file or with torch.save. Its "
-    "modules may have any name; what is not told by names and shapes is an error that says so. "
-    "'lrnn inspect' shows what came of it.";
+    "modules may have any name; what names and shapes leave open is an error that says so. 'lrnn "
+    "inspect' shows the result.";
 
 /* ---- vocabularies ---- */
 
@@ -169,7 +170,7 @@ static int read_vocab(lrnn_vocab **vocab, const char *path, int32_t level)
     }
     text_free(&source);
     return status == LRNN_OK           ? 0
-           : status == LRNN_ERR_FORMAT ? complain("%s: not a text", path)
+           : status == LRNN_ERR_FORMAT ? complain("%s: not text", path)
                                        : complain_status(status, path);
 }
 
@@ -232,7 +233,7 @@ int command_import(int argc, char **argv)
     command_line line = {
         .command = "import",
         .arguments = "[options] FILE -o MODEL",
-        .summary = "Makes a model of a net that was trained with PyTorch.",
+        .summary = "Turns a network that was trained with PyTorch into a model.",
         .closing = closing,
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],
@@ -244,7 +245,7 @@ int command_import(int argc, char **argv)
     int first = options_parse(&line, &settings, argc, argv);
     const char *path = argv[first];
     if (settings.output == NULL) {
-        options_fail(&line, "-o MODEL is needed");
+        options_fail(&line, "-o MODEL is required");
     }
     if (options_given(&line, "level") && settings.vocab == NULL) {
         options_fail(&line, "--level: needs --vocab");

@@ -21,15 +21,15 @@ static const option_row rows[] = {
     {.kind = OPTION_FLAG,
      .name = "vocab",
      AT(inspect_settings, vocab),
-     .help = "list every token of the vocabulary, id and token in a row, and nothing else"},
+     .help = "list every token of the vocabulary, one row of id and token each, and nothing else"},
     HEADING("What a unit does:"),
     {.kind = OPTION_TEXT,
      .name = "text",
      .argument = "FILE",
      AT(inspect_settings, view.text),
      .file = FILE_TEXT,
-     .help = "colour this text by one unit of the net: red above 0, blue below; to a file or pipe: "
-             "rows of position, token and value"},
+     .help = "colour this text by one unit of the network: red above 0, blue below; to a file or "
+             "pipe, print rows of position, token and value"},
     {.kind = OPTION_TEXT,
      .name = "activation",
      .argument = "NAME",
@@ -54,13 +54,13 @@ static const option_row rows[] = {
      .name = "color",
      .choices = color_choices,
      AT(inspect_settings, view.color),
-     .help = "auto: where the output is a terminal"},
+     .help = "auto: if the output is a terminal"},
     {.kind = OPTION_TEXT,
      .name = "html",
      .argument = "FILE",
      AT(inspect_settings, view.html),
      .file = FILE_HTML,
-     .help = "write the coloured text as a page instead"},
+     .help = "write the coloured text to this file, as a page"},
     FORCE(inspect_settings),
 };
 
@@ -191,7 +191,8 @@ static void check_together(const command_line *line, const inspect_settings *set
         options_fail(line, "--vocab and --text: expected one of them");
     }
     if (settings->view.html != NULL && options_given(line, "color")) {
-        options_fail(line, "--color: a page has its own colours, with --html there is no choice");
+        options_fail(line,
+                     "--color: a page has its own colours; with --html there is nothing to choose");
     }
 }
 
@@ -201,7 +202,7 @@ int command_inspect(int argc, char **argv)
     command_line line = {
         .command = "inspect",
         .arguments = "[options] MODEL",
-        .summary = "Says what is in a model file or a checkpoint: architecture, vocabularies, "
+        .summary = "Shows what is in a model file or a checkpoint: architecture, vocabularies, "
                    "tensors, number of parameters, size.",
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],

@@ -169,7 +169,7 @@ int log_write(log_file *file, const log_row *row)
         return 0;
     }
     if (reason != 0 && !file->failing) {
-        complain("cannot write %s: %s; its rows are kept and tried again", file->path,
+        complain("cannot write %s: %s; rows are kept in memory and written later", file->path,
                  strerror(reason));
     }
     file->failing = reason != 0;

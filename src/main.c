@@ -15,12 +15,12 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"train", "train a language model on text files", command_train},
-    {"generate", "let a model go on from a prompt", command_generate},
+    {"generate", "continue a prompt with a model", command_generate},
     {"eval", "perplexity and bits per character of a text", command_eval},
     {"score", "log-probability of each token of a text", command_score},
-    {"inspect", "what is in a model file", command_inspect},
-    {"convert", "write a model with its weights as bfloat16", command_convert},
-    {"import", "make a model of a net trained with PyTorch", command_import},
+    {"inspect", "show what is in a model file", command_inspect},
+    {"convert", "write a model with bfloat16 weights", command_convert},
+    {"import", "turn a network trained with PyTorch into a model", command_import},
     {"export", "write a model's parameters for PyTorch", command_export},
 };
 
@@ -32,12 +32,12 @@ static void print_help(FILE *stream)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
     }
-    fputs("\n'lrnn COMMAND --help' lists the options of a command; 'lrnn --version' says what this "
-          "is.\n",
+    fputs("\n'lrnn COMMAND --help' lists the options of a command; 'lrnn --version' shows the "
+          "version.\n",
           stream);
 }
 
-/* LRNN_KERNELS names the kernels to use; the library takes the best for one that is not here. */
+/* LRNN_KERNELS names the kernels to use. If they are not available, the library uses the best. */
 static int check_kernels(void)
 {
     const char *wanted = getenv("LRNN_KERNELS");
@@ -54,10 +54,9 @@ static int check_kernels(void)
     if (strlen(wanted) == length && strncmp(used, wanted, length) == 0) {
         return 0;
     }
-    complain(
-        "LRNN_KERNELS: '%s' is not on this machine; expected reference, baseline, avx2, avx512 "
-        "or neon, as far as the processor has them; without it this is %.*s",
-        wanted, (int)length, used);
+    complain("LRNN_KERNELS: '%s' is not available here; expected one of reference, baseline, avx2, "
+             "avx512 and neon that this processor has, the best being %.*s",
+             wanted, (int)length, used);
     return EXIT_USAGE;
 }
 
@@ -87,10 +86,11 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     }
-    fprintf(stderr,
-            "lrnn: '%s' is not a command: expected train, generate, eval, score, inspect, convert, "
-            "import "
-            "or export\n",
-            argv[1]);
+    fprintf(stderr, "lrnn: '%s' is not a command: expected ", argv[1]);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const char *joint = i == 0 ? "" : i + 1 < COMMAND_COUNT ? ", " : " or ";
+        fprintf(stderr, "%s%s", joint, commands[i].name);
+    }
+    fputc('\n', stderr);
     return EXIT_USAGE;
 }

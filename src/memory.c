@@ -60,7 +60,7 @@ void memory_refuse(const command_line *line, double bytes, const char *what)
 {
     double memory = memory_of_machine();
     if (memory > 0 && bytes > memory) {
-        options_fail(line, "%s: takes %.3g GB of memory, and this machine has %.3g GB", what,
+        options_fail(line, "%s: would take %.3g GB of memory, and this machine has %.3g GB", what,
                      bytes / gigabyte, memory / gigabyte);
     }
 }

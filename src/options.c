@@ -119,7 +119,7 @@ static _Noreturn void fail_long(const command_line *line, const char *argument)
     if (stream == NULL || fclose(stream) != 0 || size == 0) {
         options_fail(line, "%.*s: no such option", (int)length, argument);
     }
-    options_fail(line, "%.*s: short for several: %s", (int)length, argument, several);
+    options_fail(line, "%.*s: ambiguous: %s", (int)length, argument, several);
 }
 
 /* getopt_long has left the reason in optopt. */

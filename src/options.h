@@ -60,7 +60,7 @@ typedef struct option_row {
 
 typedef struct command_line {
     const char *command;   /* "train" */
-    const char *arguments; /* behind the command in the usage line */
+    const char *arguments; /* after the command in the usage line */
     const char *summary;   /* one paragraph under it */
     const char *closing;   /* last paragraphs of --help, or NULL */
     const option_row *rows;
@@ -103,7 +103,7 @@ int options_claim_files(const command_line *line, const void *settings, char *co
 #define FORCE(settings_type)                                                                       \
     {                                                                                              \
         .kind = OPTION_FLAG, .name = "force", AT(settings_type, force),                            \
-        .help = "replace files whatever they are"                                                  \
+        .help = "replace existing files, whatever they contain"                                    \
     }
 
 /* Writes the options that are to be remembered as "option NAME VALUE" lines. */

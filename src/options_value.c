@@ -121,12 +121,12 @@ void option_write_bounds(const option_row *row, FILE *stream)
     bool below = (row->bounds & BELOW_MAXIMUM) != 0;
     bool above = (row->bounds & ABOVE_MINIMUM) != 0;
     if ((row->bounds & ~WHOLE) == 0 && row->maximum != 0) {
-        fprintf(stream, "%g to %g", row->minimum, row->maximum);
+        fprintf(stream, "%.10g to %.10g", row->minimum, row->maximum);
         return;
     }
-    fprintf(stream, "%s %g", above ? "above" : "at least", row->minimum);
+    fprintf(stream, "%s %.10g", above ? "above" : "at least", row->minimum);
     if (row->maximum != 0) {
-        fprintf(stream, ", %s %g", below ? "below" : "at most", row->maximum);
+        fprintf(stream, ", %s %.10g", below ? "below" : "at most", row->maximum);
     }
 }
 

@@ -178,12 +178,12 @@ static int load_best_file(training *run)
     const char *path = run->settings->output;
     lrnn_status status = lrnn_model_load(&run->best, path, NULL);
     if (status != LRNN_OK) {
-        return complain("%s: holds no best model, and the file that should: %s",
+        return complain("%s: contains no best model, and it cannot be loaded from -o: %s",
                         run->settings->resume, lrnn_last_error());
     }
     if (lrnn_model_parameter_count(run->best) != lrnn_model_parameter_count(run->model)) {
-        return complain("%s: holds no best model, and %s is another net", run->settings->resume,
-                        path);
+        return complain("%s: contains no best model, and %s is another network",
+                        run->settings->resume, path);
     }
     return 0;
 }

@@ -20,20 +20,21 @@ static const option_row rows[] = {
      .argument = "FILE",
      AT(score_settings, model),
      .file = FILE_INPUT,
-     .help = "the model, or a checkpoint; needed"},
+     .help = "the model, or a checkpoint; required"},
     {.kind = OPTION_FLAG,
      .name = "lines",
      AT(score_settings, lines),
-     .help = "each line is a text of its own; print one row for it, for example to choose among "
-             "hypotheses"},
+     .help = "treat each line as a text of its own and print one row for it, for example to choose "
+             "among hypotheses"},
 };
 
 static const char closing[] =
-    "Prints tab-separated rows. Without --lines: position, token and its log-probability in nats, "
-    "given all tokens before it; the first token is given and has no row; a last row \"total\" has "
-    "their number and sum. With --lines: total log-probability, number of tokens scored, the line. "
-    "Each line then begins behind a newline and ends with one if the vocabulary has newlines, and "
-    "with its first token given if it has none.";
+    "Prints tab-separated rows. Without --lines: position, token, and its log-probability in nats "
+    "given all tokens before it. The first token is given and has no row; a last row \"total\" has "
+    "the number of tokens and the sum. With --lines: total log-probability, number of tokens "
+    "scored, "
+    "and the line. Each line then starts after a newline and ends with one if the vocabulary has "
+    "newlines; if it has none, the first token of the line is given.";
 
 /* Log-probabilities of all tokens but the first; *values is the caller's to free. */
 static int score_tokens(double *total, float **values, lrnn_decoder *decoder,
@@ -77,7 +78,7 @@ static int score_whole(lrnn_decoder *decoder, const lrnn_vocab *vocab, const tex
     return failed;
 }
 
-/* `line` has `length` bytes with its newline, and so has `framed` before and behind it. */
+/* `line` has `length` bytes with its newline, and so has `framed` before and after it. */
 static int score_line(lrnn_decoder *decoder, const lrnn_vocab *vocab, const char *line, int length,
                       bool newlines)
 {
@@ -156,7 +157,7 @@ int command_score(int argc, char **argv)
         .arguments = "-m MODEL [options] TEXT...",
         .summary =
             "Prints how likely a model finds each token of a text (- is standard input): for "
-            "rescoring, compression, or to see what is odd.",
+            "rescoring, for compression, or to find what is unusual.",
         .closing = closing,
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],
@@ -167,7 +168,7 @@ int command_score(int argc, char **argv)
     };
     int first = options_parse(&line, &settings, argc, argv);
     if (settings.model == NULL) {
-        options_fail(&line, "-m MODEL is needed");
+        options_fail(&line, "-m MODEL is required");
     }
     if (options_claim_files(&line, &settings, argv + first) != 0) {
         return 1;

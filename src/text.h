@@ -13,7 +13,7 @@ typedef struct text {
 /* Adds a file to a text that began as {0}, "-" meaning stdin. A text that does not end with a
  * newline gets one before the next file begins, so that no word is glued together. */
 int text_add_file(text *all, const char *path);
-/* Puts a NUL behind the text, which its length does not count. */
+/* Puts a NUL after the text, which its length does not count. */
 int text_terminate(text *all);
 void text_free(text *all);
 

@@ -26,101 +26,107 @@ static const char *const schedules[] = {"constant", "step",    "exponential",
 static const option_row rows[] = {
     HEADING("Text:"),
     {MATCH_CHOICE("level", level), .choices = levels, .help = "what a token is"},
-    {MATCH_FLAG("strip-punctuation", strip_punctuation), .help = "words: remove ASCII punctuation"},
+    {MATCH_FLAG("strip-punctuation", strip_punctuation),
+     .help = "word level: remove ASCII punctuation from words"},
     {MATCH_FLAG("keep-empty", keep_empty),
-     .help = "words: keep what stripping empties, as the empty word"},
-    {MATCH_FLAG("lowercase", lowercase), .help = "A-Z become a-z"},
+     .help = "word level: keep words that become empty, as the empty word"},
+    {MATCH_FLAG("lowercase", lowercase), .help = "turn A-Z into a-z"},
     {MATCH_COUNT("min-count", min_count), .minimum = 1,
-     .help = "tokens seen less often become <unk>"},
+     .help = "replace tokens that occur less often than this by <unk>"},
     {MATCH_COUNT("max-vocab", max_vocab),
-     .help = "keep this many tokens, the commonest, <unk> included; 0: all"},
-    {MATCH_FLAG("unknown", unknown), .help = "have <unk> even if no token was cut"},
+     .help = "keep only this many tokens, the most frequent ones, <unk> included; 0: all"},
+    {MATCH_FLAG("unknown", unknown), .help = "add <unk> even if no token was cut"},
     {ROW(OPTION_TEXT, "valid", valid, OPTION_MATCH), .argument = "FRACTION|FILE",
-     .help = "after each epoch take the loss on this last part of the text, or on another file, "
-             "and keep the best model"},
+     .help = "compute the loss on this last part of the text, or on another file, after each "
+             "epoch, and keep the best model"},
 
     HEADING("Model:"),
     {MATCH_CHOICE("cell", cell), .choices = cells, .help = "recurrent cell"},
     {MATCH_COUNT("embedding", embedding), .field = "embedding_size",
-     .help = "size of the vector that stands for a token; 0: one-hot"},
+     .help = "size of the vector that represents a token; 0: one-hot"},
     {MATCH_COUNT("hidden", hidden), .field = "hidden_size", .minimum = 1,
      .help = "size of the hidden state"},
-    {MATCH_COUNT("layers", layers), .help = "recurrent layers; 0: none, a softmax regression"},
+    {MATCH_COUNT("layers", layers),
+     .help = "number of recurrent layers; 0: none, which is softmax regression"},
     {MATCH_NUMBER("dropout", dropout), .argument = "P", .maximum = 1, .bounds = BELOW_MAXIMUM,
      .help = "probability of dropping an output between layers"},
 
     HEADING("Training:"),
     {MATCH_COUNT("batch", batch), .minimum = 1, .help = "rows that are trained side by side"},
     {MATCH_COUNT("steps", steps), .minimum = 1,
-     .help = "tokens in a row, and how far gradients reach back"},
+     .help = "tokens per window, and how far back gradients reach"},
     {MATCH_CHOICE("batches", batches), .choices = orders,
-     .help = "streams: each row goes on where it ended in the window before; rows: windows take "
-             "the text's rows of --steps tokens in order"},
+     .help = "streams: each row continues where it ended in the previous window; rows: windows "
+             "take the text's rows of --steps tokens in order"},
     {ADOPT_COUNT("epochs", epochs), .minimum = 1, .help = "passes over the text"},
     {ADOPT_COUNT("patience", patience),
-     .help = "with --valid: stop after this many epochs without a better one; 0: never"},
+     .help = "with --valid: stop after this many epochs without improvement; 0: never"},
     {MATCH_CHOICE("optimizer", optimizer), .choices = optimizers, .help = "update rule"},
     {MATCH_NUMBER("lr", learning_rate), .field = "learning_rate", .argument = "RATE",
      .bounds = ABOVE_MINIMUM, .help = "learning rate"},
-    {MATCH_NUMBER("momentum", momentum), .argument = "M", .help = "for sgd and rmsprop"},
-    {MATCH_FLAG("nesterov", nesterov), .help = "Nesterov's momentum, for sgd"},
+    {MATCH_NUMBER("momentum", momentum), .argument = "M", .help = "momentum of sgd and rmsprop"},
+    {MATCH_FLAG("nesterov", nesterov), .help = "use Nesterov momentum, with sgd"},
     {MATCH_NUMBER("weight-decay", weight_decay), .argument = "D",
-     .help = "L2 penalty on parameters; adamw: decoupled"},
+     .help = "L2 penalty on the parameters; with adamw, decoupled weight decay"},
     {MATCH_NUMBER("clip-norm", clip_norm), .argument = "NORM",
-     .help = "scale the gradient down to this norm; 0: do not"},
+     .help = "scale the gradient down to this norm where it is larger; 0: no clipping"},
     {MATCH_NUMBER("clip-value", clip_value), .argument = "LIMIT",
-     .help = "and before that each element to +-LIMIT; 0: do not"},
+     .help = "before that, clip each element of the gradient to +-LIMIT; 0: no clipping"},
     {MATCH_NUMBER("label-smoothing", label_smoothing), .argument = "S", .maximum = 1,
-     .help = "share of the target spread over all tokens"},
+     .help = "share of the target probability that is spread over all tokens"},
     {ADOPT_COUNT("threads", threads), .minimum = 1, .maximum = 1024,
-     .help = "threads; the result does not depend on it"},
-    {ROW(OPTION_SEED, "seed", seed, OPTION_MATCH), .help = "of initial parameters and dropout"},
+     .help = "number of threads; results do not depend on it"},
+    {ROW(OPTION_SEED, "seed", seed, OPTION_MATCH),
+     .help = "seed of the initial parameters and of dropout"},
 
     HEADING("Learning-rate schedule:"),
     {MATCH_CHOICE("schedule", schedule), .choices = schedules,
-     .help = "step: times the factor every period; exponential: smoothly by the factor each "
-             "epoch; cosine: down to the minimum within the period; plateau: times the factor "
-             "when the validation loss has stopped falling"},
+     .help = "step: multiply the rate by the factor every period; exponential: the same, smoothly, "
+             "every epoch; cosine: decay to the minimum over the period; plateau: multiply by the "
+             "factor when the validation loss has stopped improving"},
     {MATCH_COUNT("warmup", warmup), .help = "steps over which the rate first rises"},
     {MATCH_COUNT("schedule-period", schedule_period), .argument = "EPOCHS",
-     .help = "of step and cosine; 0: one epoch for step, the whole run for cosine"},
+     .help = "period of step and cosine; 0: one epoch for step, the whole run for cosine"},
     {MATCH_NUMBER("schedule-factor", schedule_factor), .argument = "F", .bounds = ABOVE_MINIMUM,
-     .help = "of step, exponential and plateau"},
+     .help = "factor of step, exponential and plateau"},
     {MATCH_NUMBER("schedule-minimum", schedule_minimum), .argument = "RATE",
-     .help = "of cosine and plateau"},
+     .help = "lowest rate of cosine and plateau"},
     {MATCH_COUNT("schedule-patience", schedule_patience), .argument = "EPOCHS",
-     .help = "of plateau: epochs without improvement that are borne"},
+     .help = "with plateau: epochs without improvement before the rate is lowered"},
 
     HEADING("Files and output:"),
     {ADOPT_FILE("output", output), .letter = 'o', .file = FILE_MODEL,
-     .help = "the model (a safetensors file); needed"},
+     .help = "write the model here (a safetensors file); required"},
     {ADOPT_FILE("checkpoint", checkpoint), .file = FILE_CHECKPOINT,
-     .help = "write checkpoints here, after each epoch unless --checkpoint-every says otherwise; "
-             "on Ctrl-C one is written anyway, by default to MODEL.checkpoint"},
+     .help = "write checkpoints here, after each epoch unless --checkpoint-every is given; Ctrl-C "
+             "writes one in any case, to MODEL.checkpoint by default"},
     {ADOPT_COUNT("checkpoint-every", checkpoint_every), .argument = "STEPS",
      .help = "write a checkpoint every so many steps; 0: see --checkpoint"},
     {ROW(OPTION_TEXT, "resume", resume, OPTION_FORGET), .argument = "FILE", .file = FILE_RESUMED,
-     .help = "go on from a checkpoint; options that are not given are taken from it"},
-    {ADOPT_FILE("log", log), .file = FILE_LOG, .help = "tab-separated log, a row for each step"},
-    {ADOPT_FILE("plot", plot), .file = FILE_SVG, .help = "picture of the losses (SVG)"},
+     .help = "continue from a checkpoint; options that are not given are taken from it"},
+    {ADOPT_FILE("log", log), .file = FILE_LOG,
+     .help = "write a tab-separated log, one row per step"},
+    {ADOPT_FILE("plot", plot), .file = FILE_SVG, .help = "draw the losses (an SVG picture)"},
     {ADOPT_COUNT("sample-every", sample_every), .argument = "STEPS",
      .help = "show what the model writes every so many steps; 0: never"},
     {ADOPT_COUNT("report-every", report_every), .argument = "STEPS", .minimum = 1,
-     .help = "lines of progress, when the output is not a terminal"},
-    {ROW(OPTION_FLAG, "quiet", quiet, OPTION_FORGET), .letter = 'q', .help = "no progress"},
+     .help = "steps between lines of progress when the output is not a terminal"},
+    {ROW(OPTION_FLAG, "quiet", quiet, OPTION_FORGET), .letter = 'q', .help = "show no progress"},
     FORCE(train_settings),
 };
 
 static const char summary[] =
-    "Trains a language model, which predicts the next token, on text files (- is standard input), "
+    "Trains a language model, which predicts the next token, on text files (- is standard input) "
     "and writes it to MODEL.";
 
 static const char closing[] =
-    "Several texts are read one behind the other. With --valid FRACTION the vocabulary is that of "
-    "the whole text, with --valid FILE that of TEXT alone. The state is zero at the start of each "
-    "epoch and carried from window to window. Every file but the log appears whole or not at all. "
-    "Ctrl-C ends "
-    "after the current step with a checkpoint and exit status 130; pressed again, at once.\n"
+    "Several texts are read one after the other. With --valid FRACTION the vocabulary is that of "
+    "the "
+    "whole text, with --valid FILE that of TEXT alone. The state is zero at the start of each "
+    "epoch "
+    "and carried from window to window. Every file except the log appears whole or not at all. "
+    "Ctrl-C stops after the current step, with a checkpoint and exit status 130; pressed again, it "
+    "stops at once.\n"
     "\n"
     "Example:\n  lrnn train -o model.lrnn --level word --valid 0.1 --plot loss.svg book.txt";
 
@@ -193,7 +199,7 @@ static void check_together(const command_line *line, const train_settings *setti
     check_swallowed(line, settings);
     bool sgd = settings->optimizer == LRNN_OPTIMIZER_SGD;
     if (settings->output == NULL) {
-        options_fail(line, "-o MODEL is needed");
+        options_fail(line, "-o MODEL is required");
     }
     if (settings->dropout > 0 && settings->layers < 2) {
         options_fail(line, "--dropout: works between layers, so --layers must be at least 2");

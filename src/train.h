@@ -99,7 +99,7 @@ typedef struct training {
     bool model_waits;      /* `best` is not in the output yet */
     bool model_kept;       /* by this process */
     bool checkpoint_waits;
-    bool plot_waits;
+    bool plot_is_up_to_date;
     log_file log;
     progress shown;
     double started; /* when this session's first step began */

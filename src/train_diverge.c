@@ -34,7 +34,7 @@ static int check_loss(const training *run, const char *name, double loss, double
     if (loss <= limit) {
         return 0;
     }
-    char *what = format_text("%s is %.4g, and a guess has %.4g", name, loss, guess_loss(run));
+    char *what = format_text("%s is %.4g, that of guessing %.4g", name, loss, guess_loss(run));
     int failed = complain_diverged(run, what != NULL ? what : name);
     free(what);
     return failed;
@@ -54,7 +54,7 @@ void warn_of_doubtful_loss(const training *run, double loss)
 {
     double guess = guess_loss(run);
     if (loss > doubtful * guess) {
-        complain("the loss is %.4g, and a guess has %.4g: %s is of little use; try a lower --lr "
+        complain("the loss is %.4g, that of guessing %.4g: %s is of little use; try a lower --lr "
                  "(it is %g)",
                  loss, guess, run->settings->output, run->settings->learning_rate);
     }

@@ -16,7 +16,7 @@ void keep_waiting_model(training *run)
     }
     lrnn_status status = lrnn_model_save(run->best, run->settings->output);
     if (status != LRNN_OK) {
-        complain("%s; tried again after the next epoch", lrnn_last_error());
+        complain("%s; will try again after the next epoch", lrnn_last_error());
         return;
     }
     run->model_waits = false;
@@ -48,7 +48,7 @@ void keep_checkpoint(training *run)
     const char *reason = resume_write(run);
     run->checkpoint_waits = reason != NULL;
     if (reason != NULL) {
-        complain("%s; tried again with the next checkpoint", reason);
+        complain("%s; will try again with the next checkpoint", reason);
     }
 }
 
@@ -70,7 +70,7 @@ static int draw_plot(const training *run)
 
 void keep_plot(training *run)
 {
-    run->plot_waits = draw_plot(run) != 0;
+    run->plot_is_up_to_date = draw_plot(run) == 0;
 }
 
 /* ---- the end ---- */
@@ -90,7 +90,7 @@ int keep_last(training *run)
         const char *reason = resume_write(run);
         failed |= reason != NULL ? complain("%s", reason) : 0;
     }
-    if (run->plot_waits) {
+    if (!run->plot_is_up_to_date) { /* nor is it if the run was killed after its last checkpoint */
         failed |= draw_plot(run);
     }
     return log_close(&run->log) != 0 ? 1 : failed;
@@ -135,7 +135,7 @@ int keep_stopped(training *run)
         return complain("%s", reason);
     }
     progress_clear(&run->shown);
-    printf("stopped at epoch %zu, step %zu; to go on:\n  ", run->at.epoch, run->at.step);
+    printf("stopped at epoch %zu, step %zu; to continue:\n  ", run->at.epoch, run->at.step);
     print_resume_command(run);
     fflush(stdout);
     return draw_plot(run) | log_close(&run->log);

@@ -292,13 +292,12 @@ static void introduce(training *run)
         progress_say(&run->shown, "resuming %s at epoch %zu, step %zu", resume, run->at.epoch,
                      run->at.step);
     }
-    progress_say(
-        &run->shown,
-        "%zu tokens, %zu different; %zu to validate on; %zu parameters; %zu windows of %zu "
-        "x %zu an epoch",
-        run->tokens.count, lrnn_vocab_size(lrnn_model_input_vocab(run->model)), run->valid.count,
-        lrnn_model_parameter_count(run->model), lrnn_batches_count(run->batches),
-        run->settings->batch, run->settings->steps);
+    progress_say(&run->shown,
+                 "%zu tokens, %zu distinct; %zu for validation; %zu parameters; %zu windows of %zu "
+                 "x %zu per epoch",
+                 run->tokens.count, lrnn_vocab_size(lrnn_model_input_vocab(run->model)),
+                 run->valid.count, lrnn_model_parameter_count(run->model),
+                 lrnn_batches_count(run->batches), run->settings->batch, run->settings->steps);
 }
 
 static int conclude(training *run)

@@ -18,8 +18,8 @@ holds "the second time nothing is lost" cmp half again
 holds "nor the third" cmp half other
 "$LRNN" convert trained -o half
 holds "a model of ours may be replaced" cmp half again
-fails "a file is needed" 2 "-o FILE" "$LRNN" convert trained
-fails "a model is needed" 2 "" "$LRNN" convert -o half
+fails "a file is required" 2 "-o FILE" "$LRNN" convert trained
+fails "a model is required" 2 "" "$LRNN" convert -o half
 fails "other numbers" 2 "float32 or bfloat16" "$LRNN" convert trained -o half --weights int8
 fails "what is no model file" 1 "text: " "$LRNN" convert text -o half
 fails "a folder that is not there" 1 "nowhere/half" "$LRNN" convert trained -o nowhere/half

@@ -35,7 +35,7 @@ printf 'gfedcbaabc' > letters
 holds "characters of a text" test "$("$LRNN" inspect --vocab m | head -n 1)" = "0	a"
 holds "such a model is scored with" test "$("$LRNN" score -m m letters | wc -l)" -eq 10
 printf 'a\0b' > binary
-fails "labels are text" 1 "binary: not a text" "$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab binary
+fails "labels are text" 1 "binary: not text" "$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab binary
 
 # And back.
 "$LRNN" import "$golden/rnn_tanh.safetensors" -o m && "$LRNN" export m -o out

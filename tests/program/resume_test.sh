@@ -84,6 +84,11 @@ holds "which says what it names" grep -q "^taken from stopped.checkpoint: -o sto
 holds "or says nothing" test ! -s out
 "$LRNN" train -q --resume more.checkpoint -o moved text > /dev/null
 holds "a run that is over writes the last model" cmp moved more
+"$LRNN" train -q -o part --hidden 16 --epochs 2 --checkpoint part.checkpoint --log part.tsv --plot part.svg text
+cp part.svg end.svg
+rm part.svg
+"$LRNN" train -q -o part --resume part.checkpoint --log part.tsv --plot part.svg text > /dev/null
+holds "and draws the last picture" cmp part.svg end.svg
 
 # What a checkpoint names is no less dangerous than what a user types.
 cp text stopped
