@@ -293,6 +293,24 @@ enum {
     LRNN_REDUCTION_SUM = 1   /* gradients are those of the loss sum */
 };
 
+/* Sums over all workers that train one model together: several processes, machines or threads, each
+ * with a trainer made from the same model with the same options but rows of its own. The functions
+ * are called by lrnn_trainer_step alone, the same number of times in the same order on every
+ * worker; each replaces the values by their sum over all workers, which must have the same bits
+ * everywhere, and returns 0; anything else fails the step with LRNN_ERR_CALLBACK. Any engine may
+ * stand behind them. Since 0.2. */
+typedef struct lrnn_exchange {
+    size_t size; /* set by lrnn_exchange_init */
+    void *user;  /* handed to both functions */
+    int32_t (*sum_doubles)(void *user, double *values, size_t count); /* at most 8 values */
+    /* the gradients, lrnn_model_parameter_count of them */
+    int32_t (*sum_floats)(void *user, float *values, size_t count);
+} lrnn_exchange;
+
+/* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_exchange).
+ * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.2. */
+LRNN_API lrnn_status lrnn_exchange_init(lrnn_exchange *exchange, size_t struct_size);
+
 typedef struct lrnn_trainer_options {
     size_t size;                     /* set by lrnn_trainer_options_init */
     const lrnn_allocator *allocator; /* NULL (default): the model's */
@@ -333,6 +351,12 @@ typedef struct lrnn_trainer_options {
     size_t target_steps;
     int32_t blank;         /* CTC: the output that means "no label"; default 0. Since 0.2. */
     int32_t zero_infinity; /* CTC: 1: an infinite loss counts as 0, without gradient. Since 0.2. */
+    /* With it lrnn_trainer_step is a step on the windows of all workers: it sums gradients, loss
+     * and weight over them before it scales, clips and updates, so that all workers have the same
+     * parameters, and its result is that of all. An error on one worker is an error on all, and
+     * nothing has changed on any. The functions are copied at create. The parts of a step and
+     * lrnn_trainer_evaluate stay each worker's own. NULL (default): one worker. Since 0.2. */
+    const lrnn_exchange *exchange;
 } lrnn_trainer_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_trainer_options).
@@ -374,7 +398,8 @@ LRNN_API void lrnn_trainer_destroy(lrnn_trainer *trainer);
  * result: NULL if not wanted.
  * LRNN_ERR_INVALID: sizes, tokens, targets, lengths or weights out of range, the message says
  * where; LRNN_ERR_NUMERIC: the loss or the gradient is NaN or infinite, or all weights are zero
- * with LRNN_REDUCTION_MEAN; LRNN_ERR_UNSUPPORTED: the trainer has LRNN_LOSS_NONE. After any error
+ * with LRNN_REDUCTION_MEAN; LRNN_ERR_UNSUPPORTED: the trainer has LRNN_LOSS_NONE;
+ * LRNN_ERR_CALLBACK: the exchange failed, or another worker's window has an error. After any error
  * parameters, moments, carried state and random numbers are as they were. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
                                        const lrnn_sequences *sequences, lrnn_train_result *result);

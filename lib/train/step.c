@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "base/options.h"
-#include "optimizer.h"
-#include "trainer.h"
+#include "exchange.h"
+#include "step.h"
 
 static const lrnn_train_result default_result = {.size = sizeof(lrnn_train_result)};
 static const lrnn_backward default_backward = {.size = sizeof(lrnn_backward), .loss_scale = 1};
@@ -19,14 +19,8 @@ lrnn_status lrnn_train_result_init(lrnn_train_result *result, size_t struct_size
                         SIZE_THROUGH(lrnn_train_result, learning_rate), "lrnn_train_result");
 }
 
-lrnn_status lrnn_backward_init(lrnn_backward *backward, size_t struct_size)
-{
-    return options_init(backward, struct_size, &default_backward, sizeof default_backward,
-                        sizeof(lrnn_backward), "lrnn_backward");
-}
-
 /* Before anything is changed: a result that could not be given. */
-static lrnn_status check_result(const lrnn_train_result *result)
+lrnn_status step_check_result(const lrnn_train_result *result)
 {
     lrnn_train_result ignored;
     return result == NULL
@@ -35,7 +29,7 @@ static lrnn_status check_result(const lrnn_train_result *result)
                               SIZE_THROUGH(lrnn_train_result, learning_rate), "lrnn_train_result");
 }
 
-static void give_result(lrnn_train_result *result, const lrnn_train_result *all)
+void step_give_result(lrnn_train_result *result, const lrnn_train_result *all)
 {
     if (result != NULL) {
         options_give(result, all, sizeof *all);
@@ -81,10 +75,15 @@ static lrnn_status need_targets(double *weight, const lrnn_trainer *trainer,
     fpmode mode = fpmode_enter();
     lrnn_status status = targets_check(weight, trainer, s);
     fpmode_leave(mode);
-    if (status == LRNN_OK && *weight == 0 && trainer->options.reduction == LRNN_REDUCTION_MEAN) {
-        status = error_set(LRNN_ERR_NUMERIC, "the weights of all items are zero: there is no loss");
-    }
     return status;
+}
+
+lrnn_status step_check_weight(const lrnn_trainer *trainer, double weight)
+{
+    if (weight == 0 && trainer->options.reduction == LRNN_REDUCTION_MEAN) {
+        return error_set(LRNN_ERR_NUMERIC, "the weights of all items are zero: there is no loss");
+    }
+    return LRNN_OK;
 }
 
 static lrnn_status check_loss(double loss)
@@ -97,8 +96,8 @@ static lrnn_status check_loss(double loss)
 
 /* Checks a window and takes it up. With `need` there must be a loss, without it there may be one;
  * *weight is that of its items. What the last window left behind is gone. */
-static lrnn_status open_window(lrnn_trainer *trainer, const lrnn_sequences *given,
-                               const carried *initial, bool need, double *weight)
+lrnn_status step_open_window(lrnn_trainer *trainer, const lrnn_sequences *given,
+                             const carried *initial, bool need, double *weight)
 {
     lrnn_sequences window;
     CHECK(read_window(trainer, given, initial, &window));
@@ -123,18 +122,18 @@ static void commit(lrnn_trainer *trainer, carried *state, bool keep)
     }
 }
 
-static double reduction_scale(const lrnn_trainer *trainer, double weight)
+double step_reduction_scale(const lrnn_trainer *trainer, double weight)
 {
     return trainer->options.reduction == LRNN_REDUCTION_MEAN ? 1 / weight : 1;
 }
 
-static bool is_sequence(const lrnn_trainer *trainer)
+bool step_is_sequence(const lrnn_trainer *trainer)
 {
     return trainer->loss != NULL && trainer->loss->sequence != NULL;
 }
 
 /* Gradients of the final states, from the caller or zero. */
-static void start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
+void step_start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 {
     const network *net = trainer->net;
     size_t h_row = trainer->sequences.batch * net->h_size;
@@ -150,21 +149,6 @@ static void start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
         }
         if (run->dc != NULL && b->final_c != NULL) {
             memcpy(run->dc, b->final_c + i * c_row, c_row * sizeof(real));
-        }
-    }
-}
-
-static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
-{
-    const network *net = trainer->net;
-    size_t h_row = trainer->sequences.batch * net->h_size;
-    size_t c_row = trainer->sequences.batch * net->options.hidden_size;
-    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        if (b->initial_h != NULL) {
-            memcpy(b->initial_h + i * h_row, trainer->runs[i].dh, h_row * sizeof(real));
-        }
-        if (b->initial_c != NULL) {
-            memcpy(b->initial_c + i * c_row, trainer->runs[i].dc, c_row * sizeof(real));
         }
     }
 }
@@ -198,14 +182,14 @@ static void update_piece(void *argument, size_t piece, size_t worker)
 }
 
 /* The gradients are multiplied by the factor first. */
-static void update(lrnn_trainer *trainer, lrnn_optimizer *optimizer, double factor)
+void step_update(lrnn_trainer *trainer, lrnn_optimizer *optimizer, double factor)
 {
     update_job job = {trainer, optimizer, factor};
     pool_run(trainer->pool, update_piece, &job, parameter_pieces(trainer));
     optimizer->updates++;
 }
 
-static lrnn_status check_optimizer(const lrnn_trainer *trainer, const lrnn_optimizer *optimizer)
+lrnn_status step_check_optimizer(const lrnn_trainer *trainer, const lrnn_optimizer *optimizer)
 {
     if (optimizer == NULL) {
         return error_null("optimizer");
@@ -220,28 +204,32 @@ static lrnn_status check_optimizer(const lrnn_trainer *trainer, const lrnn_optim
 
 /* ---- the whole step ---- */
 
-/* Gradients of the window, and the factor that clips them; nothing that outlives the window has
- * changed when this fails. */
-static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all, double *factor)
+/* The loss of this worker's window and its gradients, those of the loss sum times `scale`. */
+static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all, double scale)
 {
-    double scale = reduction_scale(trainer, all->loss_weight);
     head_job job = {.want_loss = true, .scale = scale, .want_gradient = true};
     head_job outputs = {.copy = trainer->head.window};
     gradient_zero(trainer);
     run_pack(trainer);
-    segments_forward(trainer, &trainer->carry, PASS_TRAIN, is_sequence(trainer) ? &outputs : NULL);
-    if (is_sequence(trainer)) {
+    segments_forward(trainer, &trainer->carry, PASS_TRAIN,
+                     step_is_sequence(trainer) ? &outputs : NULL);
+    if (step_is_sequence(trainer)) {
         job.want_loss = false;
         job.given = trainer->head.window;
         CHECK(sequence_run(trainer, &job, scale));
     }
-    start_backward(trainer, &default_backward);
+    step_start_backward(trainer, &default_backward);
     segments_backward(trainer, &job, NULL);
-    CHECK(check_loss(job.loss));
     gradient_zero_frozen(trainer);
     all->loss_sum = job.loss;
     all->items = job.tally.items;
     all->right = job.tally.right;
+    return check_loss(job.loss);
+}
+
+/* Clips the gradients by value, and gives the factor that clips their norm. */
+static lrnn_status clip(lrnn_trainer *trainer, lrnn_train_result *all, double *factor)
+{
     double square_sum = gradient_square_sum(trainer);
     if (!isfinite(square_sum)) {
         return error_set(LRNN_ERR_NUMERIC, "the gradient is not finite");
@@ -255,6 +243,29 @@ static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *al
     return LRNN_OK;
 }
 
+/* Clips and updates; what a window leaves behind is taken over when nothing can fail any more. */
+static lrnn_status finish_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
+                               lrnn_train_result *all)
+{
+    double factor = 1;
+    CHECK(clip(trainer, all, &factor));
+    all->learning_rate = optimizer->options.learning_rate;
+    step_update(trainer, optimizer, factor);
+    commit(trainer, &trainer->carry, trainer->options.carry_state);
+    trainer->windows++;
+    return LRNN_OK;
+}
+
+/* Everything that can be known before the window is run. */
+static lrnn_status prepare_step(lrnn_trainer *trainer, const lrnn_optimizer *optimizer,
+                                const lrnn_sequences *sequences, const lrnn_train_result *result,
+                                double *weight)
+{
+    CHECK(step_check_result(result));
+    CHECK(step_check_optimizer(trainer, optimizer));
+    return step_open_window(trainer, sequences, &trainer->carry, true, weight);
+}
+
 lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
                               const lrnn_sequences *sequences, lrnn_train_result *result)
 {
@@ -262,29 +273,29 @@ lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
         return error_null("trainer");
     }
     lrnn_train_result all = default_result;
-    CHECK(check_result(result));
-    CHECK(check_optimizer(trainer, optimizer));
-    CHECK(open_window(trainer, sequences, &trainer->carry, true, &all.loss_weight));
+    lrnn_status status = prepare_step(trainer, optimizer, sequences, result, &all.loss_weight);
+    CHECK(exchange_begin(trainer, status, &all.loss_weight));
+    CHECK(step_check_weight(trainer, all.loss_weight));
     fpmode mode = fpmode_enter();
-    double factor = 1;
-    lrnn_status status = window_gradients(trainer, &all, &factor);
-    if (status == LRNN_OK) {
-        all.learning_rate = optimizer->options.learning_rate;
-        update(trainer, optimizer, factor);
-        commit(trainer, &trainer->carry, trainer->options.carry_state);
-        trainer->windows++;
-        give_result(result, &all);
-    }
+    status = window_gradients(trainer, &all, step_reduction_scale(trainer, all.loss_weight));
     fpmode_leave(mode);
+    CHECK(exchange_losses(trainer, status, &all));
+    CHECK(exchange_gradients(trainer));
+    mode = fpmode_enter();
+    status = finish_step(trainer, optimizer, &all);
+    fpmode_leave(mode);
+    if (status == LRNN_OK) {
+        step_give_result(result, &all);
+    }
     return status;
 }
 
 /* Forward without gradients: the activations stay, and the loss is taken if there is one. */
-static lrnn_status look(lrnn_trainer *trainer, carried *state, pass_mode mode, bool loss,
-                        lrnn_train_result *all)
+lrnn_status step_look(lrnn_trainer *trainer, carried *state, pass_mode mode, bool loss,
+                      lrnn_train_result *all)
 {
     fpmode caller = fpmode_enter();
-    bool sequence = loss && is_sequence(trainer);
+    bool sequence = loss && step_is_sequence(trainer);
     lrnn_status status = LRNN_OK;
     run_pack(trainer);
     head_job job = {.want_loss = !sequence, .copy = sequence ? trainer->head.window : NULL};
@@ -311,158 +322,10 @@ lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *s
     }
     lrnn_train_result all = default_result;
     bool loss = trainer->loss != NULL;
-    CHECK(check_result(result));
-    CHECK(open_window(trainer, sequences, &trainer->evaluation, loss, &all.loss_weight));
-    CHECK(look(trainer, &trainer->evaluation, PASS_EVALUATE, loss, &all));
-    give_result(result, &all);
+    CHECK(step_check_result(result));
+    CHECK(step_open_window(trainer, sequences, &trainer->evaluation, loss, &all.loss_weight));
+    CHECK(loss ? step_check_weight(trainer, all.loss_weight) : LRNN_OK);
+    CHECK(step_look(trainer, &trainer->evaluation, PASS_EVALUATE, loss, &all));
+    step_give_result(result, &all);
     return LRNN_OK;
-}
-
-/* ---- the parts ---- */
-
-lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequences *sequences,
-                                 lrnn_train_result *result)
-{
-    if (trainer == NULL) {
-        return error_null("trainer");
-    }
-    lrnn_train_result all = default_result;
-    CHECK(check_result(result));
-    CHECK(open_window(trainer, sequences, &trainer->carry, false, &all.loss_weight));
-    CHECK(look(trainer, &trainer->carry, PASS_TRAIN, targets_given(trainer, &trainer->sequences),
-               &all));
-    trainer->windows++;
-    trainer->loss_weight = all.loss_weight;
-    trainer->ready = true;
-    give_result(result, &all);
-    return LRNN_OK;
-}
-
-lrnn_status lrnn_trainer_copy_outputs(real *outputs, size_t capacity, lrnn_trainer *trainer)
-{
-    if (outputs == NULL || trainer == NULL) {
-        return error_null(outputs == NULL ? "outputs" : "trainer");
-    }
-    if (!trainer->answered) {
-        return error_set(LRNN_ERR_STATE, "no forward whose outputs could be copied");
-    }
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t items = network_answers_every_step(trainer->net) ? s->batch * s->steps : s->batch;
-    if (capacity < items * trainer->net->output_size) {
-        return error_set(LRNN_ERR_TOO_SMALL, "outputs: %zu values, room for %zu",
-                         items * trainer->net->output_size, capacity);
-    }
-    fpmode mode = fpmode_enter();
-    segments_copy_outputs(trainer, outputs);
-    fpmode_leave(mode);
-    return LRNN_OK;
-}
-
-static lrnn_status check_values(const char *name, const real *values, size_t count)
-{
-    for (size_t i = 0; values != NULL && i < count; i++) {
-        if (!isfinite(values[i])) {
-            return error_set(LRNN_ERR_NUMERIC, "%s[%zu] is not finite", name, i);
-        }
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backward *b)
-{
-    const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    if (!trainer->ready) {
-        return error_set(LRNN_ERR_STATE, "no forward since the last backward");
-    }
-    if (!isfinite(b->loss_scale)) {
-        return error_set(LRNN_ERR_NUMERIC, "loss_scale is not finite");
-    }
-    if (b->loss_scale != 0 && !targets_given(trainer, s)) {
-        return error_set(LRNN_ERR_STATE,
-                         "loss_scale is %g, but the last forward had no loss; set "
-                         "it to 0",
-                         b->loss_scale);
-    }
-    if ((b->final_h != NULL || b->initial_h != NULL) && !network_is_recurrent(net)) {
-        return error_set(LRNN_ERR_INVALID, "final_h, initial_h: the model has no layers");
-    }
-    if ((b->final_c != NULL || b->initial_c != NULL) && !network_has_cell_state(net)) {
-        return error_set(LRNN_ERR_INVALID, "final_c, initial_c: only LSTM layers have a c");
-    }
-    if (b->features != NULL && net->options.feature_size == 0) {
-        return error_set(LRNN_ERR_INVALID, "features: the model's feature_size is 0");
-    }
-    size_t items = network_answers_every_step(net) ? s->batch * s->steps : s->batch;
-    lrnn_status status = check_values("outputs", b->outputs, items * net->output_size);
-    if (status == LRNN_OK) {
-        status = check_values("final_h", b->final_h, carried_h_count(trainer, s->batch));
-    }
-    return status == LRNN_OK
-               ? check_values("final_c", b->final_c, carried_c_count(trainer, s->batch))
-               : status;
-}
-
-/* The gradient of a sequence loss and of the caller's, in the window's outputs. */
-static lrnn_status sequence_gradient(lrnn_trainer *trainer, head_job *job)
-{
-    const lrnn_sequences *s = &trainer->sequences;
-    CHECK(sequence_run(trainer, job, job->scale));
-    if (job->given != NULL) {
-        kernels()->add(trainer->head.window, job->given,
-                       s->batch * s->steps * trainer->net->output_size);
-    }
-    job->given = trainer->head.window;
-    job->want_loss = false;
-    return LRNN_OK;
-}
-
-lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *backward)
-{
-    if (trainer == NULL) {
-        return error_null("trainer");
-    }
-    lrnn_backward b = default_backward;
-    if (backward != NULL) {
-        CHECK(options_read(&b, backward, &default_backward, sizeof default_backward,
-                           sizeof(lrnn_backward), "lrnn_backward"));
-    }
-    CHECK(check_backward(trainer, &b));
-    fpmode mode = fpmode_enter();
-    head_job job = {.want_loss = b.loss_scale != 0, .given = b.outputs, .want_gradient = true};
-    if (job.want_loss) {
-        job.scale = b.loss_scale * reduction_scale(trainer, trainer->loss_weight);
-    }
-    lrnn_status status = LRNN_OK;
-    if (job.want_loss && is_sequence(trainer)) {
-        status = sequence_gradient(trainer, &job);
-    }
-    if (status == LRNN_OK) {
-        start_backward(trainer, &b);
-        segments_backward(trainer, &job, b.features);
-        finish_backward(trainer, &b);
-        gradient_zero_frozen(trainer);
-        trainer->ready = trainer->answered = false;
-    }
-    fpmode_leave(mode);
-    return status;
-}
-
-lrnn_status lrnn_trainer_update(lrnn_trainer *trainer, lrnn_optimizer *optimizer)
-{
-    if (trainer == NULL) {
-        return error_null("trainer");
-    }
-    lrnn_status status = check_optimizer(trainer, optimizer);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    fpmode mode = fpmode_enter();
-    if (!isfinite(gradient_square_sum(trainer))) {
-        status = error_set(LRNN_ERR_NUMERIC, "a gradient is not finite");
-    } else {
-        update(trainer, optimizer, 1);
-    }
-    fpmode_leave(mode);
-    return status;
 }

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "exchange.h"
 #include "model/values.h"
 
 static const lrnn_trainer_options default_options = {
@@ -200,21 +201,19 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
         return error_null("model");
     }
     lrnn_trainer_options o = default_options;
+    lrnn_exchange exchange = {0};
     lrnn_allocator allocator = model->allocator;
-    lrnn_status status = LRNN_OK;
     if (options != NULL) {
-        status = options_read(&o, options, &default_options, sizeof default_options,
-                              SIZE_THROUGH(lrnn_trainer_options, recompute_steps),
-                              "lrnn_trainer_options");
+        CHECK(options_read(&o, options, &default_options, sizeof default_options,
+                           SIZE_THROUGH(lrnn_trainer_options, recompute_steps),
+                           "lrnn_trainer_options"));
     }
-    if (status == LRNN_OK) {
-        status = check_options(&o, &model->net);
+    CHECK(check_options(&o, &model->net));
+    if (o.exchange != NULL) {
+        CHECK(exchange_read(&exchange, o.exchange));
     }
-    if (status == LRNN_OK && o.allocator != NULL) {
-        status = allocator_read(&allocator, o.allocator);
-    }
-    if (status != LRNN_OK) {
-        return status;
+    if (o.allocator != NULL) {
+        CHECK(allocator_read(&allocator, o.allocator));
     }
     lrnn_trainer *made = memory_allocate(&allocator, 1, sizeof *made, "trainer");
     if (made == NULL) {
@@ -223,6 +222,8 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     made->allocator = allocator;
     made->options = o;
     made->options.allocator = NULL;
+    made->options.exchange = NULL;
+    made->exchange = exchange;
     made->loss = loss_find(o.loss);
     made->weighs_outputs = o.class_weights != NULL || o.positive_weights != NULL;
     if (o.target_steps == 0) {
@@ -232,7 +233,7 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
         o.recompute_steps > 0 && o.recompute_steps < o.steps ? o.recompute_steps : o.steps;
     made->model = lrnn_model_share(model);
     made->net = &made->model->net;
-    status = fill_trainer(made);
+    lrnn_status status = fill_trainer(made);
     if (status != LRNN_OK) {
         lrnn_trainer_destroy(made);
         return status;

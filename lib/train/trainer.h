@@ -78,6 +78,7 @@ struct lrnn_trainer {
     const network *net;
     const loss_kind *loss; /* NULL: LRNN_LOSS_NONE */
     pool *pool;
+    lrnn_exchange exchange; /* functions NULL: there is none */
     void *storage;
     real *parameters, *gradients;
     bool weighs_outputs;
