@@ -7,14 +7,14 @@
 #include "base/check.h"
 #include "base/error.h"
 
-static const loss_kind *const losses[] = {
-    &loss_cross_entropy, &loss_squared_error, &loss_absolute_error,       &loss_huber,
-    &loss_smooth_l1,     &loss_ctc,           &loss_binary_cross_entropy,
-};
+#define LOSS_ADDRESS(name) &loss_##name,
+static const loss_kind *const losses[] = {LOSS_LIST(LOSS_ADDRESS)};
+
+#define LOSS_COUNT (sizeof losses / sizeof *losses)
 
 const loss_kind *loss_find(int32_t kind)
 {
-    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+    for (size_t i = 0; i < LOSS_COUNT; i++) {
         if (losses[i]->kind == kind) {
             return losses[i];
         }
@@ -31,9 +31,9 @@ static lrnn_status check_read(const char *field, bool given, bool read, const ch
     return LRNN_OK;
 }
 
-static lrnn_status check_weights(const char *field, const real *weights, size_t count)
+lrnn_status loss_check_weights(const char *field, const real *weights, size_t outputs)
 {
-    for (size_t i = 0; weights != NULL && i < count; i++) {
+    for (size_t i = 0; weights != NULL && i < outputs; i++) {
         if (!(weights[i] >= 0 && isfinite(weights[i]))) {
             return error_set(LRNN_ERR_INVALID,
                              "%s[%zu]: expected a finite number of at least 0, found %g", field, i,
@@ -43,31 +43,24 @@ static lrnn_status check_weights(const char *field, const real *weights, size_t 
     return LRNN_OK;
 }
 
+static lrnn_status unknown(int32_t kind)
+{
+    int32_t last = LRNN_LOSS_NONE;
+    for (size_t i = 0; i < LOSS_COUNT; i++) {
+        last = losses[i]->kind > last ? losses[i]->kind : last;
+    }
+    return error_set(LRNN_ERR_INVALID, "loss: expected 0..%d, found %d", (int)last, (int)kind);
+}
+
+#define LOSS_CHECK_READ(field) CHECK(check_read(#field, o->field != 0, of->reads.field, of->name));
+
 lrnn_status loss_check_options(const lrnn_trainer_options *o, size_t outputs)
 {
     static const loss_kind none = {.name = "LRNN_LOSS_NONE"};
     const loss_kind *of = o->loss == LRNN_LOSS_NONE ? &none : loss_find(o->loss);
     if (of == NULL) {
-        return error_set(LRNN_ERR_INVALID, "loss: expected 0..%d, found %d", LRNN_LOSS_CTC,
-                         (int)o->loss);
+        return unknown(o->loss);
     }
-    CHECK(check_share("label_smoothing", o->label_smoothing, true));
-    CHECK(check_not_negative("loss_transition", o->loss_transition));
-    CHECK(check_read("label_smoothing", o->label_smoothing != 0, of->smooths, of->name));
-    CHECK(check_read("class_weights", o->class_weights != NULL, of->weighs_classes, of->name));
-    CHECK(check_read("positive_weights", o->positive_weights != NULL, of->weighs_positives,
-                     of->name));
-    CHECK(check_read("loss_transition", o->loss_transition != 0, of->has_transition, of->name));
-    CHECK(check_read("blank", o->blank != 0, of->has_blank, of->name));
-    CHECK(check_read("zero_infinity", o->zero_infinity != 0, of->has_blank, of->name));
-    CHECK(check_read("target_steps", o->target_steps != 0, of->has_blank, of->name));
-    CHECK(check_choice("zero_infinity", o->zero_infinity, 1));
-    CHECK(check_size("target_steps", o->target_steps, 0, INT32_MAX));
-    CHECK(check_weights("class_weights", o->class_weights, outputs));
-    CHECK(check_weights("positive_weights", o->positive_weights, outputs));
-    if (of->has_blank && (o->blank < 0 || (size_t)o->blank >= outputs)) {
-        return error_set(LRNN_ERR_INVALID, "blank: expected 0..%zu, found %d", outputs - 1,
-                         (int)o->blank);
-    }
-    return LRNN_OK;
+    LOSS_OPTIONS(LOSS_CHECK_READ)
+    return of->check_options == NULL ? LRNN_OK : of->check_options(o, outputs);
 }

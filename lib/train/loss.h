@@ -1,4 +1,4 @@
-/* Losses as rows of a table (loss.c); nothing outside it asks which loss a trainer has.
+/* Losses as rows of a table; nothing outside a loss's own file asks which loss a trainer has.
  *
  * There are two kinds. A *row* loss looks at one item's outputs, slice by slice of the vocabulary
  * while a slice is in cache: `observe` sees the outputs of a slice and may overwrite them, `judge`
@@ -6,7 +6,8 @@
  * *sequence* loss sees all outputs of a row of the window at once and replaces them by its
  * gradient.
  *
- * Each loss lives in a file of its own, value and gradient side by side. */
+ * Each loss lives in a file of its own, value and gradient side by side. Adding one is a file, a
+ * name in LOSS_LIST and an enumerator in lrnn/train.h; see docs/extending.md. */
 #ifndef TRAIN_LOSS_H
 #define TRAIN_LOSS_H
 
@@ -15,6 +16,27 @@
 #include "base/real.h"
 #include "kernels/kernels.h"
 #include "lrnn/train.h"
+
+/* loss_<name>, which is in loss_<name>.c or with its kin. */
+#define LOSS_LIST(LOSS)                                                                            \
+    LOSS(cross_entropy)                                                                            \
+    LOSS(squared_error)                                                                            \
+    LOSS(absolute_error)                                                                           \
+    LOSS(huber)                                                                                    \
+    LOSS(smooth_l1)                                                                                \
+    LOSS(binary_cross_entropy)                                                                     \
+    LOSS(ctc)
+
+/* Fields of lrnn_trainer_options that some losses read. The default of each is 0 or NULL, and so it
+ * must stay where the loss does not read it. */
+#define LOSS_OPTIONS(OPTION)                                                                       \
+    OPTION(label_smoothing)                                                                        \
+    OPTION(class_weights)                                                                          \
+    OPTION(positive_weights)                                                                       \
+    OPTION(loss_transition)                                                                        \
+    OPTION(target_steps)                                                                           \
+    OPTION(blank)                                                                                  \
+    OPTION(zero_infinity)
 
 #define LOSS_KEPT 4
 
@@ -59,14 +81,21 @@ typedef struct sequence_loss {
     /* Loss of the row whose outputs are y [T,O]. amount not 0: y becomes the gradient of the loss
      * times amount; else it stays. An infinite loss is returned as it is. */
     double (*run)(const loss_item *item, real *y, size_t T, double amount, void *scratch);
+    /* Sets the error text for a row of T steps whose loss is infinite; LRNN_ERR_NUMERIC. */
+    lrnn_status (*infinite)(const loss_item *item, size_t T);
 } sequence_loss;
+
+#define LOSS_OPTION_FLAG(field) bool field;
 
 typedef struct loss_kind {
     int32_t kind; /* LRNN_LOSS_* */
     const char *name;
     bool reads_values; /* target_values, else targets */
-    /* Options that it reads; those of others must keep their defaults. */
-    bool smooths, weighs_classes, weighs_positives, has_transition, has_blank;
+    struct {
+        LOSS_OPTIONS(LOSS_OPTION_FLAG)
+    } reads;
+    /* Are those that it reads in range? NULL: it reads none. */
+    lrnn_status (*check_options)(const lrnn_trainer_options *options, size_t outputs);
     /* Checks what the item is compared with. */
     lrnn_status (*check)(const loss_item *item);
     /* What the item's weight is multiplied by in the loss weight; below 0: the item is ignored. */
@@ -81,14 +110,11 @@ const loss_kind *loss_find(int32_t kind);
 /* Fields of the options that the loss does not read, and those it reads out of range. */
 lrnn_status loss_check_options(const lrnn_trainer_options *options, size_t outputs);
 
-/* The rows of the table. */
-extern const loss_kind loss_cross_entropy;
-extern const loss_kind loss_squared_error;
-extern const loss_kind loss_absolute_error;
-extern const loss_kind loss_huber;
-extern const loss_kind loss_smooth_l1;
-extern const loss_kind loss_binary_cross_entropy;
-extern const loss_kind loss_ctc;
+#define LOSS_DECLARATION(name) extern const loss_kind loss_##name;
+LOSS_LIST(LOSS_DECLARATION)
+
+/* A weight for each output; NULL is fine. */
+lrnn_status loss_check_weights(const char *field, const real *weights, size_t outputs);
 
 static inline int32_t loss_target(const loss_item *item)
 {

@@ -6,7 +6,14 @@
  * Huber 1964, "Robust Estimation of a Location Parameter". See loss_values.c. */
 #include <math.h>
 
+#include "base/check.h"
 #include "loss.h"
+
+static lrnn_status check_options(const lrnn_trainer_options *o, size_t outputs)
+{
+    (void)outputs;
+    return check_not_negative("loss_transition", o->loss_transition);
+}
 
 static double transition(const loss_item *item)
 {
@@ -97,7 +104,8 @@ const loss_kind loss_huber = {
     .kind = LRNN_LOSS_HUBER,
     .name = "Huber",
     .reads_values = true,
-    .has_transition = true,
+    .reads = {.loss_transition = true},
+    .check_options = check_options,
     .check = loss_check_values,
     .share = loss_share_values,
     .row = &huber_row,
@@ -107,7 +115,8 @@ const loss_kind loss_smooth_l1 = {
     .kind = LRNN_LOSS_SMOOTH_L1,
     .name = "smooth L1",
     .reads_values = true,
-    .has_transition = true,
+    .reads = {.loss_transition = true},
+    .check_options = check_options,
     .check = loss_check_values,
     .share = loss_share_values,
     .row = &smooth_row,

@@ -9,6 +9,11 @@
 #include "base/error.h"
 #include "loss.h"
 
+static lrnn_status check_options(const lrnn_trainer_options *o, size_t outputs)
+{
+    return loss_check_weights("positive_weights", o->positive_weights, outputs);
+}
+
 static double value_weight(const loss_item *item, size_t o)
 {
     return loss_target_value(item, o) < 0 ? 0 : loss_value_weight(item, o);
@@ -84,7 +89,8 @@ const loss_kind loss_binary_cross_entropy = {
     .kind = LRNN_LOSS_BINARY_CROSS_ENTROPY,
     .name = "binary cross-entropy",
     .reads_values = true,
-    .weighs_positives = true,
+    .reads = {.positive_weights = true},
+    .check_options = check_options,
     .check = check,
     .share = share,
     .row = &row,

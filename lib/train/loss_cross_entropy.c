@@ -9,6 +9,7 @@
  * with w_y in the loss weight. */
 #include <math.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "loss.h"
 
@@ -30,6 +31,12 @@ static double class_weight_sum(const loss_item *item)
         sum += (double)item->options->class_weights[v];
     }
     return sum;
+}
+
+static lrnn_status check_options(const lrnn_trainer_options *o, size_t outputs)
+{
+    CHECK(check_share("label_smoothing", o->label_smoothing, true));
+    return loss_check_weights("class_weights", o->class_weights, outputs);
 }
 
 static lrnn_status check(const loss_item *item)
@@ -132,8 +139,8 @@ static const row_loss row = {observe, judge, prepare, gradient};
 const loss_kind loss_cross_entropy = {
     .kind = LRNN_LOSS_CROSS_ENTROPY,
     .name = "cross-entropy",
-    .smooths = true,
-    .weighs_classes = true,
+    .reads = {.label_smoothing = true, .class_weights = true},
+    .check_options = check_options,
     .check = check,
     .share = share,
     .row = &row,

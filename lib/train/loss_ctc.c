@@ -11,13 +11,14 @@
  * With LRNN_REDUCTION_MEAN the loss of a row is divided by max(S, 1).
  *
  * Products of thousands of probabilities do not fit the exponent of a double, and logarithms cost
- * an exp and a log for each term. So each number is a double and a count of units of 2^512 beside
- * it
- * (`wide`): 0, or with the double in [2^-256, 2^256), as exact as a double and as cheap as a few
- * multiplications. Nothing underflows. */
+ * an exp and a log for each term. So each number is a double with a count of units of 2^512 beside
+ * it (`wide`): 0, or with the double in [2^-256, 2^256), as exact as a double and as cheap as a few
+ * multiplications. The count is a double too, which no logit of a float can overflow. Nothing
+ * underflows. */
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "loss.h"
@@ -32,10 +33,10 @@
 
 typedef struct wide {
     double value;
-    int64_t units; /* the number is value * UNIT^units */
+    double units; /* whole; the number is value * UNIT^units */
 } wide;
 
-static const wide wide_zero = {0, INT32_MIN};
+static const wide wide_zero = {0, -INFINITY};
 
 static wide wide_normal(wide x)
 {
@@ -52,16 +53,22 @@ static wide wide_normal(wide x)
     return x;
 }
 
+/* Beyond this a unit more or less is lost in the rounding of x. */
+#define EXP_LIMIT 0x1p52
+
 static wide wide_exp(double x)
 {
+    if (x == -INFINITY) {
+        return wide_zero;
+    }
     double units = floor(x / UNIT_LOG + 0.5);
-    wide made = {exp(x - units * UNIT_LOG), (int64_t)units};
-    return wide_normal(made);
+    wide made = {fabs(x) < EXP_LIMIT ? exp(x - units * UNIT_LOG) : 1, units};
+    return isnan(x) ? (wide){x, 0} : wide_normal(made);
 }
 
 static double wide_log(wide x)
 {
-    return x.value == 0 ? -INFINITY : log(x.value) + (double)x.units * UNIT_LOG;
+    return x.value == 0 ? -INFINITY : log(x.value) + x.units * UNIT_LOG;
 }
 
 static wide wide_add(wide x, wide y)
@@ -88,8 +95,7 @@ static wide wide_multiply(wide x, wide y)
 /* x / y as a double; 0 where that is too small. */
 static double wide_ratio(wide x, wide y)
 {
-    int64_t units = x.units - y.units;
-    double value = x.value / y.value;
+    double units = x.units - y.units, value = x.value / y.value;
     for (; units > 0 && value > 0 && isfinite(value); units--) {
         value *= UNIT;
     }
@@ -123,12 +129,16 @@ static bool scratch(size_t *bytes, size_t T, size_t S)
     return true;
 }
 
+static size_t label_count(const lrnn_sequences *s, size_t b)
+{
+    return s->target_lengths == NULL ? s->target_steps : (size_t)s->target_lengths[b];
+}
+
 static ctc_row lay_out(const loss_item *item, size_t T, void *memory)
 {
     const lrnn_sequences *s = item->sequences;
-    ctc_row row = {.T = T, .blank = item->options->blank};
-    row.S = s->target_lengths == NULL ? s->target_steps : (size_t)s->target_lengths[item->index];
-    row.labels = s->targets + item->index * s->target_steps;
+    ctc_row row = {.T = T, .blank = item->options->blank, .S = label_count(s, item->index)};
+    row.labels = row.S == 0 ? NULL : s->targets + item->index * s->target_steps;
     row.states = 2 * row.S + 1;
     row.alpha = memory;
     row.beta = row.alpha + T * row.states;
@@ -279,7 +289,37 @@ static double run(const loss_item *item, real *y, size_t T, double amount, void 
     return found / divisor;
 }
 
-/* ---- targets ---- */
+/* Each label takes a step, and a blank between equal ones another. */
+static lrnn_status infinite(const loss_item *item, size_t T)
+{
+    const lrnn_sequences *s = item->sequences;
+    size_t S = label_count(s, item->index), needed = S;
+    for (size_t i = 1; i < S; i++) {
+        const int32_t *label = s->targets + item->index * s->target_steps + i;
+        needed += label[0] == label[-1];
+    }
+    if (needed > T) {
+        return error_set(LRNN_ERR_NUMERIC,
+                         "the loss of row %zu is infinite: its %zu labels take at least %zu steps "
+                         "(a blank between equal ones), and it has %zu; see zero_infinity",
+                         item->index, S, needed, T);
+    }
+    return error_set(LRNN_ERR_NUMERIC, "the loss of row %zu is infinite: its outputs overflow",
+                     item->index);
+}
+
+/* ---- options and targets ---- */
+
+static lrnn_status check_options(const lrnn_trainer_options *o, size_t outputs)
+{
+    CHECK(check_choice("zero_infinity", o->zero_infinity, 1));
+    CHECK(check_size("target_steps", o->target_steps, 0, INT32_MAX));
+    if (o->blank < 0 || (size_t)o->blank >= outputs) {
+        return error_set(LRNN_ERR_INVALID, "blank: expected 0..%zu, found %d", outputs - 1,
+                         (int)o->blank);
+    }
+    return LRNN_OK;
+}
 
 static lrnn_status check(const loss_item *item)
 {
@@ -310,12 +350,13 @@ static double share(const loss_item *item)
     return 1;
 }
 
-static const sequence_loss sequence = {scratch, run};
+static const sequence_loss sequence = {scratch, run, infinite};
 
 const loss_kind loss_ctc = {
     .kind = LRNN_LOSS_CTC,
     .name = "CTC",
-    .has_blank = true,
+    .reads = {.target_steps = true, .blank = true, .zero_infinity = true},
+    .check_options = check_options,
     .check = check,
     .share = share,
     .sequence = &sequence,

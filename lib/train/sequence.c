@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "head.h"
 
@@ -11,16 +12,21 @@ typedef struct sequence_job {
     double scale;
 } sequence_job;
 
+static loss_item row_of(const lrnn_trainer *trainer, size_t b)
+{
+    return (loss_item){.options = &trainer->options,
+                       .sequences = &trainer->sequences,
+                       .index = b,
+                       .outputs = trainer->net->output_size};
+}
+
 static void run_row(void *argument, size_t b, size_t worker)
 {
     const sequence_job *job = argument;
     const lrnn_trainer *trainer = job->trainer;
     const head_run_space *head = &trainer->head;
     const lrnn_sequences *s = &trainer->sequences;
-    loss_item item = {.options = &trainer->options,
-                      .sequences = s,
-                      .index = b,
-                      .outputs = trainer->net->output_size};
+    loss_item item = row_of(trainer, b);
     double weight = s->weights == NULL ? 1 : (double)s->weights[b];
     real *y = head->window + b * s->steps * item.outputs;
     size_t length = sequence_length(s, b);
@@ -35,21 +41,29 @@ static void run_row(void *argument, size_t b, size_t worker)
     }
 }
 
+static lrnn_status check_row(const lrnn_trainer *trainer, size_t b)
+{
+    double found = trainer->head.loss[b];
+    loss_item item = row_of(trainer, b);
+    if (isinf(found)) {
+        return trainer->loss->sequence->infinite(&item, sequence_length(item.sequences, b));
+    }
+    if (isnan(found)) {
+        return error_set(LRNN_ERR_NUMERIC,
+                         "the loss of row %zu is not a number: an output is NaN "
+                         "or infinite",
+                         b);
+    }
+    return LRNN_OK;
+}
+
 lrnn_status sequence_run(lrnn_trainer *trainer, head_job *job, double scale)
 {
     const lrnn_sequences *s = &trainer->sequences;
     sequence_job rows = {trainer, scale};
     pool_run(trainer->pool, run_row, &rows, s->batch);
     for (size_t b = 0; b < s->batch; b++) {
-        if (isinf(trainer->head.loss[b])) {
-            size_t labels =
-                s->target_lengths == NULL ? s->target_steps : (size_t)s->target_lengths[b];
-            return error_set(LRNN_ERR_NUMERIC,
-                             "the loss of row %zu is infinite: its %zu labels (and a blank between "
-                             "equal ones) do not fit into %zu steps, or an output is infinite; see "
-                             "zero_infinity",
-                             b, labels, sequence_length(s, b));
-        }
+        CHECK(check_row(trainer, b));
         job->loss += trainer->head.loss[b];
         job->tally.items += trainer->head.tally[b].items;
     }

@@ -172,7 +172,7 @@ static void labels_that_do_not_fit_the_steps_name_the_row(void **state)
     lrnn_train_result result;
     ctc c;
     set_up(&c, 0);
-    refuse(&c, targets, 3, LRNN_ERR_NUMERIC, "row 1", "3 labels");
+    refuse(&c, targets, 3, LRNN_ERR_NUMERIC, "row 1", "3 labels take at least 5 steps");
     tear_down(&c);
     set_up(&c, 1);
     c.s.targets = targets;
@@ -182,6 +182,48 @@ static void labels_that_do_not_fit_the_steps_name_the_row(void **state)
     assert_true(result.loss_sum > 0 && isfinite(result.loss_sum));
     assert_true(result.loss_weight == 2);
     assert_int_equal(result.items, 2);
+    tear_down(&c);
+}
+
+static void pass_features_through(ctc *c)
+{
+    static const float one[O * O] = {1, 0, 0, 0, 1, 0, 0, 0, 1}, none[O] = {0};
+    EXPECT_OK(lrnn_trainer_set_parameter(c->trainer, "head.weight", one, sizeof one / sizeof *one));
+    EXPECT_OK(lrnn_trainer_set_parameter(c->trainer, "head.bias", none, O));
+}
+
+/* The label is said once, which costs 2e30 + 2e30 at the one step and nothing at the others. */
+static void outputs_as_large_as_a_float_have_a_finite_loss(void **state)
+{
+    (void)state;
+    static const float huge[T * O] = {-2e30f, -2e30f, 2e30f, -2e30f, -2e30f, 2e30f,
+                                      -2e30f, -2e30f, 2e30f, -2e30f, -2e30f, 2e30f};
+    static const int32_t label = 1;
+    lrnn_train_result result;
+    ctc c;
+    set_up(&c, 0);
+    pass_features_through(&c);
+    c.s.batch = c.s.target_steps = 1;
+    c.s.features = huge;
+    c.s.targets = &label;
+    EXPECT_OK(lrnn_train_result_init(&result, sizeof result));
+    EXPECT_OK(lrnn_trainer_step(c.trainer, c.optimizer, &c.s, &result));
+    assert_true(fabs(result.loss_sum / 4e30 - 1) < 1e-6);
+    tear_down(&c);
+}
+
+static void a_loss_that_is_not_a_number_names_the_row(void **state)
+{
+    (void)state;
+    float overflow[B * T * O];
+    static const int32_t targets[B] = {0, 1};
+    ctc c;
+    set_up(&c, 0);
+    pass_features_through(&c);
+    memcpy(overflow, outputs, sizeof overflow);
+    overflow[(T + 2) * O] = INFINITY;
+    c.s.features = overflow;
+    refuse(&c, targets, 1, LRNN_ERR_NUMERIC, "row 1", "not a number");
     tear_down(&c);
 }
 
@@ -253,6 +295,8 @@ int main(void)
         cmocka_unit_test(a_struct_of_an_older_program_is_not_written_past_its_end),
         cmocka_unit_test(labels_out_of_range_name_row_and_place),
         cmocka_unit_test(labels_that_do_not_fit_the_steps_name_the_row),
+        cmocka_unit_test(outputs_as_large_as_a_float_have_a_finite_loss),
+        cmocka_unit_test(a_loss_that_is_not_a_number_names_the_row),
         cmocka_unit_test(rows_without_a_label_need_no_targets),
         cmocka_unit_test(options_of_another_loss_are_refused),
         cmocka_unit_test(ctc_needs_outputs_at_every_step),
