@@ -35,10 +35,11 @@ int files_add(file_list *files, const file_use *use)
 
 int files_add_output(file_list *files)
 {
-    return files_add(files, &(file_use){.option = "standard output",
-                                        .path = "",
-                                        .kind = FILE_STREAM,
-                                        .descriptor = STDOUT_FILENO});
+    const file_use output = {
+        .option = "standard output", .path = "", .kind = FILE_STREAM, .descriptor = STDOUT_FILENO};
+    const file_use errors = {
+        .option = "standard error", .path = "", .kind = FILE_STREAM, .descriptor = STDERR_FILENO};
+    return files_add(files, &output) != 0 || files_add(files, &errors) != 0;
 }
 
 void files_free(file_list *files)
@@ -116,10 +117,11 @@ static bool are_same(const identity *a, const identity *b)
 
 /* ---- two that are one ---- */
 
-/* A checkpoint may be written where the one that is resumed was read. */
+/* Standard output and error often are one. A checkpoint may be written where the one that is
+ * resumed was read. */
 static bool may_be_same(const file_use *a, const file_use *b)
 {
-    if (!is_written(a) && !is_written(b)) {
+    if ((!is_written(a) && !is_written(b)) || (a->kind == FILE_STREAM && b->kind == FILE_STREAM)) {
         return true;
     }
     return (a->kind == FILE_RESUMED && b->kind == FILE_CHECKPOINT) ||

@@ -45,7 +45,7 @@ struct command_line;
 /* Adds one file; path NULL adds nothing. */
 int files_add(file_list *files, const file_use *use);
 
-/* Adds standard output, where the command prints. */
+/* Adds standard output and standard error, where the command prints. */
 int files_add_output(file_list *files);
 
 /* Ends the program with 2 if a file that is written is also another of the list, or exists and is

@@ -50,7 +50,9 @@ static int flush(log_file *file)
         }
     }
     file->length -= done;
-    memmove(file->waiting, file->waiting + done, file->length);
+    if (file->length > 0) {
+        memmove(file->waiting, file->waiting + done, file->length);
+    }
     return reason;
 }
 

@@ -62,6 +62,15 @@ same "the resumed checkpoint is the model" "$(both -o --resume)" $train --resume
 same "the resumed checkpoint is the log" "$(both --log --resume)" $train --resume m.ck --log m.ck t.txt
 same "the output is that of the command" "$(both --log "standard output")" \
     sh -c "'$LRNN' train --hidden 8 -o z --log out t.txt > out"
+ln -s folder alias
+same "a folder has two names" "$(both -o --log)" $train -o alias/new --log folder/new t.txt
+same "errors go into the log" "$(both --log "standard error")" sh -c \
+    "'$LRNN' train --hidden 8 -o z --log out t.txt 2> out; status=\$?; cat out >&2; exit \$status"
+"$LRNN" train --hidden 8 --epochs 1 -o z --log z.tsv t.txt >&- 2> err
+holds "nothing is printed into a file that took the number of a closed stdout" sh -c \
+    "grep -q 'cannot write standard output' err && awk -F'\\t' 'NF != 8 { exit 1 }' z.tsv"
+$train -o z --log z.tsv t.txt >&- 2>&- <&-
+holds "nobody needs standard streams" test $? -eq 0
 $train -o z --log /dev/stdout t.txt > z.tsv
 holds "a log may go to standard output where nothing else does" cmp z.tsv /dev/fd/3 3< z.tsv
 holds "and is one" sh -c 'head -n 1 z.tsv | grep -q ^epoch && test "$(wc -l < z.tsv)" -gt 100'

@@ -13,6 +13,7 @@ done
 holds "--help lists the commands" sh -c "'$LRNN' --help | grep -q generate"
 holds "--version says the version" sh -c "'$LRNN' --version | grep -q '^lrnn [0-9]*\.[0-9]*\.[0-9]*\$'"
 fails "a command is required" 2 "usage: lrnn COMMAND" "$LRNN"
+fails "--version takes nothing" 2 "unexpected argument 'x'" "$LRNN" --version x
 fails "an unknown command is named" 2 "'trian' is not a command" "$LRNN" trian
 
 # The manual page has every option of every command, with its values, range, default and text.
