@@ -1,7 +1,7 @@
 # liblrnn. `make help` lists the targets; output goes to $(BUILD).
 
 VERSION_MAJOR := 0
-VERSION_MINOR := 1
+VERSION_MINOR := 2
 VERSION_PATCH := 0
 VERSION       := $(VERSION_MAJOR).$(VERSION_MINOR).$(VERSION_PATCH)
 # Until 1.0 the minor version is part of the soname.
@@ -173,7 +173,7 @@ $(BUILD)/tests/gradcheck/%: tests/gradcheck/%.c $(DOUBLE)/liblrnn_double.a
 	$(CC) $(DOUBLE_FLAGS) -Itests $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
 	    -MMD -MP -MF $@.d $< $(DOUBLE)/liblrnn_double.a $(LDFLAGS) $(LIBS) -lcmocka -o $@
 
-SHELL_TESTS := $(if $(PROGRAM),"tests/program/run.sh $(BUILD)/lrnn") \
+SHELL_TESTS := $(if $(PROGRAM),"tests/program/run.sh $(BUILD)/lrnn") "tests/abi/run.sh $(BUILD)" \
                $(wildcard tests/install/run.sh)
 
 tests: all $(TEST_BINARIES) $(GRADCHECK_BINARIES)

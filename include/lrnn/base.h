@@ -18,7 +18,7 @@ extern "C" {
 /* ---- version -------------------------------------------------------------------------------- */
 
 #define LRNN_VERSION_MAJOR 0
-#define LRNN_VERSION_MINOR 1
+#define LRNN_VERSION_MINOR 2
 #define LRNN_VERSION_PATCH 0
 #define LRNN_VERSION_NUMBER                                                                        \
     (LRNN_VERSION_MAJOR * 10000 + LRNN_VERSION_MINOR * 100 + LRNN_VERSION_PATCH)
@@ -27,7 +27,7 @@ extern "C" {
  * LRNN_VERSION_NUMBER, the version of the header. Since 0.1. */
 LRNN_API int32_t lrnn_version_number(void);
 
-/* The same as text, "0.1.0". The string is static. Since 0.1. */
+/* The same as text, "0.2.0". The string is static. Since 0.1. */
 LRNN_API const char *lrnn_version_string(void);
 
 /* What the library was built with and what it chose on this machine, for bug reports, as
@@ -80,8 +80,7 @@ typedef struct lrnn_allocator {
 
 /* Sets every field to its default: malloc and free.
  * struct_size: sizeof(lrnn_allocator) as the caller was compiled.
- * LRNN_ERR_UNSUPPORTED: the caller's header is newer than this library. LRNN_ERR_INVALID: NULL, or
- * a size that no version ever had. Since 0.1. */
+ * LRNN_ERR_INVALID: NULL, or a size that no version has. Since 0.1. */
 LRNN_API lrnn_status lrnn_allocator_init(lrnn_allocator *allocator, size_t struct_size);
 
 #ifdef __cplusplus

@@ -83,7 +83,7 @@ typedef struct lrnn_scorer {
 } lrnn_scorer;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_scorer).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_scorer_init(lrnn_scorer *scorer, size_t struct_size);
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -245,7 +245,7 @@ typedef struct lrnn_decoder_options {
 } lrnn_decoder_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_decoder_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_decoder_options_init(lrnn_decoder_options *options, size_t struct_size);
 
 /* Makes a decoder over a model, of which it keeps what it needs. The model reads tokens, one way
@@ -284,7 +284,7 @@ typedef struct lrnn_request {
 } lrnn_request;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_request).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_request_init(lrnn_request *request, size_t struct_size);
 
 /* Searches for every request. What a request gets depends on nothing but itself: not on the others,
@@ -322,7 +322,7 @@ typedef struct lrnn_result {
 } lrnn_result;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_result).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_result_init(lrnn_result *result, size_t struct_size);
 
 /* Number of results of a request of the last run: up to n_best. 0 if there is none. Since 0.1. */

@@ -47,7 +47,7 @@ typedef struct lrnn_sequences {
 } lrnn_sequences;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_sequences).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_sequences_init(lrnn_sequences *sequences, size_t struct_size);
 
 /* ---- model ----------------------------------------------------------------------------------- */
@@ -138,7 +138,7 @@ typedef struct lrnn_model_options {
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_options_init(lrnn_model_options *options, size_t struct_size);
 
 /* Makes a model with freshly drawn parameters.
@@ -294,7 +294,7 @@ typedef struct lrnn_import_options {
 } lrnn_import_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_import_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size_t struct_size);
 
 /* Makes a model from a state_dict of PyTorch that was saved with safetensors.torch.save_file (or
@@ -328,7 +328,7 @@ typedef struct lrnn_export_options {
 } lrnn_export_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_export_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_export_options_init(lrnn_export_options *options, size_t struct_size);
 
 /* Writes the parameters alone as a safetensors file, for safetensors.torch.load_file and
@@ -362,7 +362,7 @@ typedef struct lrnn_state_options {
 } lrnn_state_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_state_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_state_options_init(lrnn_state_options *options, size_t struct_size);
 
 /* Makes a state with options->batch live streams, h and c zero. options: NULL means the defaults.

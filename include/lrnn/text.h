@@ -47,7 +47,7 @@ typedef struct lrnn_vocab_options {
 #define LRNN_NO_LIMIT ((size_t)-1)
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_vocab_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_vocab_options_init(lrnn_vocab_options *options, size_t struct_size);
 
 /* Makes the vocabulary of a text: its distinct tokens at options->level.

@@ -49,7 +49,7 @@ typedef struct lrnn_batches_options {
 } lrnn_batches_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_batches_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_options_init(lrnn_batches_options *options, size_t struct_size);
 
 /* Windows of a stream: copies `count` tokens. Whole windows only: count / (B*T) of them, the rest
@@ -83,7 +83,7 @@ typedef struct lrnn_examples {
 } lrnn_examples;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_examples).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_examples_init(lrnn_examples *examples, size_t struct_size);
 
 /* Copies the examples. A window holds options->batch of them, each its own row, and has as many
@@ -171,7 +171,7 @@ typedef struct lrnn_optimizer_options {
 } lrnn_optimizer_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_optimizer_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_optimizer_options_init(lrnn_optimizer_options *options,
                                                  size_t struct_size);
 
@@ -237,7 +237,7 @@ typedef struct lrnn_schedule_options {
 } lrnn_schedule_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_schedule_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options, size_t struct_size);
 
 /* options: NULL means the defaults. LRNN_ERR_INVALID: a field out of range; LRNN_ERR_MEMORY.
@@ -308,7 +308,7 @@ typedef struct lrnn_exchange {
 } lrnn_exchange;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_exchange).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.2. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.2. */
 LRNN_API lrnn_status lrnn_exchange_init(lrnn_exchange *exchange, size_t struct_size);
 
 typedef struct lrnn_trainer_options {
@@ -360,7 +360,7 @@ typedef struct lrnn_trainer_options {
 } lrnn_trainer_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_trainer_options).
- * LRNN_ERR_UNSUPPORTED, LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_options_init(lrnn_trainer_options *options, size_t struct_size);
 
 /* What a window gave. A loss is a sum and a weight, so that windows of different size can be put

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "check.h"
 #include "error.h"
 #include "options.h"
 
@@ -49,11 +50,7 @@ lrnn_status allocator_read(lrnn_allocator *allocator, const lrnn_allocator *give
         return LRNN_OK;
     }
     lrnn_allocator read;
-    lrnn_status status =
-        options_read(&read, given, &default_allocator, sizeof read, sizeof read, "lrnn_allocator");
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(OPTIONS_READ(&read, given, &default_allocator, lrnn_allocator));
     if (read.allocate == NULL || read.release == NULL) {
         return error_set(LRNN_ERR_INVALID, "allocator: allocate and release must both be given");
     }
@@ -63,8 +60,7 @@ lrnn_status allocator_read(lrnn_allocator *allocator, const lrnn_allocator *give
 
 lrnn_status lrnn_allocator_init(lrnn_allocator *allocator, size_t struct_size)
 {
-    return options_init(allocator, struct_size, &default_allocator, sizeof default_allocator,
-                        sizeof default_allocator, "lrnn_allocator");
+    return OPTIONS_INIT(allocator, struct_size, &default_allocator, lrnn_allocator);
 }
 
 /* In front of each block: what the caller's allocator returned. */

@@ -1,27 +1,36 @@
-/* Structs that cross the border and may grow: the first field is the size the caller knows. */
+/* Structs that cross the border and may grow. The first field is the size that the caller knows.
+ *
+ * A smaller struct, of an older caller, has the defaults in the tail that it does not have. A
+ * larger one, of a newer caller, is taken as long as all bytes beyond what this library knows are
+ * zero, and refused when they are not: so the default of every field that is ever added is 0.
+ * Nothing is written beyond the caller's size. docs/versions.md tells callers. */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
 
 #include <stddef.h>
 
-#include "lrnn/base.h"
+#include "released.h"
 
-/* Size of a struct that ended with `last` in its first release. */
-#define SIZE_THROUGH(type, last) (offsetof(type, last) + sizeof(((type *)NULL)->last))
+/* Body of every lrnn_<type>_init: `defaults`, zeros beyond them, and struct_size as the size.
+ * LRNN_ERR_INVALID: NULL, or a size that no version has; nothing is written then. */
+#define OPTIONS_INIT(options, struct_size, defaults, type)                                         \
+    options_init(options, struct_size, defaults, sizeof(type), RELEASED_##type, #type)
 
-/* Body of every lrnn_<struct>_init: copies the first struct_size bytes of `defaults` and stores
- * struct_size. `known` is the size of the struct in this library, `first` that in its first
- * release; both multiples of 8. On failure nothing is written. */
+/* Reads a caller's struct into a whole one. LRNN_ERR_INVALID: NULL, or the size was never set by
+ * the init function; LRNN_ERR_UNSUPPORTED: a field that this library does not know is not 0. */
+#define OPTIONS_READ(copy, options, defaults, type)                                                \
+    options_read(copy, options, defaults, sizeof(type), RELEASED_##type, #type)
+
 lrnn_status options_init(void *options, size_t struct_size, const void *defaults, size_t known,
                          size_t first, const char *name);
-
-/* Reads a caller's struct: what its size covers, and defaults for the tail it does not have.
- * LRNN_ERR_INVALID when the size was never set by the init function. */
 lrnn_status options_read(void *copy, const void *options, const void *defaults, size_t known,
                          size_t first, const char *name);
 
 /* Fills in a caller's struct whose size has been checked: as much of `all`, which has `known`
  * bytes, as it holds. */
 void options_give(void *options, const void *all, size_t known);
+
+/* Element i of a caller's array of structs, which lie as far apart as its first one is large. */
+const void *options_element(const void *array, size_t i);
 
 #endif

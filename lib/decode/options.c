@@ -32,8 +32,7 @@ _Static_assert(sizeof(lrnn_scorer) % 8 == 0, "no implicit padding");
 
 lrnn_status lrnn_decoder_options_init(lrnn_decoder_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_decoder_options), "lrnn_decoder_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_decoder_options);
 }
 
 static lrnn_status check_capacity(lrnn_decoder_options *o)
@@ -168,8 +167,7 @@ lrnn_status decoder_read_options(lrnn_decoder_options *options, const lrnn_decod
 {
     *options = default_options;
     if (given != NULL) {
-        CHECK(options_read(options, given, &default_options, sizeof default_options,
-                           sizeof(lrnn_decoder_options), "lrnn_decoder_options"));
+        CHECK(OPTIONS_READ(options, given, &default_options, lrnn_decoder_options));
     }
     CHECK(check_choice("method", options->method, LRNN_METHOD_SAMPLED_BEAM));
     CHECK(check_capacity(options));

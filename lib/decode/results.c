@@ -101,8 +101,7 @@ static const lrnn_result default_result = {.size = sizeof(lrnn_result)};
 
 lrnn_status lrnn_result_init(lrnn_result *result, size_t struct_size)
 {
-    return options_init(result, struct_size, &default_result, sizeof default_result,
-                        sizeof(lrnn_result), "lrnn_result");
+    return OPTIONS_INIT(result, struct_size, &default_result, lrnn_result);
 }
 
 size_t lrnn_decoder_result_count(const lrnn_decoder *decoder, size_t request)
@@ -136,8 +135,7 @@ lrnn_status lrnn_decoder_get_result(lrnn_result *result, const lrnn_decoder *dec
     filled.ended = from->ended;
     filled.group = from->group;
     lrnn_result checked;
-    lrnn_status status = options_read(&checked, result, &default_result, sizeof default_result,
-                                      sizeof(lrnn_result), "lrnn_result");
+    lrnn_status status = OPTIONS_READ(&checked, result, &default_result, lrnn_result);
     if (status == LRNN_OK) {
         filled.size = result->size;
         memcpy(result, &filled, filled.size);

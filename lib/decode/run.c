@@ -85,8 +85,7 @@ static const lrnn_request default_request = {.size = sizeof(lrnn_request)};
 
 lrnn_status lrnn_request_init(lrnn_request *request, size_t struct_size)
 {
-    return options_init(request, struct_size, &default_request, sizeof default_request,
-                        sizeof(lrnn_request), "lrnn_request");
+    return OPTIONS_INIT(request, struct_size, &default_request, lrnn_request);
 }
 
 /* The caller's structs may be shorter than ours; all have the size of the first. */
@@ -124,8 +123,7 @@ lrnn_status decoder_read_request(lrnn_request *copy, const lrnn_decoder *decoder
                                  const lrnn_request *requests, size_t index)
 {
     const lrnn_request *given = request_at(requests, index);
-    lrnn_status status = options_read(copy, given, &default_request, sizeof default_request,
-                                      sizeof(lrnn_request), "lrnn_request");
+    lrnn_status status = OPTIONS_READ(copy, given, &default_request, lrnn_request);
     if (status != LRNN_OK) {
         return status;
     }

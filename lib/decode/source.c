@@ -14,15 +14,13 @@ static const lrnn_scorer default_scorer = {.size = sizeof(lrnn_scorer)};
 
 lrnn_status lrnn_scorer_init(lrnn_scorer *scorer, size_t struct_size)
 {
-    return options_init(scorer, struct_size, &default_scorer, sizeof default_scorer,
-                        sizeof(lrnn_scorer), "lrnn_scorer");
+    return OPTIONS_INIT(scorer, struct_size, &default_scorer, lrnn_scorer);
 }
 
 lrnn_status source_read_scorer(lrnn_decoder *decoder, const lrnn_scorer *scorer)
 {
     lrnn_scorer *s = &decoder->scorer;
-    lrnn_status status = options_read(s, scorer, &default_scorer, sizeof default_scorer,
-                                      sizeof(lrnn_scorer), "lrnn_scorer");
+    lrnn_status status = OPTIONS_READ(s, scorer, &default_scorer, lrnn_scorer);
     if (status != LRNN_OK) {
         return status;
     }

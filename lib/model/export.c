@@ -12,8 +12,7 @@ static const lrnn_export_options default_options = {.size = sizeof(lrnn_export_o
 
 lrnn_status lrnn_export_options_init(lrnn_export_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_export_options), "lrnn_export_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_export_options);
 }
 
 /* The module name that is asked for, NULL: none. */
@@ -118,8 +117,7 @@ lrnn_status lrnn_model_export(const lrnn_model *model, const char *path,
     safetensors_writer *writer = NULL;
     lrnn_status status = LRNN_OK;
     if (options != NULL) {
-        status = options_read(&all, options, &default_options, sizeof default_options,
-                              sizeof(lrnn_export_options), "lrnn_export_options");
+        status = OPTIONS_READ(&all, options, &default_options, lrnn_export_options);
     }
     if (status == LRNN_OK) {
         status = check_tie(model, &all);

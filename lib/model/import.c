@@ -22,8 +22,7 @@ static const lrnn_import_options default_options = {
 
 lrnn_status lrnn_import_options_init(lrnn_import_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_import_options), "lrnn_import_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_import_options);
 }
 
 /* What one import works with. */
@@ -49,8 +48,7 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
     lrnn_import_options *o = &in->options;
     *o = default_options;
     if (given != NULL) {
-        CHECK(options_read(o, given, &default_options, sizeof default_options,
-                           sizeof(lrnn_import_options), "lrnn_import_options"));
+        CHECK(OPTIONS_READ(o, given, &default_options, lrnn_import_options));
     }
     CHECK(allocator_read(&in->allocator, o->allocator));
     CHECK(o->cell == -1 ? LRNN_OK : check_choice("cell", o->cell, cell_last()));
@@ -66,8 +64,7 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
         CHECK(check_alone("padding_token", o->padding_token == -1));
         CHECK(check_alone("feature_size", o->feature_size == 0));
         lrnn_model_options defaults = in->model;
-        CHECK(options_read(&in->model, o->model, &defaults, sizeof defaults,
-                           sizeof(lrnn_model_options), "lrnn_model_options"));
+        CHECK(OPTIONS_READ(&in->model, o->model, &defaults, lrnn_model_options));
     }
     in->model.input_vocab = o->input_vocab != NULL ? o->input_vocab : in->model.input_vocab;
     in->model.output_vocab = o->output_vocab != NULL ? o->output_vocab : in->model.output_vocab;

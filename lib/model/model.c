@@ -3,10 +3,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "base/options.h"
 #include "kernels/kernels.h"
+#include "options.h"
 #include "text/vocab.h"
 #include "values.h"
 
@@ -108,21 +110,13 @@ lrnn_status model_finish(lrnn_model *model)
 /* Reads the options and makes a model without parameters. */
 static lrnn_status create_from_options(lrnn_model **model, const lrnn_model_options *options)
 {
+    lrnn_model_options o;
     lrnn_allocator allocator;
     network net;
-    lrnn_status status = options == NULL ? error_null("options") : LRNN_OK;
-    if (status == LRNN_OK) {
-        status = allocator_read(&allocator,
-                                options->size >= sizeof *options ? options->allocator : NULL);
-    }
-    if (status == LRNN_OK) {
-        status = network_create(&net, options, &allocator);
-    }
-    if (status == LRNN_OK) {
-        status =
-            model_create_bare(model, &net, options->input_vocab, options->output_vocab, &allocator);
-    }
-    return status;
+    CHECK(model_options_resolve(&o, options));
+    CHECK(allocator_read(&allocator, o.allocator));
+    CHECK(network_create(&net, &o, &allocator));
+    return model_create_bare(model, &net, o.input_vocab, o.output_vocab, &allocator);
 }
 
 /* Gives out a model whose parameters are set, or destroys it. */
@@ -200,8 +194,7 @@ static const lrnn_tensor default_tensor = {.size = sizeof(lrnn_tensor)};
 
 lrnn_status lrnn_tensor_init(lrnn_tensor *tensor, size_t struct_size)
 {
-    return options_init(tensor, struct_size, &default_tensor, sizeof default_tensor,
-                        sizeof(lrnn_tensor), "lrnn_tensor");
+    return OPTIONS_INIT(tensor, struct_size, &default_tensor, lrnn_tensor);
 }
 
 static lrnn_status check_tensor(const network_tensor *expected, const lrnn_tensor *given)
@@ -228,8 +221,7 @@ static lrnn_status take_tensors(lrnn_model *model, const lrnn_tensor *tensors, s
     for (size_t i = 0; i < count; i++) {
         lrnn_tensor given;
         lrnn_status status =
-            options_read(&given, &tensors[i], &default_tensor, sizeof default_tensor,
-                         sizeof(lrnn_tensor), "lrnn_tensor");
+            OPTIONS_READ(&given, options_element(tensors, i), &default_tensor, lrnn_tensor);
         if (status != LRNN_OK) {
             return status;
         }
@@ -287,8 +279,7 @@ lrnn_status lrnn_model_get_options(lrnn_model_options *options, const lrnn_model
     lrnn_model_options all = model->net.options;
     all.input_vocab = model->input_vocab;
     all.output_vocab = model->output_vocab;
-    return options_init(options, size, &all, sizeof all, sizeof(lrnn_model_options),
-                        "lrnn_model_options");
+    return OPTIONS_INIT(options, size, &all, lrnn_model_options);
 }
 
 const lrnn_vocab *lrnn_model_input_vocab(const lrnn_model *model)
@@ -320,8 +311,7 @@ static const lrnn_parameter default_parameter = {.size = sizeof(lrnn_parameter)}
 
 lrnn_status lrnn_parameter_init(lrnn_parameter *parameter, size_t struct_size)
 {
-    return options_init(parameter, struct_size, &default_parameter, sizeof default_parameter,
-                        sizeof(lrnn_parameter), "lrnn_parameter");
+    return OPTIONS_INIT(parameter, struct_size, &default_parameter, lrnn_parameter);
 }
 
 static lrnn_status describe(lrnn_parameter *parameter, const network_tensor *tensor)
@@ -333,8 +323,7 @@ static lrnn_status describe(lrnn_parameter *parameter, const network_tensor *ten
         .offset = tensor->offset,
         .count = tensor->count,
     };
-    return options_init(parameter, parameter->size, &all, sizeof all, sizeof(lrnn_parameter),
-                        "lrnn_parameter");
+    return OPTIONS_INIT(parameter, parameter->size, &all, lrnn_parameter);
 }
 
 lrnn_status lrnn_model_get_parameter(lrnn_parameter *parameter, const lrnn_model *model,

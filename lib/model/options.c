@@ -144,8 +144,7 @@ static uint64_t seed_of(const lrnn_model_options *o, const field *f)
 
 lrnn_status lrnn_model_options_init(lrnn_model_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_model_options), "lrnn_model_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_model_options);
 }
 
 static lrnn_status check_field(const lrnn_model_options *o, const field *f)
@@ -246,8 +245,7 @@ static lrnn_status check_together(const lrnn_model_options *o)
 
 lrnn_status model_options_resolve(lrnn_model_options *o, const lrnn_model_options *given)
 {
-    CHECK(options_read(o, given, &default_options, sizeof default_options,
-                       sizeof(lrnn_model_options), "lrnn_model_options"));
+    CHECK(OPTIONS_READ(o, given, &default_options, lrnn_model_options));
     CHECK(check_field(o, &fields[0])); /* the head, which decides what output_size means */
     CHECK(resolve_vocabularies(o));
     for (size_t i = 1; i < COUNT; i++) {

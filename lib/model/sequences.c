@@ -11,14 +11,12 @@ static const lrnn_sequences default_sequences = {.size = sizeof(lrnn_sequences)}
 
 lrnn_status lrnn_sequences_init(lrnn_sequences *sequences, size_t struct_size)
 {
-    return options_init(sequences, struct_size, &default_sequences, sizeof default_sequences,
-                        SIZE_THROUGH(lrnn_sequences, weights), "lrnn_sequences");
+    return OPTIONS_INIT(sequences, struct_size, &default_sequences, lrnn_sequences);
 }
 
 lrnn_status sequences_read(lrnn_sequences *copy, const lrnn_sequences *given)
 {
-    return options_read(copy, given, &default_sequences, sizeof default_sequences,
-                        SIZE_THROUGH(lrnn_sequences, weights), "lrnn_sequences");
+    return OPTIONS_READ(copy, given, &default_sequences, lrnn_sequences);
 }
 
 static lrnn_status check_presence(const char *name, bool given, bool needed, const char *why)

@@ -14,8 +14,7 @@ static const lrnn_state_options default_options = {
 
 lrnn_status lrnn_state_options_init(lrnn_state_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_state_options), "lrnn_state_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_state_options);
 }
 
 static void lay_out(lrnn_state *state, arena *from)
@@ -57,8 +56,7 @@ static lrnn_status check_options(lrnn_state_options *o, const lrnn_state_options
         *o = default_options;
         return LRNN_OK;
     }
-    lrnn_status status = options_read(o, given, &default_options, sizeof default_options,
-                                      sizeof(lrnn_state_options), "lrnn_state_options");
+    lrnn_status status = OPTIONS_READ(o, given, &default_options, lrnn_state_options);
     if (status == LRNN_OK && (o->batch == 0 || o->batch > INT32_MAX)) {
         status =
             error_set(LRNN_ERR_INVALID, "batch: expected 1..%d, found %zu", INT32_MAX, o->batch);

@@ -15,16 +15,13 @@ static const lrnn_vocab_options default_options = {
 
 lrnn_status lrnn_vocab_options_init(lrnn_vocab_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_vocab_options), "lrnn_vocab_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_vocab_options);
 }
 
 lrnn_status vocab_read_options(lrnn_vocab_options *o, const lrnn_vocab_options *given)
 {
     *o = default_options;
-    return given == NULL ? LRNN_OK
-                         : options_read(o, given, &default_options, sizeof default_options,
-                                        sizeof(lrnn_vocab_options), "lrnn_vocab_options");
+    return given == NULL ? LRNN_OK : OPTIONS_READ(o, given, &default_options, lrnn_vocab_options);
 }
 
 static const char *token_at(const lrnn_vocab *vocab, int32_t id, size_t *length)
@@ -180,8 +177,7 @@ lrnn_status lrnn_vocab_get_options(lrnn_vocab_options *options, const lrnn_vocab
     if (options == NULL || vocab == NULL) {
         return error_null(options == NULL ? "options" : "vocab");
     }
-    return options_init(options, options->size, &vocab->options, sizeof vocab->options,
-                        sizeof(lrnn_vocab_options), "lrnn_vocab_options");
+    return OPTIONS_INIT(options, options->size, &vocab->options, lrnn_vocab_options);
 }
 
 int32_t lrnn_vocab_unknown(const lrnn_vocab *vocab)

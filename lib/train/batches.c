@@ -17,8 +17,7 @@ static const lrnn_batches_options default_options = {
 
 lrnn_status lrnn_batches_options_init(lrnn_batches_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_batches_options), "lrnn_batches_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_batches_options);
 }
 
 static lrnn_status read_options(lrnn_batches_options *o, lrnn_allocator *allocator,
@@ -26,8 +25,7 @@ static lrnn_status read_options(lrnn_batches_options *o, lrnn_allocator *allocat
 {
     *o = default_options;
     if (given != NULL) {
-        CHECK(options_read(o, given, &default_options, sizeof default_options,
-                           sizeof(lrnn_batches_options), "lrnn_batches_options"));
+        CHECK(OPTIONS_READ(o, given, &default_options, lrnn_batches_options));
     }
     CHECK(check_size("batch", o->batch, 1, INT32_MAX));
     CHECK(check_size("steps", o->steps, 1, INT32_MAX));

@@ -47,15 +47,13 @@ static const lrnn_checkpoint default_checkpoint = {.size = sizeof(lrnn_checkpoin
 
 lrnn_status lrnn_checkpoint_init(lrnn_checkpoint *checkpoint, size_t struct_size)
 {
-    return options_init(checkpoint, struct_size, &default_checkpoint, sizeof default_checkpoint,
-                        offsetof(lrnn_checkpoint, best), "lrnn_checkpoint");
+    return OPTIONS_INIT(checkpoint, struct_size, &default_checkpoint, lrnn_checkpoint);
 }
 
 static lrnn_status read_checkpoint(lrnn_checkpoint *all, const lrnn_checkpoint *given,
                                    const char *path)
 {
-    lrnn_status status = options_read(all, given, &default_checkpoint, sizeof default_checkpoint,
-                                      offsetof(lrnn_checkpoint, best), "lrnn_checkpoint");
+    lrnn_status status = OPTIONS_READ(all, given, &default_checkpoint, lrnn_checkpoint);
     if (status == LRNN_OK && (all->trainer == NULL || path == NULL)) {
         status = error_null(path == NULL ? "path" : "checkpoint.trainer");
     }

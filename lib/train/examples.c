@@ -14,16 +14,14 @@ static const lrnn_examples default_examples = {.size = sizeof(lrnn_examples)};
 
 lrnn_status lrnn_examples_init(lrnn_examples *examples, size_t struct_size)
 {
-    return options_init(examples, struct_size, &default_examples, sizeof default_examples,
-                        SIZE_THROUGH(lrnn_examples, reserved), "lrnn_examples");
+    return OPTIONS_INIT(examples, struct_size, &default_examples, lrnn_examples);
 }
 
 /* ---- copying the examples ---- */
 
 static lrnn_status read_examples(lrnn_examples *e, const lrnn_examples *given)
 {
-    CHECK(options_read(e, given, &default_examples, sizeof default_examples,
-                       SIZE_THROUGH(lrnn_examples, reserved), "lrnn_examples"));
+    CHECK(OPTIONS_READ(e, given, &default_examples, lrnn_examples));
     CHECK(check_size("count", e->count, 1, INT32_MAX));
     CHECK(check_choice("per_example", e->per_example, 1));
     CHECK(check_reserved(e->reserved));

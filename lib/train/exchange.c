@@ -15,14 +15,12 @@ static const lrnn_exchange default_exchange = {.size = sizeof(lrnn_exchange)};
 
 lrnn_status lrnn_exchange_init(lrnn_exchange *exchange, size_t struct_size)
 {
-    return options_init(exchange, struct_size, &default_exchange, sizeof default_exchange,
-                        sizeof(lrnn_exchange), "lrnn_exchange");
+    return OPTIONS_INIT(exchange, struct_size, &default_exchange, lrnn_exchange);
 }
 
 lrnn_status exchange_read(lrnn_exchange *copy, const lrnn_exchange *given)
 {
-    lrnn_status status = options_read(copy, given, &default_exchange, sizeof default_exchange,
-                                      sizeof(lrnn_exchange), "lrnn_exchange");
+    lrnn_status status = OPTIONS_READ(copy, given, &default_exchange, lrnn_exchange);
     if (status == LRNN_OK && (copy->sum_doubles == NULL || copy->sum_floats == NULL)) {
         return error_null(copy->sum_doubles == NULL ? "exchange: sum_doubles"
                                                     : "exchange: sum_floats");

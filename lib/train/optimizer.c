@@ -22,8 +22,7 @@ static const lrnn_optimizer_options default_options = {
 
 lrnn_status lrnn_optimizer_options_init(lrnn_optimizer_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_optimizer_options), "lrnn_optimizer_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_optimizer_options);
 }
 
 static lrnn_status check_options(const lrnn_optimizer_options *o)
@@ -67,8 +66,7 @@ lrnn_status lrnn_optimizer_create(lrnn_optimizer **optimizer, size_t count,
     lrnn_allocator allocator;
     lrnn_status status = LRNN_OK;
     if (options != NULL) {
-        status = options_read(&o, options, &default_options, sizeof default_options,
-                              sizeof(lrnn_optimizer_options), "lrnn_optimizer_options");
+        status = OPTIONS_READ(&o, options, &default_options, lrnn_optimizer_options);
     }
     if (status == LRNN_OK) {
         status = count == 0 ? error_set(LRNN_ERR_INVALID, "count: expected at least 1, found 0")

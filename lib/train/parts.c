@@ -13,8 +13,7 @@ static const lrnn_backward default_backward = {.size = sizeof(lrnn_backward), .l
 
 lrnn_status lrnn_backward_init(lrnn_backward *backward, size_t struct_size)
 {
-    return options_init(backward, struct_size, &default_backward, sizeof default_backward,
-                        sizeof(lrnn_backward), "lrnn_backward");
+    return OPTIONS_INIT(backward, struct_size, &default_backward, lrnn_backward);
 }
 
 static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
@@ -137,8 +136,7 @@ lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *ba
     }
     lrnn_backward b = default_backward;
     if (backward != NULL) {
-        CHECK(options_read(&b, backward, &default_backward, sizeof default_backward,
-                           sizeof(lrnn_backward), "lrnn_backward"));
+        CHECK(OPTIONS_READ(&b, backward, &default_backward, lrnn_backward));
     }
     CHECK(check_backward(trainer, &b));
     fpmode mode = fpmode_enter();

@@ -19,8 +19,7 @@ static const lrnn_schedule_options default_options = {
 
 lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        sizeof(lrnn_schedule_options), "lrnn_schedule_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_schedule_options);
 }
 
 static lrnn_status check_options(const lrnn_schedule_options *o)
@@ -46,8 +45,7 @@ lrnn_status lrnn_schedule_create(lrnn_schedule **schedule, const lrnn_schedule_o
     lrnn_allocator allocator;
     lrnn_status status = LRNN_OK;
     if (options != NULL) {
-        status = options_read(&o, options, &default_options, sizeof default_options,
-                              sizeof(lrnn_schedule_options), "lrnn_schedule_options");
+        status = OPTIONS_READ(&o, options, &default_options, lrnn_schedule_options);
     }
     if (status == LRNN_OK) {
         status = check_options(&o);

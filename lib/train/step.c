@@ -15,18 +15,15 @@ static const lrnn_backward default_backward = {.size = sizeof(lrnn_backward), .l
 
 lrnn_status lrnn_train_result_init(lrnn_train_result *result, size_t struct_size)
 {
-    return options_init(result, struct_size, &default_result, sizeof default_result,
-                        SIZE_THROUGH(lrnn_train_result, learning_rate), "lrnn_train_result");
+    return OPTIONS_INIT(result, struct_size, &default_result, lrnn_train_result);
 }
 
 /* Before anything is changed: a result that could not be given. */
 lrnn_status step_check_result(const lrnn_train_result *result)
 {
     lrnn_train_result ignored;
-    return result == NULL
-               ? LRNN_OK
-               : options_read(&ignored, result, &default_result, sizeof default_result,
-                              SIZE_THROUGH(lrnn_train_result, learning_rate), "lrnn_train_result");
+    return result == NULL ? LRNN_OK
+                          : OPTIONS_READ(&ignored, result, &default_result, lrnn_train_result);
 }
 
 void step_give_result(lrnn_train_result *result, const lrnn_train_result *all)

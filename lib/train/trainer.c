@@ -23,9 +23,7 @@ static const lrnn_trainer_options default_options = {
 
 lrnn_status lrnn_trainer_options_init(lrnn_trainer_options *options, size_t struct_size)
 {
-    return options_init(options, struct_size, &default_options, sizeof default_options,
-                        SIZE_THROUGH(lrnn_trainer_options, recompute_steps),
-                        "lrnn_trainer_options");
+    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_trainer_options);
 }
 
 static lrnn_status check_options(const lrnn_trainer_options *o, const network *net)
@@ -204,9 +202,7 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     lrnn_exchange exchange = {0};
     lrnn_allocator allocator = model->allocator;
     if (options != NULL) {
-        CHECK(options_read(&o, options, &default_options, sizeof default_options,
-                           SIZE_THROUGH(lrnn_trainer_options, recompute_steps),
-                           "lrnn_trainer_options"));
+        CHECK(OPTIONS_READ(&o, options, &default_options, lrnn_trainer_options));
     }
     CHECK(check_options(&o, &model->net));
     if (o.exchange != NULL) {

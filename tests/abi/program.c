@@ -1,0 +1,169 @@
+/* Uses every struct of 0.1 once. Each lies before bytes that must stay as they are. */
+#include <lrnn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUARDED(type)                                                                              \
+    struct {                                                                                       \
+        type it;                                                                                   \
+        unsigned char after[256];                                                                  \
+    }
+
+#define START(guarded, init)                                                                       \
+    do {                                                                                           \
+        memset(&(guarded), 0xa5, sizeof(guarded));                                                 \
+        must(init(&(guarded).it, sizeof(guarded).it));                                             \
+        untouched((guarded).after);                                                                \
+    } while (0)
+
+static void must(lrnn_status status)
+{
+    if (status != LRNN_OK) {
+        fprintf(stderr, "%s: %s\n", lrnn_status_text(status), lrnn_last_error());
+        exit(1);
+    }
+}
+
+static void untouched(const unsigned char after[256])
+{
+    for (int i = 0; i < 256; i++) {
+        if (after[i] != 0xa5) {
+            fprintf(stderr, "the library wrote past the end of a struct\n");
+            exit(1);
+        }
+    }
+}
+
+static lrnn_model *make_model(const lrnn_vocab *vocab)
+{
+    GUARDED(lrnn_model_options) options;
+    GUARDED(lrnn_allocator) allocator;
+    lrnn_model *model;
+    START(allocator, lrnn_allocator_init);
+    START(options, lrnn_model_options_init);
+    options.it.allocator = &allocator.it;
+    options.it.input_vocab = options.it.output_vocab = vocab;
+    options.it.embedding_size = 4;
+    options.it.hidden_size = 8;
+    must(lrnn_model_create(&model, &options.it));
+    must(lrnn_model_get_options(&options.it, model));
+    untouched(options.after);
+    return model;
+}
+
+static lrnn_model *train(const lrnn_model *model, const int32_t *ids, size_t count)
+{
+    GUARDED(lrnn_trainer_options) options;
+    GUARDED(lrnn_optimizer_options) rule;
+    GUARDED(lrnn_batches_options) cut;
+    GUARDED(lrnn_sequences) window;
+    GUARDED(lrnn_train_result) result;
+    GUARDED(lrnn_backward) backward;
+    GUARDED(lrnn_checkpoint) checkpoint;
+    lrnn_trainer *trainer;
+    lrnn_optimizer *adam;
+    lrnn_batches *batches;
+    lrnn_model *trained;
+    START(options, lrnn_trainer_options_init);
+    START(rule, lrnn_optimizer_options_init);
+    START(cut, lrnn_batches_options_init);
+    START(window, lrnn_sequences_init);
+    START(result, lrnn_train_result_init);
+    START(backward, lrnn_backward_init);
+    START(checkpoint, lrnn_checkpoint_init);
+    options.it.batch = cut.it.batch = 2;
+    options.it.steps = cut.it.steps = 4;
+    must(lrnn_trainer_create(&trainer, model, &options.it));
+    must(lrnn_optimizer_create(&adam, lrnn_model_parameter_count(model), &rule.it));
+    must(lrnn_batches_create(&batches, ids, count, &cut.it));
+    must(lrnn_batches_next(batches, &window.it));
+    untouched(window.after);
+    must(lrnn_trainer_step(trainer, adam, &window.it, &result.it));
+    must(lrnn_trainer_forward(trainer, &window.it, &result.it));
+    must(lrnn_trainer_backward(trainer, &backward.it));
+    untouched(result.after);
+    checkpoint.it.trainer = trainer;
+    checkpoint.it.optimizer = adam;
+    checkpoint.it.batches = batches;
+    must(lrnn_checkpoint_save(&checkpoint.it, "program.checkpoint", "a note"));
+    must(lrnn_checkpoint_load(&checkpoint.it, "program.checkpoint"));
+    untouched(checkpoint.after);
+    must(lrnn_trainer_snapshot(&trained, trainer));
+    lrnn_batches_destroy(batches);
+    lrnn_optimizer_destroy(adam);
+    lrnn_trainer_destroy(trainer);
+    return trained;
+}
+
+static void decode(const lrnn_model *model)
+{
+    GUARDED(lrnn_decoder_options) options;
+    GUARDED(lrnn_request) request;
+    GUARDED(lrnn_result) result;
+    static const int32_t prompt[1] = {0};
+    lrnn_decoder *decoder;
+    START(options, lrnn_decoder_options_init);
+    START(request, lrnn_request_init);
+    START(result, lrnn_result_init);
+    options.it.max_length = 5;
+    request.it.tokens = prompt;
+    request.it.count = 1;
+    must(lrnn_decoder_create(&decoder, model, &options.it));
+    must(lrnn_decoder_run(decoder, &request.it, 1));
+    must(lrnn_decoder_get_result(&result.it, decoder, 0, 0));
+    untouched(result.after);
+    lrnn_decoder_destroy(decoder);
+}
+
+static void copy(const lrnn_model *model)
+{
+    GUARDED(lrnn_parameter) parameter;
+    GUARDED(lrnn_state_options) running;
+    lrnn_tensor tensors[16];
+    lrnn_model_options options;
+    lrnn_model *same;
+    lrnn_state *state;
+    size_t count = lrnn_model_tensor_count(model);
+    START(parameter, lrnn_parameter_init);
+    for (size_t i = 0; i < count; i++) {
+        must(lrnn_model_get_parameter(&parameter.it, model, i));
+        untouched(parameter.after);
+        float *values = malloc(parameter.it.count * sizeof *values);
+        must(lrnn_model_copy_parameter(values, parameter.it.count, model, parameter.it.name));
+        must(lrnn_tensor_init(&tensors[i], sizeof tensors[i]));
+        tensors[i].name = parameter.it.name;
+        tensors[i].values = values;
+        tensors[i].rank = parameter.it.rank;
+        memcpy(tensors[i].shape, parameter.it.shape, sizeof tensors[i].shape);
+    }
+    must(lrnn_model_options_init(&options, sizeof options));
+    must(lrnn_model_get_options(&options, model));
+    must(lrnn_model_create_from_tensors(&same, &options, tensors, count));
+    START(running, lrnn_state_options_init);
+    must(lrnn_state_create(&state, same, &running.it));
+    lrnn_state_destroy(state);
+    lrnn_model_destroy(same);
+    for (size_t i = 0; i < count; i++) {
+        free((float *)(size_t)tensors[i].values);
+    }
+}
+
+int main(void)
+{
+    static const char text[] = "abcabdabcabdabcabdabcabd";
+    int32_t ids[sizeof text];
+    size_t count;
+    GUARDED(lrnn_vocab_options) options;
+    lrnn_vocab *vocab;
+    START(options, lrnn_vocab_options_init);
+    must(lrnn_vocab_create_from_text(&vocab, text, strlen(text), &options.it));
+    must(lrnn_vocab_encode(ids, sizeof text, &count, vocab, text, strlen(text)));
+    lrnn_model *model = make_model(vocab), *trained = train(model, ids, count);
+    decode(trained);
+    copy(trained);
+    lrnn_model_destroy(trained);
+    lrnn_model_destroy(model);
+    lrnn_vocab_destroy(vocab);
+    return 0;
+}
