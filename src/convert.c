@@ -1,3 +1,4 @@
+/* lrnn convert: a model with weights of another type. */
 #include "commands.h"
 #include "options.h"
 #include "output.h"

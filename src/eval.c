@@ -1,3 +1,4 @@
+/* lrnn eval: how well a model predicts a text, as sums over its tokens. */
 #include <math.h>
 
 #include "commands.h"

@@ -1,3 +1,5 @@
+/* The text is cut into pieces, which are the rows of a batch; a window of all pieces is evaluated
+ * at a time, and the trainer carries their states along. */
 #include "evaluate.h"
 
 #include <stdlib.h>

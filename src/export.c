@@ -1,3 +1,4 @@
+/* lrnn export: the parameters of a model as a state_dict. */
 #include "commands.h"
 #include "model_file.h"
 #include "options.h"

@@ -1,3 +1,5 @@
+/* lrnn generate: a prompt continued by the decoder that the options describe. An option that would
+ * have no effect is refused, never ignored. */
 #include <string.h>
 
 #include "commands.h"
@@ -222,7 +224,25 @@ static void set_options(lrnn_decoder_options *options, const generate_settings *
     }
 }
 
-/* The decoder's memory is one block. Only beams and long texts make it a large one. */
+/* Bytes of the states of all hypotheses, which a decoder has beside its own memory. */
+static double state_bytes(const lrnn_model *model, size_t hypotheses)
+{
+    memory_probe probe;
+    memory_probe_init(&probe, 1 << 20);
+    lrnn_state_options options;
+    lrnn_state *state = NULL;
+    if (lrnn_state_options_init(&options, sizeof options) == LRNN_OK) {
+        options.allocator = &probe.allocator;
+        options.batch = hypotheses;
+        options.steps = 1;
+        if (lrnn_state_create(&state, model, &options) == LRNN_OK) {
+            lrnn_state_destroy(state);
+        }
+    }
+    return (double)probe.declined;
+}
+
+/* The decoder's own memory is one block. Only beams and long texts make it a large one. */
 static void check_memory(const command_line *line, const lrnn_model *model,
                          const generate_settings *settings, const lrnn_decoder_options *options)
 {
@@ -234,8 +254,10 @@ static void check_memory(const command_line *line, const lrnn_model *model,
     lrnn_decoder_options tried = *options;
     tried.allocator = &probe.allocator;
     lrnn_decoder *decoder = NULL;
-    if (lrnn_decoder_create(&decoder, model, &tried) == LRNN_OK) {
-        lrnn_decoder_destroy(decoder);
+    lrnn_decoder_create(&decoder, model, &tried);
+    lrnn_decoder_destroy(decoder);
+    if (probe.declined == 0) {
+        return;
     }
     char what[96];
     if (is_beam(settings)) {
@@ -244,7 +266,8 @@ static void check_memory(const command_line *line, const lrnn_model *model,
     } else {
         snprintf(what, sizeof what, "--tokens %zu", settings->tokens);
     }
-    memory_accept(line, (double)probe.declined, what);
+    double states = is_beam(settings) ? state_bytes(model, settings->beam_width) : 0;
+    memory_accept(line, (double)probe.declined + states, what);
 }
 
 static int make_decoder(lrnn_decoder **decoder, const command_line *line, const lrnn_model *model,

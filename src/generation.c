@@ -1,3 +1,4 @@
+/* Text on its way into a model and out of it. */
 #include "generation.h"
 
 #include <stdio.h>

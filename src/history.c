@@ -1,3 +1,6 @@
+/* A group of steps is one point. When there are HISTORY_MAX points, each becomes the mean of two
+ * and the groups twice as large, so that any run fits and its points do not depend on where it was
+ * stopped. */
 #include "history.h"
 
 #include "plot.h"

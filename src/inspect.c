@@ -1,3 +1,4 @@
+/* lrnn inspect: what is in a model file. */
 #include <sys/stat.h>
 
 #include "commands.h"

@@ -1,3 +1,5 @@
+/* The library takes its large blocks one at a time, and all memory of a decoder or trainer in one:
+ * the first that is declined tells how large that object is. */
 #include "memory.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Loading language models, printing tokens, names of modules. */
 #include "model_file.h"
 
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* getopt_long does the parsing. What a row of the table says about names, values and files is
+ * followed here; its values are in options_value.c, its help in options_help.c. */
 #include "options.h"
 
 #include <getopt.h>

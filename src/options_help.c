@@ -1,3 +1,5 @@
+/* --help: the usage line, the rows of the table with ranges and defaults, the closing paragraphs.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* A value is read into the field of the settings that the row names, and only if the row takes it.
+ */
 #include "options_value.h"
 
 #include <ctype.h>

@@ -1,3 +1,5 @@
+/* Messages go to stderr, one line each; a line of progress that is open on stdout is ended first.
+ */
 #include "output.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* Axes are ranges with ticks at whole multiples of 1, 2 or 5 times a power of ten; everything is
+ * drawn in pixels of a picture of fixed size. */
 #include "plot.h"
 
 #include <math.h>

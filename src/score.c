@@ -1,3 +1,4 @@
+/* lrnn score: log-probabilities, token by token or line by line. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* lrnn train: its options, which ones fit together, and the run from beginning to end. */
 #include "train.h"
 
 #include <math.h>

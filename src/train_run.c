@@ -1,3 +1,5 @@
+/* The training loop: a step, and what is due after it. A run that is stopped anywhere and resumed
+ * goes through the same states, so nothing here may depend on time but what is shown. */
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>

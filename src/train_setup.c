@@ -1,3 +1,4 @@
+/* From settings to the objects of a run: texts, model, trainer, batches, optimizer, schedule. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
