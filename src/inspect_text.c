@@ -1,5 +1,5 @@
-/* The text is read in windows by a trainer without a loss, which keeps the activations; one value per
- * token is shown. */
+/* The text is read in windows by a trainer without a loss, which keeps the activations; one value
+ * per token is shown. */
 #include "inspect_text.h"
 
 #include <math.h>

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "output.h"
@@ -83,6 +84,13 @@ static void find_end(const log_file *file, FILE *stream, size_t keep_steps, long
     }
 }
 
+/* A pipe or a device cannot be continued, only written to. */
+static bool is_regular(const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISREG(about.st_mode);
+}
+
 static int continue_log(log_file *file, size_t keep_steps)
 {
     FILE *stream = fopen(file->path, "r");
@@ -106,7 +114,7 @@ int log_open(log_file *file, const char *path, size_t keep_steps)
     if (path == NULL) {
         return 0;
     }
-    if (keep_steps > 0 && continue_log(file, keep_steps) != 0) {
+    if (keep_steps > 0 && is_regular(path) && continue_log(file, keep_steps) != 0) {
         return 1;
     }
     if (file->descriptor < 0) {

@@ -83,6 +83,9 @@ static int show_sample(training *run)
     puts("----");
     lrnn_model_destroy(model);
     tokens_free(&prompt);
+    if (status == LRNN_ERR_CALLBACK) {
+        return output_flush(); /* only the writer fails, and stdout says why */
+    }
     return status == LRNN_OK ? 0 : complain_status(status, "sample");
 }
 

@@ -104,6 +104,13 @@ name' --checkpoint odd.checkpoint --hidden 4 --epochs 1 text
 "$LRNN" train -q --resume odd.checkpoint text > out
 holds "a name with a newline stays on its line" grep -q "^taken from odd.checkpoint: -o \$'odd\\\\012name', --ch" out
 
+mkfifo pipe
+cat pipe > piped &
+timeout 20 "$LRNN" train -q --resume odd.checkpoint -o odd --epochs 2 --log pipe text > /dev/null
+holds "a pipe is a log too, and is not read" test $? -eq 0
+wait
+holds "and gets the rows that follow" sh -c "head -n 1 piped | grep -q ^epoch && tail -n 1 piped | grep -q ^2"
+
 # The command that is printed can be given to a shell.
 mkdir "my folder"
 cp text "my folder/it's a text"

@@ -113,6 +113,10 @@ holds "a model that is worse than a guess is named" grep -q "that of guessing 4.
 sh -c "'$LRNN' train -o q --report-every 1 $small --epochs 1 text 2> pipe.err; echo \$? > pipe.status" | head -n 1 > first
 holds "nobody needs to watch" test "$(cat pipe.status)" -eq 0 -a ! -s pipe.err
 holds "the model is the same" cmp q s1
+sh -c "'$LRNN' train -o q --sample-every 10 $small --epochs 1 text 2> pipe.err; echo \$? > pipe.status" | head -n 1 > first
+holds "nor read samples" test "$(cat pipe.status)" -eq 0 -a ! -s pipe.err
+sh -c "'$LRNN' train -q -o q --sample-every 10 $small --epochs 1 text > /dev/full 2> pipe.err; echo \$? > pipe.status"
+holds "a full disk under samples is said" grep -q "cannot write standard output: No space" pipe.err
 
 # What cannot be written later does not end a run; what is missing at its end fails it.
 rows_above() { # COUNT: waits until the log of the process has so many
