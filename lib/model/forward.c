@@ -9,70 +9,19 @@
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
+#include "segment.h"
 #include "state.h"
 #include "values.h"
 
-/* Part of the sequences: steps first .. first+count-1 of every row. */
-typedef struct chunk {
-    const lrnn_sequences *sequences;
-    size_t first, count, batch;
-} chunk;
-
-/* Rows b.. from `b` on that are all active at step t; 0 when row b is not. */
-static size_t active_run(const chunk *part, size_t t, size_t b)
-{
-    size_t end = b;
-    while (end < part->batch && part->first + t < sequence_length(part->sequences, end)) {
-        end++;
-    }
-    return end - b;
-}
-
 /* ---- input ---- */
 
-void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item, real *x)
-{
-    const lrnn_model *model = state->model;
-    const network *net = &model->net;
-    size_t F = net->options.feature_size;
-    if (net->token_size > 0) {
-        size_t token = (size_t)s->tokens[item];
-        if (network_one_hot(net)) {
-            memset(x, 0, net->token_size * sizeof(real));
-            x[token] = 1;
-        } else {
-            model_read_embedding(x, model, token);
-        }
-        x += net->token_size;
-    }
-    if (F > 0) {
-        memcpy(x, s->features + item * F, F * sizeof(real));
-    }
-}
-
-static void gather_inputs(lrnn_state *state, const chunk *part)
-{
-    size_t width = state->model->net.input_size;
-    for (size_t t = 0; t < part->count; t++) {
-        for (size_t b = 0; b < part->batch; b++) {
-            real *x = state->x + (t * part->batch + b) * width;
-            if (part->first + t < sequence_length(part->sequences, b)) {
-                state_gather(state, part->sequences, b * part->sequences->steps + part->first + t,
-                             x);
-            } else {
-                memset(x, 0, width * sizeof(real));
-            }
-        }
-    }
-}
-
 /* pre[row] = the token's table row, or the bias where there is no token any more. */
-static void table_rows(lrnn_state *state, const chunk *part, const packed_layer *layer)
+static void table_rows(lrnn_state *state, const segment *part, const packed_layer *layer)
 {
     const lrnn_sequences *s = part->sequences;
     size_t width = state->model->width;
-    for (size_t row = 0; row < part->count * part->batch; row++) {
-        size_t t = part->first + row / part->batch, b = row % part->batch;
+    for (size_t row = 0; row < part->steps * part->sequences->batch; row++) {
+        size_t t = part->first + row / part->sequences->batch, b = row % part->sequences->batch;
         const real *start = layer->bias;
         if (t < sequence_length(s, b)) {
             start = layer->table + (size_t)s->tokens[b * s->steps + t] * width;
@@ -81,15 +30,15 @@ static void table_rows(lrnn_state *state, const chunk *part, const packed_layer 
     }
 }
 
-/* The product of the caller's features, [B,T,F], along the longer side of the chunk; those behind a
+/* The product of the caller's features, [B,T,F], along the longer side of the segment; those past a
  * sequence's end go into rows that nobody reads. from: rows as in pre, or one for all. */
-static void feature_products(lrnn_state *state, const chunk *part, const packed_layer *layer,
+static void feature_products(lrnn_state *state, const segment *part, const packed_layer *layer,
                              const real *from, size_t from_row)
 {
     size_t F = state->model->net.options.feature_size, width = state->model->width;
-    size_t B = part->batch, T = part->sequences->steps;
-    bool along_rows = B >= part->count;
-    size_t products = along_rows ? part->count : B, rows = along_rows ? B : part->count;
+    size_t B = part->sequences->batch, T = part->sequences->steps;
+    bool along_rows = B >= part->steps;
+    size_t products = along_rows ? part->steps : B, rows = along_rows ? B : part->steps;
     for (size_t i = 0; i < products; i++) {
         size_t row = along_rows ? i * B : i, step = along_rows ? 1 : B;
         const real *x =
@@ -102,7 +51,7 @@ static void feature_products(lrnn_state *state, const chunk *part, const packed_
 
 /* pre = where the sums of each row start, with the input products of all rows. x NULL: the layer
  * reads features, or nothing but tokens by its table. */
-static void input_products(lrnn_state *state, const chunk *part, const packed_layer *layer,
+static void input_products(lrnn_state *state, const segment *part, const packed_layer *layer,
                            const real *x)
 {
     size_t width = state->model->width;
@@ -114,8 +63,8 @@ static void input_products(lrnn_state *state, const chunk *part, const packed_la
         from_row = width;
     }
     if (x != NULL) {
-        kernel_multiply(part->count * part->batch, width, layer->input_rows, x, layer->input_rows,
-                        layer->input, from, from_row, state->pre, width);
+        kernel_multiply(part->steps * part->sequences->batch, width, layer->input_rows, x,
+                        layer->input_rows, layer->input, from, from_row, state->pre, width);
     } else if (layer->input_rows > 0) {
         feature_products(state, part, layer, from, from_row);
     }
@@ -123,7 +72,7 @@ static void input_products(lrnn_state *state, const chunk *part, const packed_la
 
 /* ---- recurrence ---- */
 
-/* Where a layer's h goes: of step t of the chunk and row b to base + t * step + b * row. */
+/* Where a layer's h goes: of step t of the segment and row b to base + t * step + b * row. */
 typedef struct rows_of_h {
     real *base;
     size_t step, row;
@@ -131,15 +80,15 @@ typedef struct rows_of_h {
 
 /* Step t of one layer and direction, from the rows `h` on, which lie h_row apart; y receives h,
  * zero where a sequence has ended. */
-static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_t t, const real *h,
-                       size_t h_row, const rows_of_h *y)
+static void step_layer(lrnn_state *state, const segment *part, size_t index, size_t t,
+                       const real *h, size_t h_row, const rows_of_h *y)
 {
     const network *net = &state->model->net;
     size_t H = net->options.hidden_size, R = net->h_size, width = state->model->width;
     real *c = state_c(state, index);
-    for (size_t b = 0; b < part->batch;) {
+    for (size_t b = 0; b < part->sequences->batch;) {
         real *out = y->base + t * y->step + b * y->row;
-        size_t rows = active_run(part, t, b);
+        size_t rows = segment_active_rows(part, t, b, part->sequences->batch);
         if (rows == 0) {
             memset(out, 0, R * sizeof(real));
             b++;
@@ -147,7 +96,7 @@ static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_
         }
         cell_step what = {
             .rows = rows,
-            .start = state->pre + (t * part->batch + b) * width,
+            .start = state->pre + (t * part->sequences->batch + b) * width,
             .start_row = width,
             .h = h + b * h_row,
             .h_row = h_row,
@@ -162,12 +111,13 @@ static void step_layer(lrnn_state *state, const chunk *part, size_t index, size_
 }
 
 /* The rows that were active at step t leave their h in the state. */
-static void keep_h(lrnn_state *state, const chunk *part, size_t index, size_t t, const rows_of_h *y)
+static void keep_h(lrnn_state *state, const segment *part, size_t index, size_t t,
+                   const rows_of_h *y)
 {
     size_t R = state->model->net.h_size;
     real *h = state_h(state, index);
-    for (size_t b = 0; b < part->batch; b++) {
-        if (part->first + t < sequence_length(part->sequences, b)) {
+    for (size_t b = 0; b < part->sequences->batch; b++) {
+        if (segment_active(part, b, t)) {
             memcpy(h + b * R, y->base + t * y->step + b * y->row, R * sizeof(real));
         }
     }
@@ -175,14 +125,14 @@ static void keep_h(lrnn_state *state, const chunk *part, size_t index, size_t t,
 
 /* A step reads h where the step before it has put it, or as long as sequences begin and end here
  * and there, from the state. */
-static void run_layer(lrnn_state *state, const chunk *part, size_t index, const rows_of_h *y)
+static void run_layer(lrnn_state *state, const segment *part, size_t index, const rows_of_h *y)
 {
-    size_t R = state->model->net.h_size, last = part->count - 1;
+    size_t R = state->model->net.h_size, last = part->steps - 1;
     bool reverse = index % state->model->net.directions == 1, whole = true;
-    for (size_t b = 0; b < part->batch; b++) {
-        whole = whole && sequence_length(part->sequences, b) >= part->first + part->count;
+    for (size_t b = 0; b < part->sequences->batch; b++) {
+        whole = whole && sequence_length(part->sequences, b) >= part->first + part->steps;
     }
-    for (size_t i = 0; i < part->count; i++) {
+    for (size_t i = 0; i < part->steps; i++) {
         size_t t = reverse ? last - i : i;
         if (i == 0 || !whole) {
             step_layer(state, part, index, t, state_h(state, index), R, y);
@@ -196,9 +146,9 @@ static void run_layer(lrnn_state *state, const chunk *part, size_t index, const 
     }
 }
 
-/* All layers of one chunk; returns the top layer's outputs [count*B, top], or NULL: they are in
+/* All layers of one segment; returns the top layer's outputs [count*B, top], or NULL: they are in
  * `outputs`, [B,T,top], already. */
-static const real *run_layers(lrnn_state *state, const chunk *part, real *outputs)
+static const real *run_layers(lrnn_state *state, const segment *part, real *outputs)
 {
     const network *net = &state->model->net;
     size_t R = net->h_size, D = net->directions, T = part->sequences->steps;
@@ -209,7 +159,7 @@ static const real *run_layers(lrnn_state *state, const chunk *part, real *output
                       net->options.head == LRNN_HEAD_NONE;
         for (size_t direction = 0; direction < D; direction++) {
             size_t index = layer * D + direction;
-            rows_of_h to = {y + direction * R, part->batch * D * R, D * R};
+            rows_of_h to = {y + direction * R, part->sequences->batch * D * R, D * R};
             if (direct) {
                 to = (rows_of_h){outputs + part->first * D * R + direction * R, D * R, T * D * R};
             }
@@ -223,59 +173,43 @@ static const real *run_layers(lrnn_state *state, const chunk *part, real *output
 
 /* ---- output ---- */
 
-static void zero_ended(const chunk *part, size_t size, real *outputs)
+static void zero_ended(const segment *part, size_t size, real *outputs)
 {
     const lrnn_sequences *s = part->sequences;
-    for (size_t b = 0; s->lengths != NULL && b < part->batch; b++) {
+    for (size_t b = 0; s->lengths != NULL && b < part->sequences->batch; b++) {
         for (size_t t = sequence_length(s, b); t < s->steps; t++) {
             memset(outputs + (b * s->steps + t) * size, 0, size * sizeof(real));
         }
     }
 }
 
-/* Writes the head's outputs of a chunk, [B,T,O] whatever its part of T. Products are made along the
- * longer side of the chunk. */
-static void write_outputs(const lrnn_state *state, const chunk *part, const real *y, real *outputs)
+/* Writes the head's outputs of a segment, [B,T,O] whatever its part of T. Products are made along
+ * the longer side of the segment. */
+static void write_outputs(const lrnn_state *state, const segment *part, const real *y,
+                          real *outputs)
 {
     const network *net = &state->model->net;
-    size_t T = part->sequences->steps, B = part->batch, O = net->output_size;
+    size_t T = part->sequences->steps, B = part->sequences->batch, O = net->output_size;
     size_t top = net->top_size;
-    if (B < part->count) {
+    if (B < part->steps) {
         for (size_t b = 0; b < B; b++) {
-            state_head(state->model, part->count, y + b * top, B * top,
+            state_head(state->model, part->steps, y + b * top, B * top,
                        outputs + (b * T + part->first) * O, O);
         }
     } else {
-        for (size_t t = 0; t < part->count; t++) {
+        for (size_t t = 0; t < part->steps; t++) {
             state_head(state->model, B, y + t * B * top, top, outputs + (part->first + t) * O,
                        T * O);
         }
     }
 }
 
-/* Keeps what LRNN_HEAD_LAST reads: the top layer's row at each sequence's last step. */
-static void keep_last(lrnn_state *state, const chunk *part, const real *y)
-{
-    size_t top = state->model->net.top_size;
-    for (size_t b = 0; b < part->batch; b++) {
-        size_t last = sequence_length(part->sequences, b) - 1;
-        if (last >= part->first && last < part->first + part->count) {
-            memcpy(state->last + b * top, y + ((last - part->first) * part->batch + b) * top,
-                   top * sizeof(real));
-        }
-    }
-}
-
-static void keep_final(lrnn_state *state)
+static void collect_final(lrnn_state *state)
 {
     const network *net = &state->model->net;
-    size_t R = net->h_size;
     for (size_t direction = 0; direction < net->directions; direction++) {
         size_t index = (net->options.layers - 1) * net->directions + direction;
-        const real *h = state_h(state, index);
-        for (size_t b = 0; b < state->live; b++) {
-            memcpy(state->last + b * net->top_size + direction * R, h + b * R, R * sizeof(real));
-        }
+        keep_final(net, direction, state_h(state, index), state->live, state->last);
     }
 }
 
@@ -285,24 +219,23 @@ static void run(lrnn_state *state, const lrnn_sequences *sequences, real *output
     bool every_step = network_answers_every_step(net);
     for (size_t first = 0; first < sequences->steps; first += state->steps) {
         size_t left = sequences->steps - first;
-        chunk part = {sequences, first, left < state->steps ? left : state->steps,
-                      sequences->batch};
+        segment part = {sequences, first, left < state->steps ? left : state->steps};
         if (state_gathers(state->model)) {
-            gather_inputs(state, &part);
+            segment_gather(&part, net, model_read_embedding, state->model, state->x);
         }
         const real *y = run_layers(state, &part, outputs);
         if (y != NULL && outputs != NULL && every_step) {
             write_outputs(state, &part, y, outputs);
         } else if (net->options.head == LRNN_HEAD_LAST) {
-            keep_last(state, &part, y);
+            segment_keep_last(&part, net, y, state->last);
         }
     }
     if (outputs != NULL && every_step) {
-        chunk whole = {sequences, 0, sequences->steps, sequences->batch};
+        segment whole = {sequences, 0, sequences->steps};
         zero_ended(&whole, net->output_size, outputs);
     } else if (outputs != NULL) {
         if (net->options.head == LRNN_HEAD_FINAL) {
-            keep_final(state);
+            collect_final(state);
         }
         state_head(state->model, sequences->batch, state->last, net->top_size, outputs,
                    net->output_size);

@@ -1,10 +1,14 @@
+/* Making, copying and rearranging states. The live streams come first in every layer; what lies
+ * past them is never read. */
 #include "state.h"
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "base/options.h"
+#include "layer_state.h"
 
 static const lrnn_state_options default_options = {
     .size = sizeof(lrnn_state_options),
@@ -50,22 +54,14 @@ static void lay_out(lrnn_state *state, arena *from)
     }
 }
 
-static lrnn_status check_options(lrnn_state_options *o, const lrnn_state_options *given)
+static lrnn_status read_options(lrnn_state_options *o, const lrnn_state_options *given)
 {
-    if (given == NULL) {
-        *o = default_options;
-        return LRNN_OK;
+    *o = default_options;
+    if (given != NULL) {
+        CHECK(OPTIONS_READ(o, given, &default_options, lrnn_state_options));
     }
-    lrnn_status status = OPTIONS_READ(o, given, &default_options, lrnn_state_options);
-    if (status == LRNN_OK && (o->batch == 0 || o->batch > INT32_MAX)) {
-        status =
-            error_set(LRNN_ERR_INVALID, "batch: expected 1..%d, found %zu", INT32_MAX, o->batch);
-    }
-    if (status == LRNN_OK && (o->steps == 0 || o->steps > INT32_MAX)) {
-        status =
-            error_set(LRNN_ERR_INVALID, "steps: expected 1..%d, found %zu", INT32_MAX, o->steps);
-    }
-    return status;
+    CHECK(check_size("batch", o->batch, 1, INT32_MAX));
+    return check_size("steps", o->steps, 1, INT32_MAX);
 }
 
 lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
@@ -80,12 +76,9 @@ lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
     }
     lrnn_state_options o;
     lrnn_allocator allocator = model->allocator;
-    lrnn_status status = check_options(&o, options);
-    if (status == LRNN_OK && o.allocator != NULL) {
-        status = allocator_read(&allocator, o.allocator);
-    }
-    if (status != LRNN_OK) {
-        return status;
+    CHECK(read_options(&o, options));
+    if (o.allocator != NULL) {
+        CHECK(allocator_read(&allocator, o.allocator));
     }
     lrnn_state *made = memory_allocate(&allocator, 1, sizeof *made, "state");
     if (made == NULL) {
@@ -97,7 +90,7 @@ lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
     made->steps = o.steps;
     arena pieces = {0};
     lay_out(made, &pieces);
-    status = arena_allocate(&pieces, &allocator, "state");
+    lrnn_status status = arena_allocate(&pieces, &allocator, "state");
     if (status != LRNN_OK) {
         lrnn_state_destroy(made);
         return status;
@@ -124,26 +117,12 @@ size_t lrnn_state_batch(const lrnn_state *state)
     return state == NULL ? 0 : state->live;
 }
 
-/* Applies one action to h and c of every layer and direction; a row of `values` has `width`. */
-typedef void row_action(real *values, real *spare, size_t width, const void *argument);
-
-static void for_each_layer(lrnn_state *state, row_action *action, const void *argument)
+static layer_state all_layers(const lrnn_state *state)
 {
-    const network *net = &state->model->net;
-    size_t R = net->h_size, H = net->options.hidden_size, capacity = state->capacity;
-    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        action(state->h + i * capacity * R, state->spare_h + i * capacity * R, R, argument);
-        if (state->c != NULL) {
-            action(state->c + i * capacity * H, state->spare_c + i * capacity * H, H, argument);
-        }
-    }
+    return (layer_state){state->h, state->c, state->capacity};
 }
 
-static void clear_stream(real *values, real *spare, size_t width, const void *argument)
-{
-    (void)spare;
-    memset(values + *(const size_t *)argument * width, 0, width * sizeof(real));
-}
+static const layer_state_view zeros = {0};
 
 lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream)
 {
@@ -154,7 +133,8 @@ lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream)
         return error_set(LRNN_ERR_INVALID, "stream: expected 0..%zu, found %zu", state->live - 1,
                          stream);
     }
-    for_each_layer(state, clear_stream, &stream);
+    const network *net = &state->model->net;
+    layer_state_copy(net, layer_state_at(net, all_layers(state), 0, stream), zeros, 1);
     return LRNN_OK;
 }
 
@@ -164,24 +144,7 @@ lrnn_status lrnn_state_reset(lrnn_state *state)
         return error_null("state");
     }
     state->live = state->capacity;
-    for (size_t b = 0; b < state->live; b++) {
-        for_each_layer(state, clear_stream, &b);
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status copy_rows(lrnn_state *to, const lrnn_state *from)
-{
-    const network *net = &to->model->net;
-    size_t h_bytes = from->live * net->h_size * sizeof(real);
-    size_t c_bytes = from->live * net->options.hidden_size * sizeof(real);
-    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        memcpy(state_h(to, i), state_h(from, i), h_bytes);
-        if (to->c != NULL) {
-            memcpy(state_c(to, i), state_c(from, i), c_bytes);
-        }
-    }
-    to->live = from->live;
+    layer_state_copy(&state->model->net, all_layers(state), zeros, state->live);
     return LRNN_OK;
 }
 
@@ -197,24 +160,23 @@ lrnn_status lrnn_state_copy(lrnn_state *to, const lrnn_state *from)
         return error_set(LRNN_ERR_INVALID, "%zu live streams do not fit into a state of %zu",
                          from->live, to->capacity);
     }
-    return to == from ? LRNN_OK : copy_rows(to, from);
+    if (to != from) {
+        layer_state_copy(&to->model->net, all_layers(to), layer_state_read(all_layers(from)),
+                         from->live);
+        to->live = from->live;
+    }
+    return LRNN_OK;
 }
 
-typedef struct parent_list {
-    const int32_t *parents;
-    size_t count;
-} parent_list;
-
-static void gather(real *values, real *spare, size_t width, const void *argument)
+static void gather_parents(const lrnn_state *state, const int32_t *parents, size_t count)
 {
-    const parent_list *list = argument;
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->parents[i] < 0) {
-            memset(spare + i * width, 0, width * sizeof(real));
-        } else {
-            memcpy(spare + i * width, values + (size_t)list->parents[i] * width,
-                   width * sizeof(real));
-        }
+    const network *net = &state->model->net;
+    layer_state spare = {state->spare_h, state->spare_c, state->capacity};
+    layer_state_view live = layer_state_read(all_layers(state));
+    for (size_t i = 0; i < count; i++) {
+        layer_state_view from =
+            parents[i] < 0 ? zeros : layer_state_view_at(net, live, 0, (size_t)parents[i]);
+        layer_state_copy(net, layer_state_at(net, spare, 0, i), from, 1);
     }
 }
 
@@ -248,8 +210,7 @@ lrnn_status lrnn_state_reorder(lrnn_state *state, const int32_t *parents, size_t
         in_place = in_place && parents[i] == (int32_t)i;
     }
     if (!in_place) {
-        parent_list list = {parents, count};
-        for_each_layer(state, gather, &list);
+        gather_parents(state, parents, count);
         state_swap_h(state);
         swap(&state->c, &state->spare_c);
     }
@@ -257,54 +218,28 @@ lrnn_status lrnn_state_reorder(lrnn_state *state, const int32_t *parents, size_t
     return LRNN_OK;
 }
 
-static lrnn_status check_exchange(const real *h, const real *c, const lrnn_state *state)
+lrnn_status lrnn_state_export(real *h, real *c, const lrnn_state *state)
 {
     if (state == NULL) {
         return error_null("state");
     }
-    if (h == NULL && c == NULL) {
-        return error_set(LRNN_ERR_INVALID, "h and c are both NULL");
-    }
-    if (c != NULL && state->c == NULL) {
-        return error_set(LRNN_ERR_INVALID, "c: given, but only LSTM layers have one");
-    }
-    return LRNN_OK;
-}
-
-lrnn_status lrnn_state_export(real *h, real *c, const lrnn_state *state)
-{
-    lrnn_status status = check_exchange(h, c, state);
-    if (status != LRNN_OK) {
-        return status;
-    }
     const network *net = &state->model->net;
-    size_t h_row = state->live * net->h_size, c_row = state->live * net->options.hidden_size;
-    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        if (h != NULL) {
-            memcpy(h + i * h_row, state_h(state, i), h_row * sizeof(real));
-        }
-        if (c != NULL) {
-            memcpy(c + i * c_row, state_c(state, i), c_row * sizeof(real));
-        }
-    }
+    CHECK(layer_state_check(net, h, c));
+    layer_state to = {h, c, state->live};
+    layer_state_copy(net, to, layer_state_read(all_layers(state)), state->live);
     return LRNN_OK;
 }
 
 lrnn_status lrnn_state_import(lrnn_state *state, const real *h, const real *c)
 {
-    lrnn_status status = check_exchange(h, c, state);
-    if (status != LRNN_OK) {
-        return status;
+    if (state == NULL) {
+        return error_null("state");
     }
     const network *net = &state->model->net;
-    size_t h_row = state->live * net->h_size, c_row = state->live * net->options.hidden_size;
-    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        if (h != NULL) {
-            memcpy(state_h(state, i), h + i * h_row, h_row * sizeof(real));
-        }
-        if (c != NULL) {
-            memcpy(state_c(state, i), c + i * c_row, c_row * sizeof(real));
-        }
-    }
+    CHECK(layer_state_check(net, h, c));
+    layer_state to = all_layers(state);
+    to.h = h == NULL ? NULL : to.h;
+    to.c = c == NULL ? NULL : to.c;
+    layer_state_copy(net, to, (layer_state_view){h, c, state->live}, state->live);
     return LRNN_OK;
 }

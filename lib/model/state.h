@@ -62,9 +62,6 @@ void state_head(const lrnn_model *model, size_t rows, const real *y, size_t y_ro
 void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t rows,
                      const real *y, size_t y_row, real *outputs, size_t outputs_row);
 
-/* x = what the first layer reads of item b * T + t. */
-void state_gather(const lrnn_state *state, const lrnn_sequences *s, size_t item, real *x);
-
 /* h and spare_h change places. */
 void state_swap_h(lrnn_state *state);
 

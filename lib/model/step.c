@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
+#include "segment.h"
 #include "state.h"
 #include "values.h"
 
@@ -64,7 +65,7 @@ static const real *read_input(lrnn_state *state, const lrnn_sequences *s, size_t
         return model->parameters + net->embedding + (size_t)s->tokens[0] * net->token_size;
     }
     for (size_t b = 0; b < s->batch; b++) {
-        state_gather(state, s, b, state->x + b * *row);
+        gather_item(net, s, b, model_read_embedding, model, state->x + b * *row);
     }
     return state->x;
 }

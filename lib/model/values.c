@@ -103,8 +103,9 @@ void model_read_values(real *to, const lrnn_model *model)
     }
 }
 
-void model_read_embedding(real *to, const lrnn_model *model, size_t token)
+void model_read_embedding(real *to, const void *of, size_t token)
 {
+    const lrnn_model *model = of;
     const matrix_kind *kind = kind_of(model, model->embedding);
     size_t size = model->net.options.embedding_size;
     const unsigned char *kept = model_tensor(model, model->embedding);

@@ -22,7 +22,7 @@ tensor_dtype model_tensor_dtype(const lrnn_model *model, const network_tensor *t
 void model_read_tensor(real *to, const lrnn_model *model, const network_tensor *tensor);
 void model_read_values(real *to, const lrnn_model *model);
 
-/* The vector of a token. */
-void model_read_embedding(real *to, const lrnn_model *model, size_t token);
+/* The vector of a token, of a lrnn_model; see read_embedding. */
+void model_read_embedding(real *to, const void *model, size_t token);
 
 #endif

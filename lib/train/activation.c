@@ -34,8 +34,8 @@ static const real *row_of(const lrnn_trainer *trainer, int what, size_t index, s
     if (what >= 0) {
         return run->gates + ((t * B + b) * net->gates + (size_t)what) * H;
     }
-    size_t slot = index % net->directions == 1 ? t : t + 1;
-    return what == OF_CELL ? run->c + (slot * B + b) * H : run->h + (slot * B + b) * R;
+    size_t place = index % net->directions == 1 ? t : t + 1;
+    return what == OF_CELL ? run->c + (place * B + b) * H : run->h + (place * B + b) * R;
 }
 
 /* Of this segment. */
@@ -43,9 +43,10 @@ static void copy_rows(real *values, const lrnn_trainer *trainer, int what, size_
                       size_t width)
 {
     for (size_t b = 0; b < trainer->sequences.batch; b++) {
-        for (size_t t = 0; t < trainer->segment.steps && row_active(trainer, b, t); t++) {
-            memcpy(values + row_item(trainer, b, t) * width, row_of(trainer, what, index, t, b),
-                   width * sizeof(real));
+        for (size_t t = 0; t < trainer->segment.steps && segment_active(&trainer->segment, b, t);
+             t++) {
+            memcpy(values + segment_item(&trainer->segment, b, t) * width,
+                   row_of(trainer, what, index, t, b), width * sizeof(real));
         }
     }
 }
@@ -76,8 +77,8 @@ lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, lrnn_tra
     }
     memset(values, 0, count * sizeof(real));
     fpmode mode = fpmode_enter();
-    for (size_t i = 0; i < segment_count(trainer); i++) {
-        segment_enter(trainer, i);
+    for (size_t i = 0; i < segments_count(trainer); i++) {
+        segments_enter(trainer, i);
         copy_rows(values, trainer, what, layer * net->directions + direction, width);
     }
     fpmode_leave(mode);

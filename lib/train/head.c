@@ -12,35 +12,23 @@ static const real *top_outputs(const lrnn_trainer *trainer)
     return layers > 0 ? trainer->outputs[layers - 1] : trainer->x;
 }
 
-/* The final h of a direction of the top layer, row b. */
-static const real *final_h(const lrnn_trainer *trainer, size_t direction, size_t b)
+/* The final h [B,R] of a direction of the top layer. */
+static const real *final_h(const lrnn_trainer *trainer, size_t direction)
 {
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, R = net->h_size;
     const layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + direction];
-    return run->h + (direction == 1 ? 0 : trainer->segment.steps * B * R) + b * R;
-}
-
-/* Is the last step of row b in this segment? Then *t is its place there. */
-static bool ends_here(const lrnn_trainer *trainer, size_t b, size_t *t)
-{
-    *t = sequence_length(&trainer->sequences, b) - 1 - trainer->segment.first;
-    return *t < trainer->segment.steps;
+    size_t place = direction == 1 ? 0 : trainer->segment.steps;
+    return run->h + place * trainer->sequences.batch * net->h_size;
 }
 
 void head_collect(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
-    size_t top = net->top_size, R = net->h_size, B = trainer->sequences.batch, t;
-    for (size_t b = 0; !network_answers_every_step(net) && b < B; b++) {
-        real *row = trainer->top + b * top;
-        if (net->options.head == LRNN_HEAD_FINAL) {
-            for (size_t d = 0; d < net->directions; d++) {
-                memcpy(row + d * R, final_h(trainer, d, b), R * sizeof(real));
-            }
-        } else if (ends_here(trainer, b, &t)) {
-            memcpy(row, top_outputs(trainer) + (t * B + b) * top, top * sizeof(real));
-        }
+    for (size_t d = 0; net->options.head == LRNN_HEAD_FINAL && d < net->directions; d++) {
+        keep_final(net, d, final_h(trainer, d), trainer->sequences.batch, trainer->top);
+    }
+    if (net->options.head == LRNN_HEAD_LAST) {
+        segment_keep_last(&trainer->segment, net, top_outputs(trainer), trainer->top);
     }
 }
 
@@ -53,7 +41,7 @@ void head_spread(lrnn_trainer *trainer)
     }
     memset(trainer->dy[0], 0, B * trainer->segment.steps * top * sizeof(real));
     for (size_t b = 0; net->options.head == LRNN_HEAD_LAST && b < B; b++) {
-        if (ends_here(trainer, b, &t)) {
+        if (segment_ends(&trainer->segment, b, &t)) {
             memcpy(trainer->dy[0] + (t * B + b) * top, trainer->dtop + b * top, top * sizeof(real));
         }
     }

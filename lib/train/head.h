@@ -17,7 +17,7 @@ static inline size_t head_row_item(const lrnn_trainer *trainer, size_t i)
     if (!network_answers_every_step(trainer->net)) {
         return i;
     }
-    return row_item(trainer, i % s->batch, i / s->batch);
+    return segment_item(&trainer->segment, i % s->batch, i / s->batch);
 }
 
 /* Of the whole window. */
@@ -31,7 +31,7 @@ static inline bool head_row_exists(const lrnn_trainer *trainer, size_t i)
 {
     const lrnn_sequences *s = &trainer->sequences;
     return !network_answers_every_step(trainer->net) ||
-           row_active(trainer, i % s->batch, i / s->batch);
+           segment_active(&trainer->segment, i % s->batch, i / s->batch);
 }
 
 /* Row i as the loss sees it; `row` of the block that is there. */

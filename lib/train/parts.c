@@ -19,15 +19,11 @@ lrnn_status lrnn_backward_init(lrnn_backward *backward, size_t struct_size)
 static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 {
     const network *net = trainer->net;
-    size_t h_row = trainer->sequences.batch * net->h_size;
-    size_t c_row = trainer->sequences.batch * net->options.hidden_size;
+    size_t B = trainer->sequences.batch;
+    layer_state initial = {b->initial_h, b->initial_c, B};
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        if (b->initial_h != NULL) {
-            memcpy(b->initial_h + i * h_row, trainer->runs[i].dh, h_row * sizeof(real));
-        }
-        if (b->initial_c != NULL) {
-            memcpy(b->initial_c + i * c_row, trainer->runs[i].dc, c_row * sizeof(real));
-        }
+        layer_state_view from = {trainer->runs[i].dh, trainer->runs[i].dc, B};
+        layer_state_copy_one(net, layer_state_at(net, initial, i, 0), from, B);
     }
 }
 
@@ -106,13 +102,9 @@ static lrnn_status check_backward(const lrnn_trainer *trainer, const lrnn_backwa
         return error_set(LRNN_ERR_INVALID, "features: the model's feature_size is 0");
     }
     size_t items = network_answers_every_step(net) ? s->batch * s->steps : s->batch;
-    lrnn_status status = check_values("outputs", b->outputs, items * net->output_size);
-    if (status == LRNN_OK) {
-        status = check_values("final_h", b->final_h, carried_h_count(trainer, s->batch));
-    }
-    return status == LRNN_OK
-               ? check_values("final_c", b->final_c, carried_c_count(trainer, s->batch))
-               : status;
+    CHECK(check_values("outputs", b->outputs, items * net->output_size));
+    CHECK(check_values("final_h", b->final_h, carried_h_count(trainer, s->batch)));
+    return check_values("final_c", b->final_c, carried_c_count(trainer, s->batch));
 }
 
 /* The gradient of a sequence loss and of the caller's, in the window's outputs. */
@@ -164,10 +156,8 @@ lrnn_status lrnn_trainer_update(lrnn_trainer *trainer, lrnn_optimizer *optimizer
     if (trainer == NULL) {
         return error_null("trainer");
     }
-    lrnn_status status = step_check_optimizer(trainer, optimizer);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(step_check_optimizer(trainer, optimizer));
+    lrnn_status status = LRNN_OK;
     fpmode mode = fpmode_enter();
     if (!isfinite(gradient_square_sum(trainer))) {
         status = error_set(LRNN_ERR_NUMERIC, "a gradient is not finite");

@@ -54,55 +54,31 @@ void run_pack(lrnn_trainer *trainer)
 
 /* ---- input ---- */
 
-static void gather_inputs(lrnn_trainer *trainer)
+static void read_row(real *row, const void *of, size_t token)
 {
-    const network *net = trainer->net;
-    const lrnn_sequences *s = &trainer->sequences;
-    size_t E = net->token_size, F = net->options.feature_size;
-    for (size_t t = 0; t < trainer->segment.steps; t++) {
-        for (size_t b = 0; b < s->batch; b++) {
-            real *x = trainer->x + (t * s->batch + b) * net->input_size;
-            size_t item = row_item(trainer, b, t);
-            if (!row_active(trainer, b, t)) {
-                memset(x, 0, net->input_size * sizeof(real));
-                continue;
-            }
-            if (network_one_hot(net)) {
-                memset(x, 0, E * sizeof(real));
-                x[s->tokens[item]] = 1;
-            } else if (E > 0) {
-                memcpy(x, trainer->parameters + net->embedding + (size_t)s->tokens[item] * E,
-                       E * sizeof(real));
-            }
-            if (F > 0) {
-                memcpy(x + E, s->features + item * F, F * sizeof(real));
-            }
-        }
-    }
-}
-
-static size_t active_run(const lrnn_trainer *trainer, size_t t, size_t b, size_t end)
-{
-    size_t stop = b;
-    while (stop < end && row_active(trainer, stop, t)) {
-        stop++;
-    }
-    return stop - b;
+    const lrnn_trainer *trainer = of;
+    size_t E = trainer->net->token_size;
+    memcpy(row, trainer->parameters + trainer->net->embedding + token * E, E * sizeof(real));
 }
 
 /* ---- forward ---- */
 
-/* Rows of h and c that hold the state of row b before and after step t. */
-typedef struct slots {
-    size_t before, after;
-} slots;
+static bool is_reverse(const lrnn_trainer *trainer, size_t index)
+{
+    return index % trainer->net->directions == 1;
+}
 
-static slots slots_of(const lrnn_trainer *trainer, size_t index, size_t t, size_t b)
+/* Rows of h and c that hold the state of row b before and after step t. */
+typedef struct state_rows {
+    size_t before, after;
+} state_rows;
+
+static state_rows state_rows_of(const lrnn_trainer *trainer, size_t index, size_t t, size_t b)
 {
     size_t B = trainer->sequences.batch;
-    slots at = {t * B + b, (t + 1) * B + b};
-    if (index % trainer->net->directions == 1) {
-        slots reversed = {at.after, at.before};
+    state_rows at = {t * B + b, (t + 1) * B + b};
+    if (is_reverse(trainer, index)) {
+        state_rows reversed = {at.after, at.before};
         return reversed;
     }
     return at;
@@ -115,7 +91,7 @@ static cell_pass pass_of(const lrnn_trainer *trainer, size_t index, size_t t, si
     const layer_run *run = &trainer->runs[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t row = t * trainer->sequences.batch + b;
-    slots at = slots_of(trainer, index, t, b);
+    state_rows at = state_rows_of(trainer, index, t, b);
     bool projected = run->m != NULL;
     return (cell_pass){
         .rows = rows,
@@ -153,7 +129,7 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     table->cells[net->cell->kind].forward(&pass);
     if (run->m != NULL) {
         table->multiply_packed_from(rows, R, H, pass.h_after, H, 1, run->packed_projection, NULL, 0,
-                                    run->h + slots_of(trainer, index, t, b).after * R, R);
+                                    run->h + state_rows_of(trainer, index, t, b).after * R, R);
     }
 }
 
@@ -163,7 +139,7 @@ static void idle_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     const network *net = trainer->net;
     layer_run *run = &trainer->runs[index];
     size_t H = net->options.hidden_size, R = net->h_size;
-    slots at = slots_of(trainer, index, t, b);
+    state_rows at = state_rows_of(trainer, index, t, b);
     memcpy(run->h + at.after * R, run->h + at.before * R, R * sizeof(real));
     if (run->c != NULL) {
         memcpy(run->c + at.after * H, run->c + at.before * H, H * sizeof(real));
@@ -183,12 +159,12 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
     size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
            width = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
-    bool reverse = job->index % net->directions == 1;
+    bool reverse = is_reverse(trainer, job->index);
     for (size_t i = 0; i < T; i++) {
         size_t t = reverse ? T - 1 - i : i;
         for (size_t b = first; b < end;) {
             real *y = job->y + (t * B + b) * width;
-            size_t rows = active_run(trainer, t, b, end);
+            size_t rows = segment_active_rows(&trainer->segment, t, b, end);
             if (rows == 0) {
                 idle_forward(trainer, job->index, t, b, y);
                 b++;
@@ -196,7 +172,7 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
             }
             cell_forward(trainer, job->index, t, b, rows);
             const real *h =
-                trainer->runs[job->index].h + slots_of(trainer, job->index, t, b).after * R;
+                trainer->runs[job->index].h + state_rows_of(trainer, job->index, t, b).after * R;
             for (size_t row = 0; row < rows; row++) {
                 memcpy(y + row * width, h + row * R, R * sizeof(real));
             }
@@ -205,38 +181,30 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
     }
 }
 
-static void start_layer(lrnn_trainer *trainer, size_t index, const carried *initial)
-{
-    const network *net = trainer->net;
-    layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch;
-    size_t h_row = B * net->h_size, c_row = B * net->options.hidden_size;
-    size_t slot = index % net->directions == 1 ? trainer->segment.steps : 0;
-    if (initial->batch == 0) {
-        memset(run->h + slot * h_row, 0, h_row * sizeof(real));
-        if (run->c != NULL) {
-            memset(run->c + slot * c_row, 0, c_row * sizeof(real));
-        }
-        return;
-    }
-    memcpy(run->h + slot * h_row, initial->h + index * h_row, h_row * sizeof(real));
-    if (run->c != NULL) {
-        memcpy(run->c + slot * c_row, initial->c + index * c_row, c_row * sizeof(real));
-    }
-}
-
-/* The state behind the segment. */
-static void keep_final(lrnn_trainer *trainer, size_t index, carried *final)
+/* h and c of a layer in place 0 or in the last one: before and after the segment, or the other way
+ * round where the layer runs in reverse. */
+static layer_state edge_state(const lrnn_trainer *trainer, size_t index, bool last)
 {
     const network *net = trainer->net;
     const layer_run *run = &trainer->runs[index];
-    size_t B = trainer->sequences.batch;
-    size_t h_row = B * net->h_size, c_row = B * net->options.hidden_size;
-    size_t slot = index % net->directions == 1 ? 0 : trainer->segment.steps;
-    memcpy(final->h + index * h_row, run->h + slot * h_row, h_row * sizeof(real));
-    if (run->c != NULL) {
-        memcpy(final->c + index * c_row, run->c + slot * c_row, c_row * sizeof(real));
-    }
+    layer_state places = {run->h, run->c, trainer->sequences.batch};
+    return layer_state_at(net, places, last ? trainer->segment.steps : 0, 0);
+}
+
+static void start_layer(lrnn_trainer *trainer, size_t index, const carried *initial)
+{
+    layer_state_copy_one(trainer->net, edge_state(trainer, index, is_reverse(trainer, index)),
+                         layer_state_view_at(trainer->net, carried_read(initial), index, 0),
+                         trainer->sequences.batch);
+}
+
+/* The state after the segment. */
+static void keep_layer(lrnn_trainer *trainer, size_t index, carried *final)
+{
+    layer_state state = edge_state(trainer, index, !is_reverse(trainer, index));
+    layer_state_copy_one(trainer->net,
+                         layer_state_at(trainer->net, carried_layers(final), index, 0),
+                         layer_state_read(state), trainer->sequences.batch);
 }
 
 typedef struct input_job {
@@ -286,7 +254,10 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
     const network *net = trainer->net;
     size_t B = trainer->sequences.batch, rows = B * trainer->segment.steps, R = net->h_size;
     size_t threads = pool_threads(trainer->pool);
-    gather_inputs(trainer);
+    if (final != NULL) {
+        final->batch = B;
+    }
+    segment_gather(&trainer->segment, net, read_row, trainer, trainer->x);
     const real *x = trainer->x;
     for (size_t layer = 0; layer < net->options.layers; layer++) {
         for (size_t d = 0; d < net->directions; d++) {
@@ -298,7 +269,7 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
                              trainer->outputs[layer] + d * R};
             pool_run(trainer->pool, forward_rows, &job, job.pieces);
             if (final != NULL) {
-                keep_final(trainer, index, final);
+                keep_layer(trainer, index, final);
             }
         }
         if (trainer->mode == PASS_TRAIN && layer + 1 < net->options.layers &&
@@ -306,9 +277,6 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
             drop_out(trainer, layer, rows * net->directions * R);
         }
         x = trainer->outputs[layer];
-    }
-    if (final != NULL) {
-        final->batch = B;
     }
 }
 
@@ -359,12 +327,12 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
     size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
            width = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
-    bool reverse = job->index % net->directions == 1;
+    bool reverse = is_reverse(trainer, job->index);
     real *dh = trainer->runs[job->index].dh;
     for (size_t i = 0; i < T; i++) {
         size_t t = reverse ? i : T - 1 - i;
         for (size_t b = first; b < end;) {
-            size_t rows = active_run(trainer, t, b, end);
+            size_t rows = segment_active_rows(&trainer->segment, t, b, end);
             if (rows == 0) {
                 idle_backward(trainer, job->index, t, b);
                 b++;
@@ -415,7 +383,7 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t I = from->input_size;
     const real *dhidden = run->hidden != NULL ? run->hidden : run->gates;
-    const real *h_before = run->h + (index % net->directions == 1 ? B * R : 0);
+    const real *h_before = run->h + (is_reverse(trainer, index) ? B * R : 0);
     multiply weights[2] = {
         {columns, I, rows, run->gates, 1, columns, x, I, 1, trainer->gradients + from->weight_ih, I,
          true},
@@ -449,11 +417,11 @@ static void input_gradients(lrnn_trainer *trainer, const real *dx, real *feature
     for (size_t t = 0; t < trainer->segment.steps; t++) {
         for (size_t b = 0; b < s->batch; b++) {
             const real *row = dx + (t * s->batch + b) * net->input_size;
-            size_t item = row_item(trainer, b, t);
+            size_t item = segment_item(&trainer->segment, b, t);
             if (feature_gradient != NULL) {
                 memcpy(feature_gradient + item * F, row + E, F * sizeof(real));
             }
-            if (net->embedding != NETWORK_NONE && row_active(trainer, b, t) &&
+            if (net->embedding != NETWORK_NONE && segment_active(&trainer->segment, b, t) &&
                 s->tokens[item] != net->options.padding_token) {
                 kernels()->add(trainer->gradients + net->embedding + (size_t)s->tokens[item] * E,
                                row, E);

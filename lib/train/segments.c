@@ -5,7 +5,7 @@
 
 #include "trainer.h"
 
-size_t segment_count(const lrnn_trainer *trainer)
+size_t segments_count(const lrnn_trainer *trainer)
 {
     return (trainer->sequences.steps + trainer->segment_steps - 1) / trainer->segment_steps;
 }
@@ -29,28 +29,24 @@ void segments_lay_out(lrnn_trainer *trainer, arena *from)
 static void locate(lrnn_trainer *trainer, size_t index)
 {
     size_t first = index * trainer->segment_steps, left = trainer->sequences.steps - first;
-    trainer->segment.index = index;
-    trainer->segment.first = first;
-    trainer->segment.steps = left < trainer->segment_steps ? left : trainer->segment_steps;
-}
-
-static void copy_carried(const lrnn_trainer *trainer, carried *to, const carried *from)
-{
-    to->batch = from->batch;
-    memcpy(to->h, from->h, carried_h_count(trainer, from->batch) * sizeof(real));
-    if (from->c != NULL) {
-        memcpy(to->c, from->c, carried_c_count(trainer, from->batch) * sizeof(real));
-    }
+    trainer->segment_index = index;
+    trainer->segment = (segment){
+        .sequences = &trainer->sequences,
+        .first = first,
+        .steps = left < trainer->segment_steps ? left : trainer->segment_steps,
+    };
 }
 
 void segments_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode, head_job *job)
 {
-    size_t count = segment_count(trainer);
+    size_t count = segments_count(trainer);
     bool every_step = network_answers_every_step(trainer->net);
     trainer->mode = mode;
     trainer->window = trainer->windows;
     if (trainer->borders != NULL) {
-        copy_carried(trainer, &trainer->borders[0], initial);
+        trainer->borders[0].batch = initial->batch;
+        layer_state_copy(trainer->net, carried_layers(&trainer->borders[0]), carried_read(initial),
+                         initial->batch);
     }
     for (size_t i = 0; i < count; i++) {
         locate(trainer, i);
@@ -66,9 +62,9 @@ void segments_forward(lrnn_trainer *trainer, const carried *initial, pass_mode m
     }
 }
 
-void segment_enter(lrnn_trainer *trainer, size_t index)
+void segments_enter(lrnn_trainer *trainer, size_t index)
 {
-    if (index != trainer->segment.index) {
+    if (index != trainer->segment_index) {
         locate(trainer, index);
         run_forward(trainer, &trainer->borders[index], NULL);
     }
@@ -80,8 +76,8 @@ void segments_backward(lrnn_trainer *trainer, head_job *job, real *feature_gradi
     if (!every_step) {
         head_run(trainer, job);
     }
-    for (size_t i = segment_count(trainer); i-- > 0;) {
-        segment_enter(trainer, i);
+    for (size_t i = segments_count(trainer); i-- > 0;) {
+        segments_enter(trainer, i);
         if (every_step) {
             head_run(trainer, job);
         } else {
@@ -98,8 +94,8 @@ void segments_copy_outputs(lrnn_trainer *trainer, real *outputs)
         head_run(trainer, &job);
         return;
     }
-    for (size_t i = 0; i < segment_count(trainer); i++) {
-        segment_enter(trainer, i);
+    for (size_t i = 0; i < segments_count(trainer); i++) {
+        segments_enter(trainer, i);
         head_run(trainer, &job);
     }
 }

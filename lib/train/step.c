@@ -133,20 +133,11 @@ bool step_is_sequence(const lrnn_trainer *trainer)
 void step_start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 {
     const network *net = trainer->net;
-    size_t h_row = trainer->sequences.batch * net->h_size;
-    size_t c_row = trainer->sequences.batch * net->options.hidden_size;
+    size_t B = trainer->sequences.batch;
+    layer_state_view final = {b->final_h, b->final_c, B};
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        layer_run *run = &trainer->runs[i];
-        memset(run->dh, 0, h_row * sizeof(real));
-        if (b->final_h != NULL) {
-            memcpy(run->dh, b->final_h + i * h_row, h_row * sizeof(real));
-        }
-        if (run->dc != NULL) {
-            memset(run->dc, 0, c_row * sizeof(real));
-        }
-        if (run->dc != NULL && b->final_c != NULL) {
-            memcpy(run->dc, b->final_c + i * c_row, c_row * sizeof(real));
-        }
+        layer_state to = {trainer->runs[i].dh, trainer->runs[i].dc, B};
+        layer_state_copy_one(net, to, layer_state_view_at(net, final, i, 0), B);
     }
 }
 

@@ -177,15 +177,12 @@ static lrnn_status fill_trainer(lrnn_trainer *made)
 {
     arena pieces = {0};
     lay_out(made, &pieces);
-    lrnn_status status = arena_allocate(&pieces, &made->allocator, "trainer");
-    if (status == LRNN_OK) {
-        made->storage = pieces.base;
-        lay_out(made, &pieces);
-        keep_output_weights(made);
-        model_read_values(made->parameters, made->model);
-        status = pool_create(&made->pool, &made->allocator, made->options.threads);
-    }
-    return status;
+    CHECK(arena_allocate(&pieces, &made->allocator, "trainer"));
+    made->storage = pieces.base;
+    lay_out(made, &pieces);
+    keep_output_weights(made);
+    model_read_values(made->parameters, made->model);
+    return pool_create(&made->pool, &made->allocator, made->options.threads);
 }
 
 lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
@@ -279,10 +276,7 @@ lrnn_status lrnn_trainer_set_parameter(lrnn_trainer *trainer, const char *name, 
     size_t offset = 0, expected = trainer->net->parameter_count;
     if (name != NULL) {
         const network_tensor *tensor;
-        lrnn_status status = find_tensor(&tensor, trainer, name);
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(find_tensor(&tensor, trainer, name));
         offset = tensor->offset;
         expected = tensor->count;
     }
@@ -305,15 +299,11 @@ lrnn_status lrnn_trainer_set_frozen(lrnn_trainer *trainer, const char *name, int
         return error_null(trainer == NULL ? "trainer" : "name");
     }
     const network_tensor *tensor;
-    lrnn_status status = find_tensor(&tensor, trainer, name);
-    if (status == LRNN_OK) {
-        status = check_choice("frozen", frozen, 1);
-    }
-    if (status == LRNN_OK) {
-        trainer->frozen[tensor - trainer->net->tensors] = (unsigned char)frozen;
-        gradient_zero_frozen(trainer);
-    }
-    return status;
+    CHECK(find_tensor(&tensor, trainer, name));
+    CHECK(check_choice("frozen", frozen, 1));
+    trainer->frozen[tensor - trainer->net->tensors] = (unsigned char)frozen;
+    gradient_zero_frozen(trainer);
+    return LRNN_OK;
 }
 
 lrnn_status lrnn_trainer_zero_gradients(lrnn_trainer *trainer)
@@ -339,25 +329,15 @@ lrnn_status lrnn_trainer_get_gradients(real **gradients, size_t *count, lrnn_tra
 
 /* ---- carried state ---- */
 
-/* `to` NULL: nothing; `from` NULL: zeros. */
-static void copy_or_zero(real *to, const real *from, size_t count)
-{
-    if (to != NULL && from != NULL) {
-        memcpy(to, from, count * sizeof(real));
-    } else if (to != NULL) {
-        memset(to, 0, count * sizeof(real));
-    }
-}
-
 lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer)
 {
     if (trainer == NULL) {
         return error_null("trainer");
     }
     carried *state = &trainer->carry;
+    layer_state all = {state->h, state->c, state->rows};
+    layer_state_copy(trainer->net, all, (layer_state_view){0}, state->rows);
     state->batch = 0;
-    copy_or_zero(state->h, NULL, carried_h_count(trainer, state->rows));
-    copy_or_zero(state->c, NULL, carried_c_count(trainer, state->rows));
     return LRNN_OK;
 }
 
@@ -370,45 +350,30 @@ lrnn_status lrnn_trainer_reset_evaluation(lrnn_trainer *trainer)
     return LRNN_OK;
 }
 
-static lrnn_status check_exchange(const real *h, const real *c, const lrnn_trainer *trainer)
+lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trainer)
 {
     if (trainer == NULL) {
         return error_null("trainer");
     }
-    if (h == NULL && c == NULL) {
-        return error_set(LRNN_ERR_INVALID, "h and c are both NULL");
-    }
-    if (c != NULL && trainer->carry.c == NULL) {
-        return error_set(LRNN_ERR_INVALID, "c: given, but only LSTM layers have one");
-    }
-    return LRNN_OK;
-}
-
-lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trainer)
-{
-    lrnn_status status = check_exchange(h, c, trainer);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    bool fresh = trainer->carry.rows == 0;
-    size_t rows = fresh ? trainer->options.batch : trainer->carry.rows;
-    copy_or_zero(h, fresh ? NULL : trainer->carry.h, carried_h_count(trainer, rows));
-    copy_or_zero(c, fresh ? NULL : trainer->carry.c, carried_c_count(trainer, rows));
+    CHECK(layer_state_check(trainer->net, h, c));
+    const carried *state = &trainer->carry;
+    bool fresh = state->rows == 0;
+    size_t rows = fresh ? trainer->options.batch : state->rows;
+    layer_state_view from = {fresh ? NULL : state->h, fresh ? NULL : state->c, rows};
+    layer_state_copy(trainer->net, (layer_state){h, c, rows}, from, rows);
     return LRNN_OK;
 }
 
 lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const real *h, const real *c,
                                       size_t batch)
 {
-    lrnn_status status = check_exchange(h, c, trainer);
-    if (status == LRNN_OK) {
-        status = check_size("batch", batch, 1, trainer->options.batch);
+    if (trainer == NULL) {
+        return error_null("trainer");
     }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    copy_or_zero(trainer->carry.h, h, carried_h_count(trainer, batch));
-    copy_or_zero(trainer->carry.c, c, carried_c_count(trainer, batch));
-    trainer->carry.batch = trainer->carry.rows = batch;
+    CHECK(layer_state_check(trainer->net, h, c));
+    CHECK(check_size("batch", batch, 1, trainer->options.batch));
+    carried *state = &trainer->carry;
+    state->batch = state->rows = batch;
+    layer_state_copy(trainer->net, carried_layers(state), (layer_state_view){h, c, batch}, batch);
     return LRNN_OK;
 }

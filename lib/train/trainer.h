@@ -7,12 +7,15 @@
 #include "kernels/multiply.h"
 #include "loss.h"
 #include "lrnn/train.h"
+#include "model/layer_state.h"
 #include "model/model.h"
+#include "model/segment.h"
 
 typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
 
-/* What one layer in one direction keeps of a segment. Rows are time-major, t * B + b. Slot t of h
- * and c is the state before step t forwards; a backward net runs from slot T down to slot 0. */
+/* What one layer in one direction keeps of a segment. Rows are time-major, t * B + b. h and c have
+ * T + 1 places: place t is the state before step t, and place t + 1 that after it. A reverse layer
+ * runs from place T down to place 0. */
 typedef struct layer_run {
     real *packed_input;  /* W_ih^T [I,G*H], packed */
     real *packed_hidden; /* W_hh^T [R,G*H], packed */
@@ -65,12 +68,6 @@ typedef struct carried {
     size_t rows;  /* of h and c: of the last window or import; 0 before the first */
 } carried;
 
-/* Consecutive steps of a window whose activations are there together; all of them unless the
- * trainer recomputes. Inside, step t of a segment is step first + t of the window. */
-typedef struct segment {
-    size_t index, first, steps;
-} segment;
-
 struct lrnn_trainer {
     lrnn_allocator allocator;
     lrnn_trainer_options options;
@@ -100,7 +97,8 @@ struct lrnn_trainer {
     uint64_t windows;     /* that drew dropout */
 
     lrnn_sequences sequences; /* of the last forward */
-    segment segment;          /* whose activations are there */
+    segment segment;          /* whose activations are there; all, unless it recomputes */
+    size_t segment_index;     /*   its place among the segments of the window */
     pass_mode mode;           /* of the last forward */
     uint64_t window;          /* its number, from which its dropout is drawn */
     bool ready;               /* a forward waits for its backward */
@@ -110,6 +108,17 @@ struct lrnn_trainer {
 
 /* trainer.c. With the arena still empty, *state stays empty too. */
 void carried_lay_out(const lrnn_trainer *trainer, carried *state, arena *from);
+
+static inline layer_state carried_layers(const carried *state)
+{
+    return (layer_state){state->h, state->c, state->batch};
+}
+
+/* What a window starts from. */
+static inline layer_state_view carried_read(const carried *state)
+{
+    return state->batch == 0 ? (layer_state_view){0} : layer_state_read(carried_layers(state));
+}
 
 /* Reals of h of all layers and directions for so many rows, and of c. */
 static inline size_t carried_h_count(const lrnn_trainer *trainer, size_t batch)
@@ -183,7 +192,7 @@ static inline size_t parameter_piece(const lrnn_trainer *trainer, size_t first)
 
 /* segments.c: the passes over a whole window. */
 void segments_lay_out(lrnn_trainer *trainer, arena *from);
-size_t segment_count(const lrnn_trainer *trainer);
+size_t segments_count(const lrnn_trainer *trainer);
 /* The final state goes to trainer->pending. job: what the head does on the way, or NULL. */
 void segments_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode, head_job *job);
 /* Head and layers; the gradient of the final state is in runs[].dh and dc. */
@@ -191,7 +200,7 @@ void segments_backward(lrnn_trainer *trainer, head_job *job, real *feature_gradi
 /* The outputs of the whole window once more. */
 void segments_copy_outputs(lrnn_trainer *trainer, real *outputs);
 /* Makes the activations of a segment be there. */
-void segment_enter(lrnn_trainer *trainer, size_t index);
+void segments_enter(lrnn_trainer *trainer, size_t index);
 
 /* clip.c */
 void gradient_zero(lrnn_trainer *trainer);
@@ -199,17 +208,5 @@ double gradient_square_sum(lrnn_trainer *trainer);
 void gradient_clip_value(lrnn_trainer *trainer, double limit);
 void gradient_zero_frozen(lrnn_trainer *trainer);
 double clip_factor(double norm, double max_norm);
-
-/* Is there a step t of the segment in row b? */
-static inline bool row_active(const lrnn_trainer *trainer, size_t b, size_t t)
-{
-    return trainer->segment.first + t < sequence_length(&trainer->sequences, b);
-}
-
-/* The caller's index of it, [B,T]. */
-static inline size_t row_item(const lrnn_trainer *trainer, size_t b, size_t t)
-{
-    return b * trainer->sequences.steps + trainer->segment.first + t;
-}
 
 #endif

@@ -1,0 +1,56 @@
+#include "layer_state.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+layer_state layer_state_at(const network *net, layer_state state, size_t index, size_t row)
+{
+    size_t rows = index * state.stride + row;
+    state.h = state.h == NULL ? NULL : state.h + rows * net->h_size;
+    state.c = state.c == NULL ? NULL : state.c + rows * net->options.hidden_size;
+    return state;
+}
+
+layer_state_view layer_state_view_at(const network *net, layer_state_view state, size_t index,
+                                     size_t row)
+{
+    size_t rows = index * state.stride + row;
+    state.h = state.h == NULL ? NULL : state.h + rows * net->h_size;
+    state.c = state.c == NULL ? NULL : state.c + rows * net->options.hidden_size;
+    return state;
+}
+
+static void copy_or_zero(real *to, const real *from, size_t count)
+{
+    if (to != NULL && from != NULL) {
+        memcpy(to, from, count * sizeof(real));
+    } else if (to != NULL) {
+        memset(to, 0, count * sizeof(real));
+    }
+}
+
+void layer_state_copy_one(const network *net, layer_state to, layer_state_view from, size_t rows)
+{
+    copy_or_zero(to.h, from.h, rows * net->h_size);
+    copy_or_zero(to.c, from.c, rows * net->options.hidden_size);
+}
+
+void layer_state_copy(const network *net, layer_state to, layer_state_view from, size_t rows)
+{
+    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
+        layer_state_copy_one(net, layer_state_at(net, to, i, 0),
+                             layer_state_view_at(net, from, i, 0), rows);
+    }
+}
+
+lrnn_status layer_state_check(const network *net, const real *h, const real *c)
+{
+    if (h == NULL && c == NULL) {
+        return error_set(LRNN_ERR_INVALID, "h and c are both NULL");
+    }
+    if (c != NULL && !network_has_cell_state(net)) {
+        return error_set(LRNN_ERR_INVALID, "c: given, but only LSTM layers have one");
+    }
+    return LRNN_OK;
+}
