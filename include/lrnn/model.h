@@ -25,7 +25,7 @@ typedef struct lrnn_sequences {
     const int32_t *tokens;
     /* [B,T,F]; needed if and only if the model's feature_size F is not 0. */
     const float *features;
-    /* [B] steps of each sequence, 1..T; NULL (default): all T. What lies behind is not read. */
+    /* [B] steps of each sequence, 1..T; NULL (default): all T. What lies past them is not read. */
     const int32_t *lengths;
     /* [B,T]* class ids 0..output_size-1 for cross-entropy; below zero: this item is ignored. */
     const int32_t *targets;
@@ -67,7 +67,7 @@ typedef struct lrnn_model lrnn_model;
  * D is 2 for a bidirectional model, else 1. */
 enum { LRNN_CELL_RNN_TANH = 0, LRNN_CELL_RNN_RELU = 1, LRNN_CELL_LSTM = 2, LRNN_CELL_GRU = 3 };
 
-/* Where the linear layer behind the recurrent ones is applied. */
+/* Where the linear layer after the recurrent ones is applied. */
 enum {
     LRNN_HEAD_NONE = 0,  /* nowhere: the output is the top layer's h at every step, [B,T,D*R] */
     LRNN_HEAD_STEPS = 1, /* at every step, output [B,T,O] */
@@ -95,7 +95,7 @@ typedef struct lrnn_model_options {
     size_t size;                     /* set by lrnn_model_options_init */
     const lrnn_allocator *allocator; /* NULL (default): malloc and free */
     /* Vocabularies the model carries in memory and in its file; NULL (default): none. The model
-     * shares them: the caller may destroy his handle. The sizes must agree with vocab_size and
+     * shares them: the caller may destroy their handles. The sizes must agree with vocab_size and
      * output_size. */
     const lrnn_vocab *input_vocab;
     const lrnn_vocab *output_vocab;
@@ -200,7 +200,7 @@ LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
 
 /* What a parameter is. Names and shapes are those of a PyTorch module with members `embedding`
  * (nn.Embedding), `rnn` (nn.RNN, nn.LSTM, nn.GRU) and `head` (nn.Linear). All parameters lie one
- * behind the other in a flat array, in this order: embedding.weight, then for each layer (and
+ * after the other in a flat array, in this order: embedding.weight, then for each layer (and
  * direction, suffix _reverse) rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0,
  * rnn.weight_hr_l0 with a projection, then head.weight, head.bias. The trainer's gradients have the
  * same layout. */
@@ -402,9 +402,9 @@ LRNN_API lrnn_status lrnn_state_export(float *h, float *c, const lrnn_state *sta
 LRNN_API lrnn_status lrnn_state_import(lrnn_state *state, const float *h, const float *c);
 
 /* Feeds T steps to every live stream and goes on from there; B must be the number of live streams.
- * outputs: [B,T,O] for LRNN_HEAD_STEPS (without a head [B,T,D*R]), steps behind a sequence's length
+ * outputs: [B,T,O] for LRNN_HEAD_STEPS (without a head [B,T,D*R]), steps past a sequence's length
  * zero; [B,O] for LRNN_HEAD_LAST and LRNN_HEAD_FINAL; NULL if not wanted.
- * A bidirectional model starts its backward nets from the state's too, as PyTorch does with h_0.
+ * A bidirectional model starts its reverse layers from the state's too, as PyTorch does with h_0.
  * LRNN_ERR_INVALID: a token out of range (the message gives row, step and value), sizes that do not
  * fit. LRNN_ERR_UNSUPPORTED: bidirectional and T > options.steps. Nothing has changed then.
  * Since 0.1. */

@@ -202,16 +202,14 @@ LRNN_API lrnn_status lrnn_optimizer_update(lrnn_optimizer *optimizer, float *par
 /* ---- learning-rate schedule ------------------------------------------------------------------ */
 
 /* A rule that sets an optimizer's learning rate, advanced by the caller once an update or once an
- * epoch as he likes. With lr0 the base rate, n the number of advances so far (0 before the first):
- *   CONSTANT     lr0
- *   STEP         lr0 * factor^floor(n / period)
- *   EXPONENTIAL  lr0 * factor^n
+ * epoch, as the caller likes. With lr0 the base rate, n the number of advances so far (0 before the
+ * first): CONSTANT     lr0 STEP         lr0 * factor^floor(n / period) EXPONENTIAL  lr0 * factor^n
  *   COSINE       minimum + (lr0 - minimum) * (1 + cos(pi * min(n, period) / period)) / 2
  *   PLATEAU      multiplied by factor (not below minimum) when the reported metric has not fallen
  *                below best * (1 - threshold) for more than `patience` reports
  * These are PyTorch's StepLR, ExponentialLR, CosineAnnealingLR and ReduceLROnPlateau. With warm-up,
  * during the first `warmup` advances the rate is that of the rule times (n + 1) / (warmup + 1), and
- * the rule's own n starts to count behind it. */
+ * the rule's own n starts to count after it. */
 typedef struct lrnn_schedule lrnn_schedule;
 
 enum {
@@ -331,7 +329,7 @@ typedef struct lrnn_trainer_options {
     int32_t carry_state;
     int32_t reserved; /* 0 */
     /* 0 (default): the activations of the whole window are kept for the backward pass. K: the
-     * window is worked off in segments of K steps; only h and c at their borders are kept, and
+     * window is processed in segments of K steps; only h and c at their borders are kept, and
      * each segment but the last is run forward a second time before its backward. For T steps that
      * takes the memory of K of them and of T / K states, least with K near sqrt(T), and at
      * most a third more time; losses and gradients are the same up to rounding. Not for
@@ -457,7 +455,7 @@ LRNN_API lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequ
                                           lrnn_train_result *result);
 
 /* Copies the outputs of the last forward: [B,T,O] or [B,O] as the head says, without a head
- * [B,T,D*R]. Steps behind a sequence's length are zero. capacity: room in floats.
+ * [B,T,D*R]. Steps past a sequence's length are zero. capacity: room in floats.
  * LRNN_ERR_STATE: no forward yet, or its backward is done; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
                                                lrnn_trainer *trainer);
@@ -467,7 +465,7 @@ LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
  *   every cell  hidden (h')
  *   LSTM        input_gate (i), forget_gate (f), candidate (g), output_gate (o), cell (c')
  *   GRU         reset_gate (r), update_gate (z), candidate (n)
- * values: [B,T,H], hidden [B,T,R], zero behind a sequence's length. capacity: room in floats.
+ * values: [B,T,H], hidden [B,T,R], zero past a sequence's length. capacity: room in floats.
  * layer: 0 is the one that reads the input. direction: 0 forwards, 1 backwards. LRNN_ERR_STATE:
  * nothing to copy; LRNN_ERR_NOT_FOUND: the cell has nothing of that name; LRNN_ERR_INVALID: no such
  * layer or direction; LRNN_ERR_TOO_SMALL. Since 0.1. */

@@ -1,3 +1,5 @@
+/* Windows of a stream, which this file cuts, and of examples, which examples.c puts together. A
+ * window depends on options, pass and position alone, so that a checkpoint keeps just those. */
 #include "batches.h"
 
 #include <string.h>

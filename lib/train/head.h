@@ -1,4 +1,5 @@
-/* The rows that the head reads, one an item of the loss, and the blocks they are worked off in. */
+/* The rows that the head reads, one an item of the loss, and the blocks in which they are computed.
+ */
 #ifndef TRAIN_HEAD_H
 #define TRAIN_HEAD_H
 

@@ -1,5 +1,6 @@
-/* Update rules; the equations stand at lrnn_optimizer in the header and are those of torch.optim.
- */
+/* Update rules, those of torch.optim; the equations are in the header, at lrnn_optimizer. A rule
+ * changes each parameter from its own gradient and moments alone, so an update may be made in
+ * pieces, by several threads, with the same bits; `updates` counts whole ones. */
 #include "optimizer.h"
 
 #include <math.h>
@@ -64,20 +65,14 @@ lrnn_status lrnn_optimizer_create(lrnn_optimizer **optimizer, size_t count,
     *optimizer = NULL;
     lrnn_optimizer_options o = default_options;
     lrnn_allocator allocator;
-    lrnn_status status = LRNN_OK;
     if (options != NULL) {
-        status = OPTIONS_READ(&o, options, &default_options, lrnn_optimizer_options);
+        CHECK(OPTIONS_READ(&o, options, &default_options, lrnn_optimizer_options));
     }
-    if (status == LRNN_OK) {
-        status = count == 0 ? error_set(LRNN_ERR_INVALID, "count: expected at least 1, found 0")
-                            : check_options(&o);
+    if (count == 0) {
+        return error_set(LRNN_ERR_INVALID, "count: expected at least 1, found 0");
     }
-    if (status == LRNN_OK) {
-        status = allocator_read(&allocator, o.allocator);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(check_options(&o));
+    CHECK(allocator_read(&allocator, o.allocator));
     lrnn_optimizer *made = memory_allocate(&allocator, 1, sizeof *made, "optimizer");
     if (made == NULL) {
         return LRNN_ERR_MEMORY;
@@ -120,11 +115,9 @@ lrnn_status lrnn_optimizer_set_learning_rate(lrnn_optimizer *optimizer, double l
     if (optimizer == NULL) {
         return error_null("optimizer");
     }
-    lrnn_status status = check_not_negative("learning_rate", learning_rate);
-    if (status == LRNN_OK) {
-        optimizer->options.learning_rate = learning_rate;
-    }
-    return status;
+    CHECK(check_not_negative("learning_rate", learning_rate));
+    optimizer->options.learning_rate = learning_rate;
+    return LRNN_OK;
 }
 
 uint64_t lrnn_optimizer_updates(const lrnn_optimizer *optimizer)

@@ -1,3 +1,5 @@
+/* Learning rates as a function of the number of advances; only PLATEAU remembers more, what was
+ * reported to it. A schedule knows no optimizer: the caller hands the rate on. */
 #include "schedule.h"
 
 #include <math.h>
@@ -43,19 +45,11 @@ lrnn_status lrnn_schedule_create(lrnn_schedule **schedule, const lrnn_schedule_o
     *schedule = NULL;
     lrnn_schedule_options o = default_options;
     lrnn_allocator allocator;
-    lrnn_status status = LRNN_OK;
     if (options != NULL) {
-        status = OPTIONS_READ(&o, options, &default_options, lrnn_schedule_options);
+        CHECK(OPTIONS_READ(&o, options, &default_options, lrnn_schedule_options));
     }
-    if (status == LRNN_OK) {
-        status = check_options(&o);
-    }
-    if (status == LRNN_OK) {
-        status = allocator_read(&allocator, o.allocator);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(check_options(&o));
+    CHECK(allocator_read(&allocator, o.allocator));
     lrnn_schedule *made = memory_allocate(&allocator, 1, sizeof *made, "schedule");
     if (made == NULL) {
         return LRNN_ERR_MEMORY;

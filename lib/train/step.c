@@ -92,7 +92,7 @@ static lrnn_status check_loss(double loss)
 }
 
 /* Checks a window and takes it up. With `need` there must be a loss, without it there may be one;
- * *weight is that of its items. What the last window left behind is gone. */
+ * *weight is that of its items. What the last window left is gone. */
 lrnn_status step_open_window(lrnn_trainer *trainer, const lrnn_sequences *given,
                              const carried *initial, bool need, double *weight)
 {
@@ -231,7 +231,7 @@ static lrnn_status clip(lrnn_trainer *trainer, lrnn_train_result *all, double *f
     return LRNN_OK;
 }
 
-/* Clips and updates; what a window leaves behind is taken over when nothing can fail any more. */
+/* Clips and updates; what a window changes is kept once nothing can fail any more. */
 static lrnn_status finish_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
                                lrnn_train_result *all)
 {

@@ -10,7 +10,7 @@ lrnn_status step_check_result(const lrnn_train_result *result);
 void step_give_result(lrnn_train_result *result, const lrnn_train_result *all);
 
 /* Checks a window and takes it. With `need` there must be a loss, without it there may be one;
- * *weight is that of its items. What the last window left behind is gone. */
+ * *weight is that of its items. What the last window left is gone. */
 lrnn_status step_open_window(lrnn_trainer *trainer, const lrnn_sequences *given,
                              const carried *initial, bool need, double *weight);
 

@@ -1,4 +1,5 @@
-/* Making and destroying trainers, and their parameters and carried state. */
+/* Making and destroying trainers, and their parameters and carried state. A trainer is one block of
+ * memory: lay_out measures it, then cuts it up. */
 #include "trainer.h"
 
 #include <math.h>
@@ -185,6 +186,20 @@ static lrnn_status fill_trainer(lrnn_trainer *made)
     return pool_create(&made->pool, &made->allocator, made->options.threads);
 }
 
+static lrnn_status read_options(lrnn_trainer_options *o, lrnn_exchange *exchange,
+                                lrnn_allocator *allocator, const network *net,
+                                const lrnn_trainer_options *given)
+{
+    if (given != NULL) {
+        CHECK(OPTIONS_READ(o, given, &default_options, lrnn_trainer_options));
+    }
+    CHECK(check_options(o, net));
+    if (o->exchange != NULL) {
+        CHECK(exchange_read(exchange, o->exchange));
+    }
+    return o->allocator == NULL ? LRNN_OK : allocator_read(allocator, o->allocator);
+}
+
 lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
                                 const lrnn_trainer_options *options)
 {
@@ -198,16 +213,7 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     lrnn_trainer_options o = default_options;
     lrnn_exchange exchange = {0};
     lrnn_allocator allocator = model->allocator;
-    if (options != NULL) {
-        CHECK(OPTIONS_READ(&o, options, &default_options, lrnn_trainer_options));
-    }
-    CHECK(check_options(&o, &model->net));
-    if (o.exchange != NULL) {
-        CHECK(exchange_read(&exchange, o.exchange));
-    }
-    if (o.allocator != NULL) {
-        CHECK(allocator_read(&allocator, o.allocator));
-    }
+    CHECK(read_options(&o, &exchange, &allocator, &model->net, options));
     lrnn_trainer *made = memory_allocate(&allocator, 1, sizeof *made, "trainer");
     if (made == NULL) {
         return LRNN_ERR_MEMORY;

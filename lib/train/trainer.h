@@ -135,9 +135,9 @@ static inline size_t carried_c_count(const lrnn_trainer *trainer, size_t batch)
 
 /* run.c: the recurrent layers. */
 void run_pack(lrnn_trainer *trainer);
-/* One segment. final: where the state behind it goes, or NULL. */
+/* One segment. final: where the state after it goes, or NULL. */
 void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final);
-/* Takes the gradient of the top layer's outputs in dy[0] and of the states behind the segment in
+/* Takes the gradient of the top layer's outputs in dy[0] and of the states after the segment in
  * runs[].dh and dc, and leaves that of the states before it there. */
 void run_backward(lrnn_trainer *trainer, real *feature_gradient);
 
