@@ -201,9 +201,11 @@ LRNN_API lrnn_status lrnn_optimizer_update(lrnn_optimizer *optimizer, float *par
 
 /* ---- learning-rate schedule ------------------------------------------------------------------ */
 
-/* A rule that sets an optimizer's learning rate, advanced by the caller once an update or once an
- * epoch, as the caller likes. With lr0 the base rate, n the number of advances so far (0 before the
- * first): CONSTANT     lr0 STEP         lr0 * factor^floor(n / period) EXPONENTIAL  lr0 * factor^n
+/* A rule that sets an optimizer's learning rate; the caller advances it once an update or once an
+ * epoch. With lr0 the base rate and n the number of advances so far (0 before the first):
+ *   CONSTANT     lr0
+ *   STEP         lr0 * factor^floor(n / period)
+ *   EXPONENTIAL  lr0 * factor^n
  *   COSINE       minimum + (lr0 - minimum) * (1 + cos(pi * min(n, period) / period)) / 2
  *   PLATEAU      multiplied by factor (not below minimum) when the reported metric has not fallen
  *                below best * (1 - threshold) for more than `patience` reports
