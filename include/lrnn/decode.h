@@ -344,6 +344,107 @@ LRNN_API lrnn_status lrnn_decoder_score(double *total, float *log_probabilities,
                                         lrnn_decoder *decoder, const lrnn_request *request,
                                         size_t first);
 
+/* ---- frames: CTC ------------------------------------------------------------------------------
+ */
+
+/* A search for the labels in a sequence of frames, where a net trained with LRNN_LOSS_CTC gives
+ * scores of V outputs for each frame. Many alignments of frames with labels stand for the same
+ * labels: a label may repeat over several frames, and the blank may stand between labels.
+ *
+ *     lrnn_ctc_options options;
+ *     lrnn_ctc_options_init(&options, sizeof options);
+ *     options.output_size = V;
+ *     lrnn_ctc *ctc;
+ *     status = lrnn_ctc_create(&ctc, &options);
+ *     status = lrnn_ctc_feed(ctc, outputs, T);                 outputs [T,V] of the net
+ *     lrnn_ctc_result result;
+ *     lrnn_ctc_result_init(&result, sizeof result);
+ *     status = lrnn_ctc_get_result(&result, ctc, 0);           the likeliest labels
+ *     status = lrnn_ctc_reset(ctc);                            for the next sequence
+ *
+ * Frames may come in pieces of any size, and results may be asked for at any time. Nothing after
+ * create allocates. One thread at a time. Since 0.2. */
+typedef struct lrnn_ctc lrnn_ctc;
+
+enum {
+    /* The likeliest alignment: the best output of each frame, repetitions and blanks taken out.
+     * log_probability is that of this one alignment. */
+    LRNN_CTC_GREEDY = 0,
+    /* Prefix beam search: the beam_width likeliest label sequences so far live on, the probability
+     * of each summed over all its alignments that the beam has seen (Hannun et al. 2014; Graves
+     * 2012, section 7.5). Exact where the beam holds every sequence. */
+    LRNN_CTC_BEAM = 1
+};
+
+enum {
+    LRNN_CTC_LOGITS = 0,   /* frames are outputs of a net: log-softmax is applied to each */
+    LRNN_CTC_LOG_PROBS = 1 /* frames are log-probabilities, taken as they are */
+};
+
+typedef struct lrnn_ctc_options {
+    size_t size;                     /* set by lrnn_ctc_options_init */
+    const lrnn_allocator *allocator; /* NULL (default): malloc and free */
+    size_t output_size;              /* V, the blank included; at least 2; no default */
+    size_t beam_width;               /* W; default 16, at least 1; not read when greedy */
+    size_t n_best;                   /* results kept, 1..beam_width; default 1; 1 when greedy */
+    size_t max_length;               /* most labels of a result; default 1024, at least 1. Longer
+                                        sequences are not searched. */
+    /* Only so many of a frame's likeliest labels may be appended; 0 (default): all. */
+    size_t token_count;
+    /* A label may be appended only in a frame in which its log-probability is at most this much
+     * below that of the frame's likeliest output; 0 (default): any. */
+    double token_threshold;
+    int32_t method;   /* LRNN_CTC_*; default LRNN_CTC_BEAM */
+    int32_t input;    /* LRNN_CTC_LOGITS (default) or LRNN_CTC_LOG_PROBS */
+    int32_t blank;    /* the output that means "no label"; default 0 */
+    int32_t reserved; /* 0 */
+} lrnn_ctc_options;
+
+/* Fills in the defaults. struct_size: sizeof(lrnn_ctc_options).
+ * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_options_init(lrnn_ctc_options *options, size_t struct_size);
+
+/* Memory: 12 V + 72 W max_length + 200 W bytes and a little, whatever the number of frames.
+ * LRNN_ERR_INVALID: a field out of range; the message names it. LRNN_ERR_MEMORY. Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_create(lrnn_ctc **ctc, const lrnn_ctc_options *options);
+
+/* Takes NULL. Since 0.2. */
+LRNN_API void lrnn_ctc_destroy(lrnn_ctc *ctc);
+
+/* Forgets all frames: a new sequence begins. Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_reset(lrnn_ctc *ctc);
+
+/* The next frames [count,V] of the sequence; count may be 0.
+ * LRNN_ERR_NUMERIC: a number is NaN or +infinity, or all outputs of a frame are -infinity; the
+ * message names frame (counted from the start of the sequence) and output, and nothing has changed.
+ * LRNN_ERR_INVALID: NULL argument. Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_feed(lrnn_ctc *ctc, const float *frames, size_t count);
+
+/* One label sequence. */
+typedef struct lrnn_ctc_result {
+    size_t size;           /* set by lrnn_ctc_result_init */
+    const int32_t *tokens; /* [count] the labels; lent until the next call with this ctc */
+    /* [count] the frame, from 0, at which each label is most probable between the one in which the
+     * search appended it and the one in which it appended the next, and its probability there.
+     * Frames rise. Lent likewise. */
+    const int32_t *frames;
+    const float *confidences;
+    size_t count;
+    double log_probability; /* see lrnn_ctc_options.method */
+} lrnn_ctc_result;
+
+/* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_ctc_result). Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_result_init(lrnn_ctc_result *result, size_t struct_size);
+
+/* Result `rank` for the frames so far, 0 the likeliest; of equal ones the one found first.
+ * LRNN_ERR_NOT_FOUND: there are not so many; LRNN_ERR_INVALID: rank is not below n_best, NULL
+ * argument. Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_get_result(lrnn_ctc_result *result, lrnn_ctc *ctc, size_t rank);
+
+/* How many labels at the start of the best result are settled: whatever frames come, every result
+ * will begin with them. 0 for NULL. Since 0.2. */
+LRNN_API size_t lrnn_ctc_settled(const lrnn_ctc *ctc);
+
 #ifdef __cplusplus
 }
 #endif
