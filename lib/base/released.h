@@ -35,8 +35,8 @@
 #define RELEASED_lrnn_result            RELEASED_THROUGH(lrnn_result, group)
 
 /* ---- 0.2 ---- */
-#define RELEASED_lrnn_exchange RELEASED_THROUGH(lrnn_exchange, sum_floats)
+#define RELEASED_lrnn_exchange    RELEASED_THROUGH(lrnn_exchange, sum_floats)
 #define RELEASED_lrnn_ctc_options RELEASED_THROUGH(lrnn_ctc_options, reserved)
-#define RELEASED_lrnn_ctc_result RELEASED_THROUGH(lrnn_ctc_result, log_probability)
+#define RELEASED_lrnn_ctc_result  RELEASED_THROUGH(lrnn_ctc_result, log_probability)
 
 #endif

@@ -45,7 +45,7 @@ struct lrnn_ctc {
     int32_t last;  /* greedy: output of the last frame */
     /* Of the result that is lent: [max_length] each. */
     int32_t *tokens, *token_frames;
-    float *confidences;
+    real *confidences;
 };
 
 static const lrnn_ctc_options default_options = {
@@ -525,7 +525,7 @@ lrnn_status lrnn_ctc_get_result(lrnn_ctc_result *result, lrnn_ctc *ctc, size_t r
         const prefix_node *n = &ctc->tree.nodes[node];
         ctc->tokens[--i] = n->token;
         ctc->token_frames[i] = n->frame;
-        ctc->confidences[i] = expf(n->peak);
+        ctc->confidences[i] = (real)exp((double)n->peak);
     }
     all.tokens = ctc->tokens;
     all.frames = ctc->token_frames;
