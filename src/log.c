@@ -186,6 +186,13 @@ int log_write(log_file *file, const log_row *row)
     return 0;
 }
 
+void log_retry(log_file *file)
+{
+    if (file->path != NULL && file->length > 0) {
+        flush(file);
+    }
+}
+
 int log_close(log_file *file)
 {
     int reason = file->path != NULL ? flush(file) : 0;

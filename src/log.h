@@ -38,4 +38,7 @@ int log_open(log_file *file, const char *path, size_t keep_steps);
 int log_write(log_file *file, const log_row *row);
 int log_close(log_file *file);
 
+/* Tries to write the rows that wait, if any. */
+void log_retry(log_file *file);
+
 #endif

@@ -43,8 +43,11 @@ int keep_model(training *run)
 
 /* ---- checkpoint and picture ---- */
 
+/* A checkpoint that could be written where the log could not would leave a gap in it if the run
+ * were resumed from there. */
 void keep_checkpoint(training *run)
 {
+    log_retry(&run->log);
     const char *reason = resume_write(run);
     run->checkpoint_waits = reason != NULL;
     if (reason != NULL) {
