@@ -12,7 +12,7 @@ bool targets_given(const lrnn_trainer *trainer, const lrnn_sequences *s)
     if (of == NULL) {
         return false;
     }
-    if (of->sequence != NULL && s->target_steps == 0) {
+    if (of->sequence != NULL && !of->reads_values && s->target_steps == 0) {
         return true; /* rows without a label */
     }
     return of->reads_values ? s->target_values != NULL : s->targets != NULL;
