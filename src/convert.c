@@ -32,6 +32,18 @@ static const char closing[] =
     "A model with bfloat16 weights has a file half as long, takes half the memory and is faster; "
     "'lrnn eval' shows what it has lost. Continue training from MODEL rather than from FILE.";
 
+static int convert(const convert_settings *settings, const lrnn_model *model, const char *path)
+{
+    lrnn_model *converted;
+    lrnn_status status = lrnn_model_convert(&converted, model, settings->weights);
+    if (status != LRNN_OK) {
+        return complain_status(status, path);
+    }
+    status = lrnn_model_save(converted, settings->output);
+    lrnn_model_destroy(converted);
+    return status == LRNN_OK ? 0 : complain_status(status, NULL);
+}
+
 int command_convert(int argc, char **argv)
 {
     convert_settings settings = {.weights = LRNN_WEIGHT_BFLOAT16};
@@ -55,18 +67,12 @@ int command_convert(int argc, char **argv)
     if (options_claim_files(&line, &settings, argv + first) != 0) {
         return 1;
     }
-    lrnn_model *model = NULL, *converted = NULL;
+    lrnn_model *model;
     lrnn_status status = lrnn_model_load(&model, path, NULL);
-    int failed = status == LRNN_OK ? 0 : complain_status(status, NULL);
-    if (status == LRNN_OK) {
-        status = lrnn_model_convert(&converted, model, settings.weights);
-        failed = status == LRNN_OK ? 0 : complain_status(status, path);
+    if (status != LRNN_OK) {
+        return complain_status(status, NULL);
     }
-    if (status == LRNN_OK) {
-        status = lrnn_model_save(converted, settings.output);
-        failed = status == LRNN_OK ? 0 : complain_status(status, NULL);
-    }
+    int failed = convert(&settings, model, path);
     lrnn_model_destroy(model);
-    lrnn_model_destroy(converted);
     return failed;
 }

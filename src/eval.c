@@ -72,15 +72,12 @@ static lrnn_status make_trainer(lrnn_trainer **trainer, const lrnn_model *model,
                                 const eval_settings *settings, const lrnn_allocator *allocator)
 {
     lrnn_trainer_options options;
-    lrnn_status status = lrnn_trainer_options_init(&options, sizeof options);
-    if (status == LRNN_OK) {
-        options.batch = settings->batch;
-        options.steps = settings->steps;
-        options.threads = settings->threads;
-        options.allocator = allocator;
-        status = lrnn_trainer_create(trainer, model, &options);
-    }
-    return status;
+    CHECK(lrnn_trainer_options_init(&options, sizeof options));
+    options.batch = settings->batch;
+    options.steps = settings->steps;
+    options.threads = settings->threads;
+    options.allocator = allocator;
+    return lrnn_trainer_create(trainer, model, &options);
 }
 
 /* As many steps as the text has, and memory that was agreed to. */

@@ -34,26 +34,20 @@ static lrnn_status walk(double *loss_sum, double *count, lrnn_trainer *trainer, 
 {
     lrnn_sequences sequences;
     lrnn_train_result result;
-    lrnn_status status = lrnn_sequences_init(&sequences, sizeof sequences);
-    if (status == LRNN_OK) {
-        status = lrnn_train_result_init(&result, sizeof result);
-    }
-    if (status == LRNN_OK) {
-        status = lrnn_trainer_reset_evaluation(trainer);
-    }
-    for (size_t at = 0; at < view->piece && status == LRNN_OK; at += steps) {
-        sequences.batch = view->pieces;
+    CHECK(lrnn_sequences_init(&sequences, sizeof sequences));
+    CHECK(lrnn_train_result_init(&result, sizeof result));
+    CHECK(lrnn_trainer_reset_evaluation(trainer));
+    sequences.batch = view->pieces;
+    sequences.tokens = view->inputs;
+    sequences.targets = view->targets;
+    for (size_t at = 0; at < view->piece; at += steps) {
         sequences.steps = view->piece - at < steps ? view->piece - at : steps;
-        sequences.tokens = view->inputs;
-        sequences.targets = view->targets;
         fill(view, at, sequences.steps);
-        status = lrnn_trainer_evaluate(trainer, &sequences, &result);
-        if (status == LRNN_OK) {
-            *loss_sum += result.loss_sum;
-            *count += result.loss_weight;
-        }
+        CHECK(lrnn_trainer_evaluate(trainer, &sequences, &result));
+        *loss_sum += result.loss_sum;
+        *count += result.loss_weight;
     }
-    return status;
+    return LRNN_OK;
 }
 
 int evaluate_tokens(double *loss_sum, double *count, lrnn_trainer *trainer,

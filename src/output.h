@@ -17,6 +17,15 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * where the detail names a file. Returns 1. */
 int complain_status(lrnn_status status, const char *what);
 
+/* In a function that returns a status: returns that of the first call that fails. */
+#define CHECK(call)                                                                                \
+    do {                                                                                           \
+        lrnn_status checked = (call);                                                              \
+        if (checked != LRNN_OK) {                                                                  \
+            return checked;                                                                        \
+        }                                                                                          \
+    } while (0)
+
 /* Tells complain that the cursor stands in a line of progress, which it must leave first. */
 void output_in_progress(bool in_progress);
 

@@ -50,12 +50,12 @@ static char *write_note(const training *run)
 
 static lrnn_status describe(lrnn_checkpoint *checkpoint, const training *run)
 {
-    lrnn_status status = lrnn_checkpoint_init(checkpoint, sizeof *checkpoint);
+    CHECK(lrnn_checkpoint_init(checkpoint, sizeof *checkpoint));
     checkpoint->trainer = run->trainer;
     checkpoint->optimizer = run->optimizer;
     checkpoint->schedule = run->schedule;
     checkpoint->batches = run->batches;
-    return status;
+    return LRNN_OK;
 }
 
 const char *resume_write(const training *run)

@@ -36,31 +36,30 @@ static void catch_signal(int number)
 
 /* ---- samples ---- */
 
-static lrnn_status sample_from(const lrnn_model *model, const token_list *prompt, uint64_t seed)
+static lrnn_status run_sampler(lrnn_decoder **decoder, const lrnn_model *model,
+                               const token_list *prompt, uint64_t seed, token_writer *writer)
 {
-    const lrnn_vocab *vocab = lrnn_model_output_vocab(model);
-    token_writer writer = token_writer_begin(vocab);
-    lrnn_decoder *decoder = NULL;
     lrnn_decoder_options options;
     lrnn_request request;
-    lrnn_status status = lrnn_decoder_options_init(&options, sizeof options);
-    if (status == LRNN_OK) {
-        options.method = LRNN_METHOD_SAMPLE;
-        options.temperature = 0.8;
-        options.max_length = writer.spaced ? 50 : 250;
-        options.token = token_writer_stream;
-        options.user = &writer;
-        status = lrnn_decoder_create(&decoder, model, &options);
-    }
-    if (status == LRNN_OK) {
-        status = lrnn_request_init(&request, sizeof request);
-    }
-    if (status == LRNN_OK) {
-        request.tokens = prompt->ids;
-        request.count = prompt->count;
-        request.seed = seed;
-        status = lrnn_decoder_run(decoder, &request, 1);
-    }
+    CHECK(lrnn_decoder_options_init(&options, sizeof options));
+    CHECK(lrnn_request_init(&request, sizeof request));
+    options.method = LRNN_METHOD_SAMPLE;
+    options.temperature = 0.8;
+    options.max_length = writer->spaced ? 50 : 250;
+    options.token = token_writer_stream;
+    options.user = writer;
+    CHECK(lrnn_decoder_create(decoder, model, &options));
+    request.tokens = prompt->ids;
+    request.count = prompt->count;
+    request.seed = seed;
+    return lrnn_decoder_run(*decoder, &request, 1);
+}
+
+static lrnn_status sample_from(const lrnn_model *model, const token_list *prompt, uint64_t seed)
+{
+    token_writer writer = token_writer_begin(lrnn_model_output_vocab(model));
+    lrnn_decoder *decoder = NULL;
+    lrnn_status status = run_sampler(&decoder, model, prompt, seed, &writer);
     token_writer_end(&writer);
     lrnn_decoder_destroy(decoder);
     return status;
@@ -180,21 +179,13 @@ static bool has_stalled(const training *run)
 static lrnn_status train_window(training *run, lrnn_train_result *result)
 {
     lrnn_sequences sequences;
-    lrnn_status status = lrnn_sequences_init(&sequences, sizeof sequences);
-    if (status == LRNN_OK) {
-        status = lrnn_train_result_init(result, sizeof *result);
-    }
-    if (status == LRNN_OK) {
-        status = lrnn_batches_next(run->batches, &sequences);
-    }
-    if (status == LRNN_OK) {
-        status = lrnn_optimizer_set_learning_rate(run->optimizer,
-                                                  lrnn_schedule_learning_rate(run->schedule));
-    }
-    if (status == LRNN_OK) {
-        status = lrnn_trainer_step(run->trainer, run->optimizer, &sequences, result);
-    }
-    return status == LRNN_OK ? lrnn_schedule_advance(run->schedule) : status;
+    CHECK(lrnn_sequences_init(&sequences, sizeof sequences));
+    CHECK(lrnn_train_result_init(result, sizeof *result));
+    CHECK(lrnn_batches_next(run->batches, &sequences));
+    CHECK(lrnn_optimizer_set_learning_rate(run->optimizer,
+                                           lrnn_schedule_learning_rate(run->schedule)));
+    CHECK(lrnn_trainer_step(run->trainer, run->optimizer, &sequences, result));
+    return lrnn_schedule_advance(run->schedule);
 }
 
 /* One window; fills in the row of the log. */

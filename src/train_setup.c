@@ -141,50 +141,40 @@ static lrnn_status make_trainer(training *run)
 {
     const train_settings *settings = run->settings;
     lrnn_trainer_options options;
-    lrnn_status status = lrnn_trainer_options_init(&options, sizeof options);
-    if (status == LRNN_OK) {
-        options.batch = settings->batch;
-        options.steps = settings->steps;
-        options.threads = settings->threads;
-        options.seed = settings->seed;
-        options.clip_norm = settings->clip_norm;
-        options.clip_value = settings->clip_value;
-        options.label_smoothing = settings->label_smoothing;
-        train_check_memory(run, &options);
-        status = lrnn_trainer_create(&run->trainer, run->model, &options);
-    }
-    return status;
+    CHECK(lrnn_trainer_options_init(&options, sizeof options));
+    options.batch = settings->batch;
+    options.steps = settings->steps;
+    options.threads = settings->threads;
+    options.seed = settings->seed;
+    options.clip_norm = settings->clip_norm;
+    options.clip_value = settings->clip_value;
+    options.label_smoothing = settings->label_smoothing;
+    train_check_memory(run, &options);
+    return lrnn_trainer_create(&run->trainer, run->model, &options);
 }
 
 static lrnn_status make_batches(training *run)
 {
     const train_settings *settings = run->settings;
     lrnn_batches_options options;
-    lrnn_status status = lrnn_batches_options_init(&options, sizeof options);
-    if (status == LRNN_OK) {
-        options.batch = settings->batch;
-        options.steps = settings->steps;
-        options.order = settings->batches;
-        status = lrnn_batches_create(&run->batches, run->tokens.ids, run->tokens.count, &options);
-    }
-    return status;
+    CHECK(lrnn_batches_options_init(&options, sizeof options));
+    options.batch = settings->batch;
+    options.steps = settings->steps;
+    options.order = settings->batches;
+    return lrnn_batches_create(&run->batches, run->tokens.ids, run->tokens.count, &options);
 }
 
 static lrnn_status make_optimizer(training *run)
 {
     const train_settings *settings = run->settings;
     lrnn_optimizer_options options;
-    lrnn_status status = lrnn_optimizer_options_init(&options, sizeof options);
-    if (status == LRNN_OK) {
-        options.kind = settings->optimizer;
-        options.learning_rate = settings->learning_rate;
-        options.weight_decay = settings->weight_decay;
-        options.momentum = settings->momentum;
-        options.nesterov = settings->nesterov;
-        status = lrnn_optimizer_create(&run->optimizer, lrnn_model_parameter_count(run->model),
-                                       &options);
-    }
-    return status;
+    CHECK(lrnn_optimizer_options_init(&options, sizeof options));
+    options.kind = settings->optimizer;
+    options.learning_rate = settings->learning_rate;
+    options.weight_decay = settings->weight_decay;
+    options.momentum = settings->momentum;
+    options.nesterov = settings->nesterov;
+    return lrnn_optimizer_create(&run->optimizer, lrnn_model_parameter_count(run->model), &options);
 }
 
 /* The schedule is advanced once a step; the options count in epochs. */
@@ -194,10 +184,7 @@ static lrnn_status make_schedule(training *run)
     size_t windows = lrnn_batches_count(run->batches);
     size_t warmup = settings->warmup;
     lrnn_schedule_options options;
-    lrnn_status status = lrnn_schedule_options_init(&options, sizeof options);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(lrnn_schedule_options_init(&options, sizeof options));
     options.kind = settings->schedule;
     options.learning_rate = settings->learning_rate;
     options.factor = settings->schedule_factor;
