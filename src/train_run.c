@@ -333,6 +333,7 @@ int training_run(training *run)
     }
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
+    catch_signal(SIGHUP); /* the terminal has gone */
     run->started = now();
     run->started_step = run->at.step;
     while (run->at.epoch <= settings->epochs && !has_stalled(run)) {

@@ -6,7 +6,7 @@ options="--hidden 48 --layers 2 --dropout 0.2 --lr 0.01 --epochs 8 --valid 0.1 -
 # interrupted SIGNAL: starts the same training as `part`, stops it after some steps.
 interrupted() {
     rm -f part part.*
-    env --default-signal=INT "$LRNN" train -q -o part $options --log part.tsv --plot part.svg \
+    env --default-signal=INT,HUP "$LRNN" train -q -o part $options --log part.tsv --plot part.svg \
         --checkpoint-every 100 text > part.out 2> part.err &
     process=$!
     while [ "$(cat part.tsv 2> /dev/null | wc -l)" -lt 250 ]; do
@@ -27,7 +27,7 @@ same_end() {
     holds "$1: the plot is the same" cmp whole.svg part.picture
 }
 
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     interrupted $signal
     holds "SIG$signal ends with 130" test $? -eq 130
     holds "SIG$signal: it says how to go on" grep -q "lrnn train --resume part.checkpoint text" part.out
