@@ -36,7 +36,7 @@ typedef struct lrnn_sequences {
      * LRNN_LOSS_CTC [B]: an item is a row. */
     const float *weights;
     /* [B,T,O]* weight of each value of target_values, finite and at least 0, for losses that read
-     * them; NULL (default): all 1. Since 0.2. */
+     * them; NULL (default): all 1. A value of weight 0 is not read and may be NaN. Since 0.2. */
     const float *value_weights;
     /* LRNN_LOSS_CTC: targets is [B,S] then, the labels of each row in order, S this field; a label
      * is 0..output_size-1 and not the blank. 0 (default): no row has a label. Since 0.2. */

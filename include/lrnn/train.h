@@ -397,8 +397,8 @@ LRNN_API void lrnn_trainer_destroy(lrnn_trainer *trainer);
  * that continues must have as many as the one before.
  * result: NULL if not wanted.
  * LRNN_ERR_INVALID: sizes, tokens, targets, lengths or weights out of range, the message says
- * where; LRNN_ERR_NUMERIC: the loss or the gradient is NaN or infinite, or all weights are zero
- * with LRNN_REDUCTION_MEAN; LRNN_ERR_UNSUPPORTED: the trainer has LRNN_LOSS_NONE;
+ * where; LRNN_ERR_NUMERIC: a target value, the loss or the gradient is NaN or infinite, or all
+ * weights are zero with LRNN_REDUCTION_MEAN; LRNN_ERR_UNSUPPORTED: the trainer has LRNN_LOSS_NONE;
  * LRNN_ERR_CALLBACK: the exchange failed, or another worker's window has an error. After any error
  * parameters, moments, carried state and random numbers are as they were. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,

@@ -134,7 +134,8 @@ static inline double loss_value_weight(const loss_item *item, size_t o)
 }
 
 /* loss_values.c: parts that such losses share. */
-lrnn_status loss_check_values(const loss_item *item);
+lrnn_status loss_check_values(const loss_item *item); /* weights, and targets that count */
+lrnn_status loss_check_value_weight(const loss_item *item, size_t o);
 double loss_share_values(const loss_item *item);
 /* The sum over the slices, as a mean over O. */
 double loss_mean_values(const loss_item *item);

@@ -59,6 +59,10 @@ static void observe(const loss_item *item, const loss_slice *slice, difference_l
     double sum = 0;
     for (size_t o = 0; o < slice->count; o++) {
         double slope, weight = loss_value_weight(item, slice->first + o);
+        if (weight == 0) {
+            slice->values[o] = 0;
+            continue;
+        }
         double d = (double)slice->values[o] - loss_target_value(item, slice->first + o);
         sum += weight * of(item, d, &slope);
         slice->values[o] = (real)(weight * slope);

@@ -6,6 +6,7 @@
  * below 0 is ignored. See loss_values.c. */
 #include <math.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "loss.h"
 
@@ -22,15 +23,16 @@ static double value_weight(const loss_item *item, size_t o)
 static lrnn_status check(const loss_item *item)
 {
     for (size_t o = 0; o < item->outputs; o++) {
+        CHECK(loss_check_value_weight(item, o));
         double t = loss_target_value(item, o);
-        if (!(t <= 1)) {
-            return error_set(LRNN_ERR_INVALID,
+        if (!(t <= 1) && loss_value_weight(item, o) > 0) {
+            return error_set(isfinite(t) ? LRNN_ERR_INVALID : LRNN_ERR_NUMERIC,
                              "target_values: item %zu, output %zu: expected 0..1, or below 0 to "
                              "ignore it, found %g",
                              item->index, o, t);
         }
     }
-    return loss_check_values(item);
+    return LRNN_OK;
 }
 
 static double share(const loss_item *item)

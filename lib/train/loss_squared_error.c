@@ -6,8 +6,12 @@ static void observe(const loss_item *item, const loss_slice *slice)
 {
     double sum = 0;
     for (size_t o = 0; o < slice->count; o++) {
-        double difference = (double)slice->values[o] - loss_target_value(item, slice->first + o);
         double weight = loss_value_weight(item, slice->first + o);
+        if (weight == 0) {
+            slice->values[o] = 0;
+            continue;
+        }
+        double difference = (double)slice->values[o] - loss_target_value(item, slice->first + o);
         sum += weight * (difference * difference);
         slice->values[o] = (real)(weight * difference);
     }

@@ -2,21 +2,36 @@
  * outputs, target values t, weights m of the values (1 where none are given) and l the loss of one
  * output:
  *   loss = sum_o m_o l(y_o, t_o) / O        weight = sum_o m_o / O
- * so that sum / weight is the mean over all values that count, as PyTorch's `mean` has it. */
+ * so that sum / weight is the mean over all values that count, as PyTorch's `mean` has it. A target
+ * whose weight is 0 is not read: it may be NaN, as missing values are. */
 #include <math.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "loss.h"
+
+lrnn_status loss_check_value_weight(const loss_item *item, size_t o)
+{
+    double weight = loss_value_weight(item, o);
+    if (!(weight >= 0 && isfinite(weight))) {
+        return error_set(LRNN_ERR_INVALID,
+                         "value_weights: item %zu, output %zu: expected a finite number of at "
+                         "least 0, found %g",
+                         item->index, o, weight);
+    }
+    return LRNN_OK;
+}
 
 lrnn_status loss_check_values(const loss_item *item)
 {
     for (size_t o = 0; o < item->outputs; o++) {
-        double weight = loss_value_weight(item, o);
-        if (!(weight >= 0 && isfinite(weight))) {
-            return error_set(LRNN_ERR_INVALID,
-                             "value_weights: item %zu, output %zu: expected a finite number of at "
-                             "least 0, found %g",
-                             item->index, o, weight);
+        CHECK(loss_check_value_weight(item, o));
+        double target = loss_target_value(item, o);
+        if (!isfinite(target) && loss_value_weight(item, o) > 0) {
+            return error_set(LRNN_ERR_NUMERIC,
+                             "target_values: item %zu, output %zu: expected a finite number, or a "
+                             "weight of 0 in value_weights, found %g",
+                             item->index, o, target);
         }
     }
     return LRNN_OK;

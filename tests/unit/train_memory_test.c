@@ -21,7 +21,7 @@ enum { B = 6, T = 12, V = 30, F = 3, O = V, STREAM = B * T * 4 + 1 };
 
 static int32_t tokens[STREAM], targets[B * T];
 static float features[B * T * F], weights[B * T], values[B * T * O], outputs[B * T * O];
-static const int32_t lengths[B] = {12, 1, 7, 12, 3, 5};
+static const int32_t lengths[B] = {12, 1, 7, 12, 3, 5}, labels[B] = {1, 2, 3, 4, 5, 6};
 
 static void fill(void)
 {
@@ -58,8 +58,9 @@ static void make_window(things *made, const lrnn_model_options *m, int32_t loss,
     made->window.tokens = m->vocab_size > 0 ? tokens : NULL;
     made->window.features = m->feature_size > 0 ? features : NULL;
     made->window.lengths = uneven ? lengths : NULL;
-    made->window.targets = loss == LRNN_LOSS_CROSS_ENTROPY ? targets : NULL;
-    made->window.target_values = loss == LRNN_LOSS_SQUARED_ERROR ? values : NULL;
+    made->window.target_values = values;
+    made->window.targets = loss == LRNN_LOSS_CTC ? labels : targets;
+    made->window.target_steps = loss == LRNN_LOSS_CTC ? 1 : 0;
 }
 
 static void make(things *made, const lrnn_model_options *m, size_t threads, int32_t optimizer,
@@ -217,6 +218,18 @@ static void no_optimizer_loss_or_recomputation_calls_malloc(void **state)
     }
 }
 
+static void no_loss_calls_malloc(void **state)
+{
+    (void)state;
+    fill();
+    for (int32_t loss = LRNN_LOSS_CROSS_ENTROPY; loss <= LRNN_LOSS_CTC; loss++) {
+        for (size_t threads = 1; threads <= 2; threads++) {
+            lrnn_model_options m = small(LRNN_CELL_GRU);
+            expect_no_malloc(&m, threads, LRNN_OPTIMIZER_ADAM, loss, threads == 2 ? 5 : 0);
+        }
+    }
+}
+
 /* Larger than any tile, slice or piece. With the reference kernels such products go to BLAS, and
  * OpenBLAS allocates. */
 static void a_large_net_does_not_call_malloc_either(void **state)
@@ -307,6 +320,7 @@ int main(void)
         cmocka_unit_test(the_trap_catches_malloc),
         cmocka_unit_test(no_cell_and_head_calls_malloc),
         cmocka_unit_test(no_optimizer_loss_or_recomputation_calls_malloc),
+        cmocka_unit_test(no_loss_calls_malloc),
         cmocka_unit_test(a_large_net_does_not_call_malloc_either),
 #if defined(__x86_64__)
         cmocka_unit_test(any_mode_of_the_caller_is_kept_and_changes_no_bit),
