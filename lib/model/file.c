@@ -51,7 +51,7 @@ lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
                            const real *parameters, const char *kind)
 {
     const network *net = &model->net;
-    lrnn_status status = put_text(writer, "lrnn.format", "1");
+    lrnn_status status = put_text(writer, "lrnn.format", strcmp(kind, "model") == 0 ? "1" : "2");
     if (status == LRNN_OK) {
         status = put_text(writer, "lrnn.kind", kind);
     }
@@ -120,13 +120,13 @@ static lrnn_status check_format(const safetensors *file)
                          "files of PyTorch",
                          safetensors_name(file));
     }
-    lrnn_status status = get_text(&text, file, "lrnn.format");
-    if (status == LRNN_OK && strcmp(text, "1") != 0) {
-        status =
-            error_set(LRNN_ERR_UNSUPPORTED, "%s: model format '%.20s', this library reads format 1",
-                      safetensors_name(file), text);
+    CHECK(get_text(&text, file, "lrnn.format"));
+    if (strcmp(text, "1") != 0 && strcmp(text, "2") != 0) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "%s: format '%.20s', this library reads formats 1 and 2",
+                         safetensors_name(file), text);
     }
-    return status;
+    return LRNN_OK;
 }
 
 lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *file)

@@ -257,3 +257,64 @@ lrnn_status lrnn_batches_seek(lrnn_batches *batches, size_t position)
     batches->position = position;
     return LRNN_OK;
 }
+
+/* ---- checkpoints ---- */
+
+/* What must be the same, so that the cursor means the same window. */
+enum { SAME = 6 };
+
+static void fill_same(uint64_t same[SAME], const lrnn_batches *b)
+{
+    const lrnn_batches_options *o = &b->options;
+    same[0] = o->batch;
+    same[1] = o->steps;
+    same[2] = (uint64_t)o->order;
+    same[3] = b->used;
+    same[4] = b->examples.count;
+    same[5] = o->bucket * 4 + (uint64_t)o->drop_last * 2 + (uint64_t)o->shuffle;
+}
+
+static const char *const same_fields[SAME] = {"batch", "steps",    "order",
+                                              "used",  "examples", "mixing"};
+
+lrnn_status batches_save(const section_writer *to, const lrnn_batches *batches)
+{
+    uint64_t same[SAME];
+    fill_same(same, batches);
+    for (size_t i = 0; i < SAME; i++) {
+        CHECK(section_put_count(to, same_fields[i], same[i]));
+    }
+    CHECK(section_put_count(to, "position", batches->position));
+    CHECK(section_put_count(to, "pass", batches->pass));
+    return section_put_count(to, "seed", batches->options.seed);
+}
+
+lrnn_status batches_read(batches_saved *saved, const section_reader *from,
+                         const lrnn_batches *batches)
+{
+    uint64_t same[SAME], found;
+    fill_same(same, batches);
+    for (size_t i = 0; i < SAME; i++) {
+        CHECK(section_get_count(&found, from, same_fields[i], same[i]));
+        if (found != same[i]) {
+            return section_mismatch(
+                from, i < SAME - 1 ? "other batch, steps, order, examples or number of tokens"
+                                   : "other shuffle, drop_last or bucket");
+        }
+    }
+    CHECK(section_get_count(&saved->position, from, "position", 0));
+    CHECK(section_get_count(&saved->pass, from, "pass", 0));
+    CHECK(section_get_count(&saved->seed, from, "seed", batches->options.seed));
+    if (saved->position > batches->windows) {
+        return section_damaged(from, "position", "the cursor is out of range");
+    }
+    return LRNN_OK;
+}
+
+void batches_restore(lrnn_batches *batches, const batches_saved *saved)
+{
+    batches->position = (size_t)saved->position;
+    batches->pass = saved->pass;
+    batches->options.seed = saved->seed;
+    batches->examples.ordered = false;
+}

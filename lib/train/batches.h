@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "examples.h"
 #include "lrnn/train.h"
+#include "section.h"
 
 struct lrnn_batches {
     lrnn_allocator allocator;
@@ -18,11 +19,14 @@ struct lrnn_batches {
     example_list examples;     /* count 0: a stream */
 };
 
-/* How the windows of examples are put together, as one number. */
-static inline int64_t batches_mixing(const lrnn_batches *batches)
-{
-    const lrnn_batches_options *o = &batches->options;
-    return (int64_t)(o->bucket * 4) + o->drop_last * 2 + o->shuffle;
-}
+/* Its section of a checkpoint; see section.h. */
+typedef struct batches_saved {
+    uint64_t position, pass, seed;
+} batches_saved;
+
+lrnn_status batches_save(const section_writer *to, const lrnn_batches *batches);
+lrnn_status batches_read(batches_saved *saved, const section_reader *from,
+                         const lrnn_batches *batches);
+void batches_restore(lrnn_batches *batches, const batches_saved *saved);
 
 #endif

@@ -4,6 +4,7 @@
 #include "optimizer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -224,4 +225,68 @@ lrnn_status lrnn_optimizer_update(lrnn_optimizer *optimizer, real *parameters,
     optimizer->updates++;
     fpmode_leave(mode);
     return LRNN_OK;
+}
+
+/* ---- checkpoints ---- */
+
+lrnn_status optimizer_save(const section_writer *to, const lrnn_optimizer *optimizer)
+{
+    CHECK(section_put_count(to, "kind", (uint64_t)optimizer->options.kind));
+    CHECK(section_put_count(to, "updates", optimizer->updates));
+    CHECK(section_put_number(to, "learning_rate", optimizer->options.learning_rate));
+    CHECK(section_put_reals(to, "m", optimizer->m, optimizer->count));
+    return section_put_reals(to, "v", optimizer->v, optimizer->count);
+}
+
+/* A running mean or sum of squares. */
+static lrnn_status check_second_moment(const section_reader *from, const real *v, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (v[i] < 0) {
+            return error_set(LRNN_ERR_NUMERIC, "%s: optimizer: v: value %zu is negative",
+                             safetensors_name(from->file), i);
+        }
+    }
+    return LRNN_OK;
+}
+
+lrnn_status optimizer_read(optimizer_saved *saved, const section_reader *from,
+                           const lrnn_optimizer *o)
+{
+    uint64_t kind;
+    CHECK(section_get_count(&kind, from, "kind", (uint64_t)o->options.kind));
+    if (kind != (uint64_t)o->options.kind) {
+        return section_mismatch(from, "another kind");
+    }
+    if ((o->m != NULL) != section_has_reals(from, "m") &&
+        o->options.kind <= LRNN_OPTIMIZER_RMSPROP) {
+        return section_mismatch(from, "other momentum");
+    }
+    CHECK(section_get_count(&saved->updates, from, "updates", 0));
+    CHECK(
+        section_get_number(&saved->learning_rate, from, "learning_rate", o->options.learning_rate));
+    if (saved->learning_rate < 0) {
+        return section_damaged(from, "learning_rate", "expected at least 0");
+    }
+    CHECK(section_get_reals(&saved->m, from, "m", o->m != NULL ? o->count : 0, &o->allocator));
+    CHECK(section_get_reals(&saved->v, from, "v", o->v != NULL ? o->count : 0, &o->allocator));
+    return saved->v == NULL ? LRNN_OK : check_second_moment(from, saved->v, o->count);
+}
+
+void optimizer_restore(lrnn_optimizer *optimizer, const optimizer_saved *saved)
+{
+    if (saved->m != NULL) {
+        memcpy(optimizer->m, saved->m, optimizer->count * sizeof(real));
+    }
+    if (saved->v != NULL) {
+        memcpy(optimizer->v, saved->v, optimizer->count * sizeof(real));
+    }
+    optimizer->updates = saved->updates;
+    optimizer->options.learning_rate = saved->learning_rate;
+}
+
+void optimizer_saved_release(optimizer_saved *saved, const lrnn_optimizer *optimizer)
+{
+    memory_release(&optimizer->allocator, saved->m);
+    memory_release(&optimizer->allocator, saved->v);
 }

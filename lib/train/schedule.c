@@ -153,3 +153,39 @@ lrnn_status lrnn_schedule_report(lrnn_schedule *schedule, double metric)
     }
     return LRNN_OK;
 }
+
+/* ---- checkpoints ---- */
+
+lrnn_status schedule_save(const section_writer *to, const lrnn_schedule *schedule)
+{
+    CHECK(section_put_count(to, "kind", (uint64_t)schedule->options.kind));
+    CHECK(section_put_count(to, "advances", schedule->advances));
+    CHECK(section_put_count(to, "bad_reports", schedule->bad_reports));
+    CHECK(section_put_number(to, "learning_rate", schedule->rate));
+    return section_put_number(to, "best", schedule->best);
+}
+
+lrnn_status schedule_read(schedule_saved *saved, const section_reader *from,
+                          const lrnn_schedule *schedule)
+{
+    uint64_t kind;
+    CHECK(section_get_count(&kind, from, "kind", (uint64_t)schedule->options.kind));
+    if (kind != (uint64_t)schedule->options.kind) {
+        return section_mismatch(from, "another kind");
+    }
+    CHECK(section_get_count(&saved->advances, from, "advances", 0));
+    CHECK(section_get_count(&saved->bad_reports, from, "bad_reports", 0));
+    CHECK(section_get_number(&saved->rate, from, "learning_rate", schedule->rate));
+    if (saved->rate < 0) {
+        return section_damaged(from, "learning_rate", "expected at least 0");
+    }
+    return section_get_number(&saved->best, from, "best", (double)INFINITY);
+}
+
+void schedule_restore(lrnn_schedule *schedule, const schedule_saved *saved)
+{
+    schedule->advances = saved->advances;
+    schedule->bad_reports = saved->bad_reports;
+    schedule->rate = saved->rate;
+    schedule->best = saved->best;
+}

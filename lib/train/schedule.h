@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "lrnn/train.h"
+#include "section.h"
 
 struct lrnn_schedule {
     lrnn_allocator allocator;
@@ -14,5 +15,16 @@ struct lrnn_schedule {
     double rate;
     uint64_t bad_reports;
 };
+
+/* Its section of a checkpoint; see section.h. */
+typedef struct schedule_saved {
+    uint64_t advances, bad_reports;
+    double rate, best;
+} schedule_saved;
+
+lrnn_status schedule_save(const section_writer *to, const lrnn_schedule *schedule);
+lrnn_status schedule_read(schedule_saved *saved, const section_reader *from,
+                          const lrnn_schedule *schedule);
+void schedule_restore(lrnn_schedule *schedule, const schedule_saved *saved);
 
 #endif

@@ -287,7 +287,7 @@ static void wrong_metadata_is_named_by_its_key(void **state)
 {
     (void)state;
     static const change changes[] = {
-        {"lrnn.format\":\"1", "lrnn.format\":\"2", LRNN_ERR_UNSUPPORTED, {"format '2'", "1"}},
+        {"lrnn.format\":\"1", "lrnn.format\":\"3", LRNN_ERR_UNSUPPORTED, {"format '3'", "1"}},
         {"lrnn.format", "other.format", LRNN_ERR_FORMAT, {"lrnn.format", "missing"}},
         {"lrnn.vocab_size\":\"5", "lrnn.vocab_size\":\"x", LRNN_ERR_FORMAT, {"vocab_size", "'x'"}},
         {"lrnn.vocab_size", "vocab_size", LRNN_ERR_FORMAT, {"lrnn.vocab_size", "missing"}},
