@@ -313,7 +313,7 @@ static void a_loss_that_is_not_finite_changes_nothing(void **state)
     }
 }
 
-static void a_squared_error_that_is_not_finite_changes_nothing(void **state)
+static void a_target_value_that_is_not_finite_changes_nothing(void **state)
 {
     (void)state;
     twins pair;
@@ -322,9 +322,9 @@ static void a_squared_error_that_is_not_finite_changes_nothing(void **state)
     options.loss = LRNN_LOSS_SQUARED_ERROR;
     twins_start(&pair, &of, &options);
     pair.target_values[3] = NAN;
-    REFUSE_AS(LRNN_ERR_NUMERIC, (void)s, "loss", "not finite");
+    REFUSE_AS(LRNN_ERR_NUMERIC, (void)s, "target_values: item 0, output 3", "nan");
     pair.target_values[3] = INFINITY;
-    REFUSE_AS(LRNN_ERR_NUMERIC, (void)s, "loss", "not finite");
+    REFUSE_AS(LRNN_ERR_NUMERIC, (void)s, "target_values: item 0, output 3", "inf");
     REFUSE(s.target_values = NULL, "target_values", "not given");
     pair.target_values[3] = 1;
     EXPECT_OK(lrnn_trainer_zero_gradients(pair.trainer[0]));
@@ -394,7 +394,7 @@ int main(void)
         cmocka_unit_test(arguments_that_do_not_fit_change_nothing),
         cmocka_unit_test(without_a_loss_there_is_no_whole_step),
         cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing),
-        cmocka_unit_test(a_squared_error_that_is_not_finite_changes_nothing),
+        cmocka_unit_test(a_target_value_that_is_not_finite_changes_nothing),
         cmocka_unit_test(a_gradient_that_is_not_finite_changes_nothing),
         cmocka_unit_test(zero_weights_are_a_loss_of_zero_where_sums_are_taken),
     };
