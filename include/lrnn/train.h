@@ -516,7 +516,7 @@ LRNN_API lrnn_status lrnn_trainer_clip_value(lrnn_trainer *trainer, double limit
  * are multiplied by max_norm / (norm + 1e-6) (torch.nn.utils.clip_grad_norm_). max_norm 0: only
  * measures. *norm: before clipping; may be NULL.
  * LRNN_ERR_NUMERIC: the norm is not finite; nothing has changed. LRNN_ERR_INVALID: max_norm
- * negative, a trainer is NULL. Since 0.1. */
+ * negative, a trainer is NULL or given twice. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainers_clip_norm(lrnn_trainer *const *trainers, size_t count,
                                              double max_norm, double *norm);
 

@@ -58,24 +58,35 @@ static ending_list take_endings(arena *from, size_t capacity)
     return (ending_list){arena_take(from, capacity, sizeof(ending)), 0, capacity};
 }
 
+static slot lay_out_slot(const lrnn_decoder *d, arena *from)
+{
+    slot of = {0};
+    of.nodes = take(from, d->width, d->options.max_length, sizeof *of.nodes);
+    of.unfinished = take_endings(from, d->width);
+    of.groups = arena_take(from, d->groups, sizeof *of.groups);
+    for (size_t g = 0; g < d->groups && !from->overflow; g++) {
+        ending_list finished = take_endings(from, d->width / d->groups);
+        if (of.groups != NULL) {
+            of.groups[g].finished = finished;
+        }
+    }
+    return of;
+}
+
+/* All are alike, so one is enough to count them. */
 static void lay_out_slots(lrnn_decoder *d, arena *from)
 {
-    size_t batch = d->options.batch;
+    size_t batch = d->options.batch, all;
     d->slots = arena_take(from, batch, sizeof *d->slots);
-    for (size_t i = 0; i < batch && !from->overflow; i++) {
-        slot of = {0};
-        of.nodes = take(from, d->width, d->options.max_length, sizeof *of.nodes);
-        of.unfinished = take_endings(from, d->width);
-        of.groups = arena_take(from, d->groups, sizeof *of.groups);
-        for (size_t g = 0; g < d->groups; g++) {
-            ending_list finished = take_endings(from, d->width / d->groups);
-            if (of.groups != NULL) {
-                of.groups[g].finished = finished;
-            }
-        }
-        if (d->slots != NULL) {
-            d->slots[i] = of;
-        }
+    if (d->slots == NULL) {
+        arena one = {0};
+        lay_out_slot(d, &one);
+        from->overflow = from->overflow || one.overflow || !size_multiply(&all, one.used, batch) ||
+                         !size_add(&from->used, from->used, all);
+        return;
+    }
+    for (size_t i = 0; i < batch; i++) {
+        d->slots[i] = lay_out_slot(d, from);
     }
 }
 

@@ -72,6 +72,11 @@ static lrnn_status check_beam(const lrnn_decoder_options *o)
                          o->diversity_penalty);
     }
     CHECK(check_finite("length_penalty", o->length_penalty));
+    if (isinf(pow((double)o->max_length, fabs(o->length_penalty)))) {
+        return error_set(LRNN_ERR_INVALID,
+                         "length_penalty: %g is too large: max_length to this power is infinite",
+                         o->length_penalty);
+    }
     CHECK(check_choice("candidates", o->candidates, LRNN_CANDIDATES_TRANSFORMERS));
     CHECK(check_choice("cut", o->cut, LRNN_CUT_FINISHED));
     CHECK(check_choice("count_prompt", o->count_prompt, 1));

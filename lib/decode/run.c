@@ -53,6 +53,9 @@ lrnn_status lrnn_rows_copy_tokens(int32_t *tokens, size_t capacity, const lrnn_r
         return error_null(rows == NULL ? "rows" : "tokens");
     }
     const lrnn_decoder *d = rows->decoder;
+    if (d == NULL) {
+        return error_set(LRNN_ERR_INVALID, "rows: not those that a callback was given");
+    }
     if (!d->called) {
         return error_set(LRNN_ERR_STATE, "rows: they are gone, their callback has returned");
     }

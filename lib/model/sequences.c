@@ -59,13 +59,8 @@ lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                                    const lrnn_sequences *given)
 {
     CHECK(sequences_read(copy, given));
-    size_t values;
-    if (copy->batch == 0 || copy->steps == 0 || !size_multiply(&values, copy->batch, copy->steps)) {
-        return error_set(LRNN_ERR_INVALID,
-                         "sequences: batch is %zu and steps is %zu; both must be "
-                         "at least 1",
-                         copy->batch, copy->steps);
-    }
+    CHECK(check_size("sequences: batch", copy->batch, 1, INT32_MAX));
+    CHECK(check_size("sequences: steps", copy->steps, 1, INT32_MAX));
     const lrnn_model_options *o = &net->options;
     CHECK(check_presence("tokens", copy->tokens != NULL, o->vocab_size > 0,
                          o->vocab_size > 0 ? "vocab_size is not 0" : "vocab_size is 0"));

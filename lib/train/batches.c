@@ -48,6 +48,10 @@ static lrnn_status check_stream(const lrnn_batches_options *o, size_t count)
         return error_set(LRNN_ERR_INVALID,
                          "shuffle, drop_last and bucket are for examples, not for a stream");
     }
+    if (count > SIZE_MAX / 2 / sizeof(int32_t)) {
+        return error_set(LRNN_ERR_INVALID, "count: %zu tokens are more than memory can hold",
+                         count);
+    }
     if (!size_multiply(&window, o->batch, o->steps) || count < window) {
         return error_set(LRNN_ERR_INVALID, "count: a window takes %zu tokens, found %zu", window,
                          count);

@@ -111,6 +111,11 @@ lrnn_status lrnn_trainers_clip_norm(lrnn_trainer *const *trainers, size_t count,
         if (trainers[i] == NULL) {
             return error_set(LRNN_ERR_INVALID, "trainers[%zu] is NULL", i);
         }
+        for (size_t k = 0; k < i; k++) {
+            if (trainers[k] == trainers[i]) {
+                return error_set(LRNN_ERR_INVALID, "trainers[%zu] is trainers[%zu] again", i, k);
+            }
+        }
     }
     fpmode mode = fpmode_enter();
     double found = clip_together(trainers, count, max_norm);

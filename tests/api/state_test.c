@@ -514,8 +514,8 @@ static void sequences_that_do_not_fit_change_nothing(void **state)
     static const int32_t no_length[] = {4, 0, 4}, long_length[] = {4, 4, 5};
     int32_t wrong[B * 4] = {0};
     wrong[2 * 4 + 1] = V;
-    REFUSE(s.batch = 0, "batch is 0");
-    REFUSE(s.steps = 0, "steps is 0");
+    REFUSE(s.batch = 0, "found 0");
+    REFUSE(s.steps = 0, "found 0");
     REFUSE(s.batch = B - 1, "batch", "the 3 live", "found 2");
     REFUSE(s.tokens = NULL, "tokens: not given", "vocab_size");
     REFUSE(s.features = NULL, "features: not given", "feature_size");

@@ -161,8 +161,8 @@ static void windows_that_do_not_fit_change_nothing(void **state)
     float weights[B * T] = {0, 0, -1};
     tokens[7] = V;
     targets[8] = V;
-    REFUSE(s.batch = 0, "batch is 0");
-    REFUSE(s.steps = 0, "steps is 0");
+    REFUSE(s.batch = 0, "found 0");
+    REFUSE(s.steps = 0, "found 0");
     REFUSE(s.batch = B + 1, "4 x 5", "3 x 5");
     REFUSE(s.steps = T + 1, "3 x 6", "3 x 5");
     REFUSE(s.tokens = NULL, "tokens: not given");
