@@ -115,7 +115,7 @@ typedef struct lrnn_model_options {
     size_t output_size;
     int32_t cell;          /* LRNN_CELL_*; default LRNN_CELL_LSTM */
     int32_t head;          /* LRNN_HEAD_*; default LRNN_HEAD_STEPS */
-    int32_t bidirectional; /* 1: a second net reads each layer's input backwards; default 0 */
+    int32_t bidirectional; /* 1: a second net reads each layer's input in reverse; default 0 */
     int32_t bias;          /* 0: the recurrent layers have no bias vectors; default 1 */
     /* In training, the probability with which each output of every layer but the last is set to
      * zero (the others are divided by 1 - dropout). 0 <= dropout < 1; default 0. */

@@ -468,7 +468,7 @@ LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
  *   LSTM        input_gate (i), forget_gate (f), candidate (g), output_gate (o), cell (c')
  *   GRU         reset_gate (r), update_gate (z), candidate (n)
  * values: [B,T,H], hidden [B,T,R], zero past a sequence's length. capacity: room in floats.
- * layer: 0 is the one that reads the input. direction: 0 forwards, 1 backwards. LRNN_ERR_STATE:
+ * layer: 0 is the one that reads the input. direction: 0 forward, 1 reverse. LRNN_ERR_STATE:
  * nothing to copy; LRNN_ERR_NOT_FOUND: the cell has nothing of that name; LRNN_ERR_INVALID: no such
  * layer or direction; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_activation(float *values, size_t capacity,

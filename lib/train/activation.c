@@ -29,24 +29,24 @@ static int find(const char *name, const cell_kind *cell)
 static const real *row_of(const lrnn_trainer *trainer, int what, size_t index, size_t t, size_t b)
 {
     const network *net = trainer->net;
-    const layer_run *run = &trainer->runs[index];
+    const layer_space *space = &trainer->spaces[index];
     size_t B = trainer->sequences.batch, H = net->options.hidden_size, R = net->h_size;
     if (what >= 0) {
-        return run->gates + ((t * B + b) * net->gates + (size_t)what) * H;
+        return space->gates + ((t * B + b) * net->gates + (size_t)what) * H;
     }
     size_t place = index % net->directions == 1 ? t : t + 1;
-    return what == OF_CELL ? run->c + (place * B + b) * H : run->h + (place * B + b) * R;
+    return what == OF_CELL ? space->c + (place * B + b) * H : space->h + (place * B + b) * R;
 }
 
 /* Of this segment. */
 static void copy_rows(real *values, const lrnn_trainer *trainer, int what, size_t index,
-                      size_t width)
+                      size_t size)
 {
     for (size_t b = 0; b < trainer->sequences.batch; b++) {
         for (size_t t = 0; t < trainer->segment.steps && segment_active(&trainer->segment, b, t);
              t++) {
-            memcpy(values + segment_item(&trainer->segment, b, t) * width,
-                   row_of(trainer, what, index, t, b), width * sizeof(real));
+            memcpy(values + segment_item(&trainer->segment, b, t) * size,
+                   row_of(trainer, what, index, t, b), size * sizeof(real));
         }
     }
 }
@@ -70,8 +70,8 @@ lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, lrnn_tra
     if (what == OF_NOTHING) {
         return error_set(LRNN_ERR_NOT_FOUND, "name: this cell has no activation '%s'", name);
     }
-    size_t width = what == OF_HIDDEN ? net->h_size : net->options.hidden_size;
-    size_t count = s->batch * s->steps * width;
+    size_t size = what == OF_HIDDEN ? net->h_size : net->options.hidden_size;
+    size_t count = s->batch * s->steps * size;
     if (capacity < count) {
         return error_set(LRNN_ERR_TOO_SMALL, "values: %zu values, room for %zu", count, capacity);
     }
@@ -79,7 +79,7 @@ lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, lrnn_tra
     fpmode mode = fpmode_enter();
     for (size_t i = 0; i < segments_count(trainer); i++) {
         segments_enter(trainer, i);
-        copy_rows(values, trainer, what, layer * net->directions + direction, width);
+        copy_rows(values, trainer, what, layer * net->directions + direction, size);
     }
     fpmode_leave(mode);
     return LRNN_OK;

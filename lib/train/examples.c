@@ -241,10 +241,10 @@ static void set_order(example_list *list, const lrnn_batches_options *o, uint64_
     if (o->shuffle) {
         shuffle(list->order, list->count, o->seed, pass, 0);
     }
-    for (size_t i = 0, run = 0; o->bucket > 0 && i < list->count; i += run) {
-        run = list->count - i;
-        run = run / o->batch < o->bucket ? run : o->bucket * o->batch;
-        sort_by_length(list, list->order + i, run);
+    for (size_t i = 0, length = 0; o->bucket > 0 && i < list->count; i += length) {
+        length = list->count - i;
+        length = length / o->batch < o->bucket ? length : o->bucket * o->batch;
+        sort_by_length(list, list->order + i, length);
     }
     if (o->shuffle && o->bucket > 0) { /* a smaller window stays the last */
         shuffle(list->turns, full, o->seed, pass, list->count);

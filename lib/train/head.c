@@ -16,9 +16,10 @@ static const real *top_outputs(const lrnn_trainer *trainer)
 static const real *final_h(const lrnn_trainer *trainer, size_t direction)
 {
     const network *net = trainer->net;
-    const layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + direction];
+    const layer_space *space =
+        &trainer->spaces[(net->options.layers - 1) * net->directions + direction];
     size_t place = direction == 1 ? 0 : trainer->segment.steps;
-    return run->h + place * trainer->sequences.batch * net->h_size;
+    return space->h + place * trainer->sequences.batch * net->h_size;
 }
 
 void head_collect(lrnn_trainer *trainer)
@@ -53,8 +54,8 @@ static void add_to_final_states(lrnn_trainer *trainer)
     size_t R = net->h_size;
     for (size_t b = 0; b < trainer->sequences.batch; b++) {
         for (size_t d = 0; d < net->directions; d++) {
-            layer_run *run = &trainer->runs[(net->options.layers - 1) * net->directions + d];
-            kernels()->add(run->dh + b * R, trainer->dtop + b * net->top_size + d * R, R);
+            layer_space *space = &trainer->spaces[(net->options.layers - 1) * net->directions + d];
+            kernels()->add(space->dh + b * R, trainer->dtop + b * net->top_size + d * R, R);
         }
     }
 }

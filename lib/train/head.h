@@ -38,7 +38,7 @@ static inline bool head_row_exists(const lrnn_trainer *trainer, size_t i)
 /* Row i as the loss sees it; `row` of the block that is there. */
 static inline loss_item head_item(const lrnn_trainer *trainer, size_t i, size_t row)
 {
-    const head_run_space *head = &trainer->head;
+    const head_space *head = &trainer->head;
     return (loss_item){
         .options = &trainer->options,
         .sequences = &trainer->sequences,

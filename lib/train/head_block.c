@@ -31,18 +31,18 @@ _Static_assert(SLICE_WIDTH % KERNEL_PANELS == 0, "slices are whole panels");
 void head_lay_out(lrnn_trainer *trainer, arena *from)
 {
     const network *net = trainer->net;
-    head_run_space *head = &trainer->head;
+    head_space *head = &trainer->head;
     size_t O = net->output_size, B = trainer->options.batch, most = BLOCK_VALUES / O;
     size_t rows = network_answers_every_step(net) ? B * trainer->segment_steps : B;
     most = most < BLOCK_ROWS ? BLOCK_ROWS : most;
     size_t blocks = (rows + most - 1) / most;
     head->rows = (rows + blocks - 1) / blocks;
-    head->width =
+    head->slice_width =
         O <= WHOLE_OUTPUTS ? (O + KERNEL_PANELS - 1) / KERNEL_PANELS * KERNEL_PANELS : SLICE_WIDTH;
-    head->slices = (O + head->width - 1) / head->width;
+    head->slices = (O + head->slice_width - 1) / head->slice_width;
     head->groups = head->slices < SLICE_GROUPS ? head->slices : SLICE_GROUPS;
     head->packed = arena_take(from, kernel_packed_size(kernels(), net->top_size, O), sizeof(real));
-    head->stride = head->width + SLICE_PADDING;
+    head->stride = head->slice_width + SLICE_PADDING;
     head->values = arena_take(from, head->slices * head->rows, head->stride * sizeof(real));
     head->factor = arena_take(from, head->rows, head->slices * sizeof(real));
     head->sum = arena_take(from, head->rows, head->slices * sizeof(double));
@@ -80,13 +80,13 @@ typedef struct block_job {
 
 static size_t slice_columns(const lrnn_trainer *trainer, size_t slice)
 {
-    size_t left = trainer->net->output_size - slice * trainer->head.width;
-    return left < trainer->head.width ? left : trainer->head.width;
+    size_t left = trainer->net->output_size - slice * trainer->head.slice_width;
+    return left < trainer->head.slice_width ? left : trainer->head.slice_width;
 }
 
 static real *slice_values(const lrnn_trainer *trainer, size_t slice, size_t row)
 {
-    const head_run_space *head = &trainer->head;
+    const head_space *head = &trainer->head;
     return head->values + (slice * head->rows + row) * head->stride;
 }
 
@@ -96,7 +96,7 @@ static loss_slice look_at(const block_job *block, size_t slice, size_t row)
     return (loss_slice){
         .values = slice_values(trainer, slice, row),
         .index = slice,
-        .first = slice * trainer->head.width,
+        .first = slice * trainer->head.slice_width,
         .count = slice_columns(trainer, slice),
     };
 }
@@ -114,7 +114,7 @@ static void pack_slice(void *argument, size_t slice, size_t worker)
 {
     (void)worker;
     const lrnn_trainer *trainer = argument;
-    size_t top = trainer->net->top_size, first = slice * trainer->head.width;
+    size_t top = trainer->net->top_size, first = slice * trainer->head.slice_width;
     kernel_pack(kernels(), trainer->head.packed + first * top,
                 trainer->parameters + trainer->net->head_weight + first * top, 1, top, top,
                 slice_columns(trainer, slice));
@@ -148,7 +148,7 @@ static void make_outputs(void *argument, size_t piece, size_t worker)
     size_t pieces = (block->count + PIECE_ROWS - 1) / PIECE_ROWS; /* of a slice */
     size_t slice = piece / pieces, row = piece % pieces * PIECE_ROWS, top = net->top_size;
     size_t rows = block->count - row < PIECE_ROWS ? block->count - row : PIECE_ROWS;
-    size_t first = slice * trainer->head.width;
+    size_t first = slice * trainer->head.slice_width;
     kernels()->multiply_packed_from(rows, slice_columns(trainer, slice), top, block->y + row * top,
                                     top, 1, trainer->head.packed + first * top,
                                     trainer->parameters + net->head_bias + first, 0,
@@ -226,7 +226,7 @@ static void gradient_row(const block_job *block, size_t slice, size_t row)
 static void slice_gradients(const block_job *block, size_t slice)
 {
     const lrnn_trainer *trainer = block->trainer;
-    real *bias = trainer->gradients + trainer->net->head_bias + slice * trainer->head.width;
+    real *bias = trainer->gradients + trainer->net->head_bias + slice * trainer->head.slice_width;
     for (size_t row = 0, end; row < block->count; row = end) {
         end = block->count - row < GRADIENT_ROWS ? block->count : row + GRADIENT_ROWS;
         for (size_t i = row; i < end; i++) {
@@ -240,7 +240,7 @@ static void slice_gradients(const block_job *block, size_t slice)
 static multiply weight_product(const block_job *block, size_t slice)
 {
     const lrnn_trainer *trainer = block->trainer;
-    size_t top = trainer->net->top_size, first = slice * trainer->head.width;
+    size_t top = trainer->net->top_size, first = slice * trainer->head.slice_width;
     return (multiply){
         .M = slice_columns(trainer, slice),
         .N = top,
@@ -261,7 +261,7 @@ static multiply weight_product(const block_job *block, size_t slice)
 static multiply down_product(const block_job *block, size_t slice, real *dy, bool accumulate)
 {
     const lrnn_trainer *trainer = block->trainer;
-    size_t top = trainer->net->top_size, first = slice * trainer->head.width;
+    size_t top = trainer->net->top_size, first = slice * trainer->head.slice_width;
     return (multiply){
         .M = block->count,
         .N = top,
@@ -287,7 +287,7 @@ static void group_gradients(void *argument, size_t group, size_t worker)
 {
     const block_job *block = argument;
     const lrnn_trainer *trainer = block->trainer;
-    const head_run_space *head = &trainer->head;
+    const head_space *head = &trainer->head;
     real *workspace = trainer->workspace + worker * multiply_workspace();
     size_t first = group * head->slices / head->groups;
     size_t end = (group + 1) * head->slices / head->groups;

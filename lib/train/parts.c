@@ -22,7 +22,7 @@ static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
     size_t B = trainer->sequences.batch;
     layer_state initial = {b->initial_h, b->initial_c, B};
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        layer_state_view from = {trainer->runs[i].dh, trainer->runs[i].dc, B};
+        layer_state_view from = {trainer->spaces[i].dh, trainer->spaces[i].dc, B};
         layer_state_copy_one(net, layer_state_at(net, initial, i, 0), from, B);
     }
 }

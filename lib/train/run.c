@@ -25,22 +25,22 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     const network *net = trainer->net;
     const kernel_table *table = kernels();
     const network_layer *from = &net->layers[index];
-    layer_run *run = &trainer->runs[index];
+    layer_space *space = &trainer->spaces[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     const real *input = trainer->parameters + from->weight_ih;
     const real *hidden = trainer->parameters + from->weight_hh;
-    kernel_pack(table, run->packed_input, input, 1, from->input_size, from->input_size, columns);
-    kernel_pack(table, run->packed_hidden, hidden, 1, R, R, columns);
-    kernel_pack(table, run->packed_back, hidden, R, 1, columns, R);
-    if (run->m != NULL) {
+    kernel_pack(table, space->packed_input, input, 1, from->input_size, from->input_size, columns);
+    kernel_pack(table, space->packed_hidden, hidden, 1, R, R, columns);
+    kernel_pack(table, space->packed_back, hidden, R, 1, columns, R);
+    if (space->m != NULL) {
         const real *projection = trainer->parameters + from->weight_hr;
-        kernel_pack(table, run->packed_projection, projection, 1, H, H, R);
-        kernel_pack(table, run->packed_lift, projection, H, 1, R, H);
+        kernel_pack(table, space->packed_projection, projection, 1, H, H, R);
+        kernel_pack(table, space->packed_lift, projection, H, 1, R, H);
     }
     if (from->bias_ih != NETWORK_NONE) {
-        memcpy(run->bias, trainer->parameters + from->bias_ih, columns * sizeof(real));
+        memcpy(space->bias, trainer->parameters + from->bias_ih, columns * sizeof(real));
         if (!net->cell->apart) {
-            table->add(run->bias, trainer->parameters + from->bias_hh, columns);
+            table->add(space->bias, trainer->parameters + from->bias_hh, columns);
         }
     }
 }
@@ -88,25 +88,25 @@ static state_rows state_rows_of(const lrnn_trainer *trainer, size_t index, size_
 static cell_pass pass_of(const lrnn_trainer *trainer, size_t index, size_t t, size_t b, size_t rows)
 {
     const network *net = trainer->net;
-    const layer_run *run = &trainer->runs[index];
+    const layer_space *space = &trainer->spaces[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t row = t * trainer->sequences.batch + b;
     state_rows at = state_rows_of(trainer, index, t, b);
-    bool projected = run->m != NULL;
+    bool projected = space->m != NULL;
     return (cell_pass){
         .rows = rows,
         .H = H,
-        .gates = run->gates + row * columns,
-        .hidden = net->cell->apart ? run->hidden + row * columns : NULL,
-        .h_before = run->h + at.before * R,
+        .gates = space->gates + row * columns,
+        .hidden = net->cell->apart ? space->hidden + row * columns : NULL,
+        .h_before = space->h + at.before * R,
         .h_before_row = R,
-        .c_before = net->cell->has_c ? run->c + at.before * H : NULL,
-        .c_after = net->cell->has_c ? run->c + at.after * H : NULL,
-        .h_after = projected ? run->m + row * H : run->h + at.after * R,
+        .c_before = net->cell->has_c ? space->c + at.before * H : NULL,
+        .c_after = net->cell->has_c ? space->c + at.after * H : NULL,
+        .h_after = projected ? space->m + row * H : space->h + at.after * R,
         .h_after_row = H,
-        .tanh_c = net->cell->has_c ? run->tanh_c + row * H : NULL,
-        .dh = projected ? run->dm + b * H : run->dh + b * R,
-        .dc = net->cell->has_c ? run->dc + b * H : NULL,
+        .tanh_c = net->cell->has_c ? space->tanh_c + row * H : NULL,
+        .dh = projected ? space->dm + b * H : space->dh + b * R,
+        .dc = net->cell->has_c ? space->dc + b * H : NULL,
     };
 }
 
@@ -114,22 +114,22 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
 {
     const kernel_table *table = kernels();
     const network *net = trainer->net;
-    layer_run *run = &trainer->runs[index];
+    layer_space *space = &trainer->spaces[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     cell_pass pass = pass_of(trainer, index, t, b, rows);
     if (net->cell->apart) {
         size_t bias = net->layers[index].bias_hh;
-        table->multiply_packed_from(rows, columns, R, pass.h_before, R, 1, run->packed_hidden,
+        table->multiply_packed_from(rows, columns, R, pass.h_before, R, 1, space->packed_hidden,
                                     bias == NETWORK_NONE ? NULL : trainer->parameters + bias, 0,
                                     pass.hidden, columns);
     } else {
-        table->multiply_packed(rows, columns, R, pass.h_before, R, 1, run->packed_hidden,
+        table->multiply_packed(rows, columns, R, pass.h_before, R, 1, space->packed_hidden,
                                pass.gates, columns);
     }
     table->cells[net->cell->kind].forward(&pass);
-    if (run->m != NULL) {
-        table->multiply_packed_from(rows, R, H, pass.h_after, H, 1, run->packed_projection, NULL, 0,
-                                    run->h + state_rows_of(trainer, index, t, b).after * R, R);
+    if (space->m != NULL) {
+        table->multiply_packed_from(rows, R, H, pass.h_after, H, 1, space->packed_projection, NULL,
+                                    0, space->h + state_rows_of(trainer, index, t, b).after * R, R);
     }
 }
 
@@ -137,15 +137,15 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
 static void idle_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b, real *y)
 {
     const network *net = trainer->net;
-    layer_run *run = &trainer->runs[index];
+    layer_space *space = &trainer->spaces[index];
     size_t H = net->options.hidden_size, R = net->h_size;
     state_rows at = state_rows_of(trainer, index, t, b);
-    memcpy(run->h + at.after * R, run->h + at.before * R, R * sizeof(real));
-    if (run->c != NULL) {
-        memcpy(run->c + at.after * H, run->c + at.before * H, H * sizeof(real));
+    memcpy(space->h + at.after * R, space->h + at.before * R, R * sizeof(real));
+    if (space->c != NULL) {
+        memcpy(space->c + at.after * H, space->c + at.before * H, H * sizeof(real));
     }
-    if (run->m != NULL) {
-        memset(run->m + (t * trainer->sequences.batch + b) * H, 0, H * sizeof(real));
+    if (space->m != NULL) {
+        memset(space->m + (t * trainer->sequences.batch + b) * H, 0, H * sizeof(real));
     }
     memset(y, 0, R * sizeof(real));
 }
@@ -157,13 +157,13 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
     size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
-           width = net->directions * R;
+           y_row = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = is_reverse(trainer, job->index);
     for (size_t i = 0; i < T; i++) {
         size_t t = reverse ? T - 1 - i : i;
         for (size_t b = first; b < end;) {
-            real *y = job->y + (t * B + b) * width;
+            real *y = job->y + (t * B + b) * y_row;
             size_t rows = segment_active_rows(&trainer->segment, t, b, end);
             if (rows == 0) {
                 idle_forward(trainer, job->index, t, b, y);
@@ -172,9 +172,9 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
             }
             cell_forward(trainer, job->index, t, b, rows);
             const real *h =
-                trainer->runs[job->index].h + state_rows_of(trainer, job->index, t, b).after * R;
+                trainer->spaces[job->index].h + state_rows_of(trainer, job->index, t, b).after * R;
             for (size_t row = 0; row < rows; row++) {
-                memcpy(y + row * width, h + row * R, R * sizeof(real));
+                memcpy(y + row * y_row, h + row * R, R * sizeof(real));
             }
             b += rows;
         }
@@ -186,8 +186,8 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
 static layer_state edge_state(const lrnn_trainer *trainer, size_t index, bool last)
 {
     const network *net = trainer->net;
-    const layer_run *run = &trainer->runs[index];
-    layer_state places = {run->h, run->c, trainer->sequences.batch};
+    const layer_space *space = &trainer->spaces[index];
+    layer_state places = {space->h, space->c, trainer->sequences.batch};
     return layer_state_at(net, places, last ? trainer->segment.steps : 0, 0);
 }
 
@@ -221,12 +221,12 @@ static void input_rows(void *argument, size_t piece, size_t worker)
     (void)worker;
     const input_job *job = argument;
     const network *net = job->trainer->net;
-    layer_run *run = &job->trainer->runs[job->index];
+    layer_space *space = &job->trainer->spaces[job->index];
     size_t columns = net->gates * net->options.hidden_size, I = net->layers[job->index].input_size;
     size_t first = piece * INPUT_ROWS;
     size_t rows = job->rows - first < INPUT_ROWS ? job->rows - first : INPUT_ROWS;
-    kernels()->multiply_packed_from(rows, columns, I, job->x + first * I, I, 1, run->packed_input,
-                                    run->bias, 0, run->gates + first * columns, columns);
+    kernels()->multiply_packed_from(rows, columns, I, job->x + first * I, I, 1, space->packed_input,
+                                    space->bias, 0, space->gates + first * columns, columns);
 }
 
 /* Mask element k of a layer, counted over the whole window, is drawn from (seed, window, layer, k)
@@ -286,35 +286,35 @@ static void cell_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t 
 {
     const kernel_table *table = kernels();
     const network *net = trainer->net;
-    layer_run *run = &trainer->runs[index];
+    layer_space *space = &trainer->spaces[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t row = t * trainer->sequences.batch + b;
-    real *dh = run->dh + b * R;
+    real *dh = space->dh + b * R;
     cell_pass pass = pass_of(trainer, index, t, b, rows);
-    if (run->m != NULL) {
-        memcpy(run->dprojected + row * R, dh, rows * R * sizeof(real));
-        table->multiply_packed_from(rows, H, R, dh, R, 1, run->packed_lift, NULL, 0, pass.dh, H);
+    if (space->m != NULL) {
+        memcpy(space->dprojected + row * R, dh, rows * R * sizeof(real));
+        table->multiply_packed_from(rows, H, R, dh, R, 1, space->packed_lift, NULL, 0, pass.dh, H);
     }
     table->cells[net->cell->kind].backward(&pass);
     if (!net->cell->passes_h) {
         memset(dh, 0, rows * R * sizeof(real));
     }
     table->multiply_packed(rows, R, columns, net->cell->apart ? pass.hidden : pass.gates, columns,
-                           1, run->packed_back, dh, R);
+                           1, space->packed_back, dh, R);
 }
 
 static void idle_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t b)
 {
-    layer_run *run = &trainer->runs[index];
+    layer_space *space = &trainer->spaces[index];
     size_t columns = trainer->net->gates * trainer->net->options.hidden_size;
     size_t row = t * trainer->sequences.batch + b;
-    memset(run->gates + row * columns, 0, columns * sizeof(real));
-    if (run->hidden != NULL) {
-        memset(run->hidden + row * columns, 0, columns * sizeof(real));
+    memset(space->gates + row * columns, 0, columns * sizeof(real));
+    if (space->hidden != NULL) {
+        memset(space->hidden + row * columns, 0, columns * sizeof(real));
     }
-    if (run->m != NULL) {
+    if (space->m != NULL) {
         size_t R = trainer->net->h_size;
-        memset(run->dprojected + row * R, 0, R * sizeof(real));
+        memset(space->dprojected + row * R, 0, R * sizeof(real));
     }
 }
 
@@ -325,10 +325,10 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
     size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
-           width = net->directions * R;
+           y_row = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = is_reverse(trainer, job->index);
-    real *dh = trainer->runs[job->index].dh;
+    real *dh = trainer->spaces[job->index].dh;
     for (size_t i = 0; i < T; i++) {
         size_t t = reverse ? i : T - 1 - i;
         for (size_t b = first; b < end;) {
@@ -339,7 +339,7 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
                 continue;
             }
             for (size_t row = b; row < b + rows; row++) {
-                kernels()->add(dh + row * R, job->y + (t * B + row) * width, R);
+                kernels()->add(dh + row * R, job->y + (t * B + row) * y_row, R);
             }
             cell_backward(trainer, job->index, t, b, rows);
             b += rows;
@@ -378,33 +378,36 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
 {
     const network *net = trainer->net;
     const network_layer *from = &net->layers[index];
-    const layer_run *run = &trainer->runs[index];
+    const layer_space *space = &trainer->spaces[index];
     size_t B = trainer->sequences.batch, rows = trainer->segment.steps * B;
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t I = from->input_size;
-    const real *dhidden = run->hidden != NULL ? run->hidden : run->gates;
-    const real *h_before = run->h + (is_reverse(trainer, index) ? B * R : 0);
+    const real *dhidden = space->hidden != NULL ? space->hidden : space->gates;
+    const real *h_before = space->h + (is_reverse(trainer, index) ? B * R : 0);
     multiply weights[2] = {
-        {columns, I, rows, run->gates, 1, columns, x, I, 1, trainer->gradients + from->weight_ih, I,
-         true},
+        {columns, I, rows, space->gates, 1, columns, x, I, 1, trainer->gradients + from->weight_ih,
+         I, true},
         {columns, R, rows, dhidden, 1, columns, h_before, R, 1,
          trainer->gradients + from->weight_hh, R, true},
     };
-    size_t together = dhidden == run->gates ? 2 : 1;
+    size_t together = dhidden == space->gates ? 2 : 1;
     for (size_t i = 0; i < 2; i += together) {
         multiply_parallel(trainer->pool, &weights[i], together, trainer->workspace);
     }
-    if (run->m != NULL) {
-        multiply projection = {
-            R, H,   rows, run->dprojected, 1, R, run->m, H, 1, trainer->gradients + from->weight_hr,
-            H, true};
+    if (space->m != NULL) {
+        multiply projection = {R,        H,
+                               rows,     space->dprojected,
+                               1,        R,
+                               space->m, H,
+                               1,        trainer->gradients + from->weight_hr,
+                               H,        true};
         multiply_parallel(trainer->pool, &projection, 1, trainer->workspace);
     }
-    bias_gradient(trainer, from->bias_ih, run->gates, rows, columns);
+    bias_gradient(trainer, from->bias_ih, space->gates, rows, columns);
     bias_gradient(trainer, from->bias_hh, dhidden, rows, columns);
     multiply down = {
-        rows, I, columns, run->gates, columns, 1, trainer->parameters + from->weight_ih,
-        I,    1, dx,      I,          more};
+        rows, I,  columns, space->gates, columns, 1, trainer->parameters + from->weight_ih, I,
+        1,    dx, I,       more};
     multiply_parallel(trainer->pool, &down, 1, trainer->workspace);
 }
 

@@ -24,7 +24,7 @@ static void run_row(void *argument, size_t b, size_t worker)
 {
     const sequence_job *job = argument;
     const lrnn_trainer *trainer = job->trainer;
-    const head_run_space *head = &trainer->head;
+    const head_space *head = &trainer->head;
     const lrnn_sequences *s = &trainer->sequences;
     loss_item item = row_of(trainer, b);
     double weight = s->weights == NULL ? 1 : (double)s->weights[b];

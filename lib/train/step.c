@@ -136,7 +136,7 @@ void step_start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
     size_t B = trainer->sequences.batch;
     layer_state_view final = {b->final_h, b->final_c, B};
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        layer_state to = {trainer->runs[i].dh, trainer->runs[i].dc, B};
+        layer_state to = {trainer->spaces[i].dh, trainer->spaces[i].dc, B};
         layer_state_copy_one(net, to, layer_state_view_at(net, final, i, 0), B);
     }
 }

@@ -59,34 +59,34 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
 
 /* ---- storage ---- */
 
-static void lay_out_run(lrnn_trainer *trainer, layer_run *run, size_t index, arena *from)
+static void lay_out_layer(lrnn_trainer *trainer, layer_space *space, size_t index, arena *from)
 {
     const network *net = trainer->net;
     const kernel_table *table = kernels();
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     size_t B = trainer->options.batch, rows = B * trainer->segment_steps;
     size_t I = net->layers[index].input_size;
-    run->packed_input = arena_take(from, kernel_packed_size(table, I, columns), sizeof(real));
-    run->packed_hidden = arena_take(from, kernel_packed_size(table, R, columns), sizeof(real));
-    run->packed_back = arena_take(from, kernel_packed_size(table, columns, R), sizeof(real));
-    run->bias = arena_take(from, columns, sizeof(real));
-    run->gates = arena_take(from, rows, columns * sizeof(real));
-    run->h = arena_take(from, rows + B, R * sizeof(real));
-    run->dh = arena_take(from, B, R * sizeof(real));
+    space->packed_input = arena_take(from, kernel_packed_size(table, I, columns), sizeof(real));
+    space->packed_hidden = arena_take(from, kernel_packed_size(table, R, columns), sizeof(real));
+    space->packed_back = arena_take(from, kernel_packed_size(table, columns, R), sizeof(real));
+    space->bias = arena_take(from, columns, sizeof(real));
+    space->gates = arena_take(from, rows, columns * sizeof(real));
+    space->h = arena_take(from, rows + B, R * sizeof(real));
+    space->dh = arena_take(from, B, R * sizeof(real));
     if (net->cell->apart) {
-        run->hidden = arena_take(from, rows, columns * sizeof(real));
+        space->hidden = arena_take(from, rows, columns * sizeof(real));
     }
     if (net->cell->has_c) {
-        run->c = arena_take(from, rows + B, H * sizeof(real));
-        run->tanh_c = arena_take(from, rows, H * sizeof(real));
-        run->dc = arena_take(from, B, H * sizeof(real));
+        space->c = arena_take(from, rows + B, H * sizeof(real));
+        space->tanh_c = arena_take(from, rows, H * sizeof(real));
+        space->dc = arena_take(from, B, H * sizeof(real));
     }
     if (network_is_projected(net)) {
-        run->packed_projection = arena_take(from, kernel_packed_size(table, H, R), sizeof(real));
-        run->packed_lift = arena_take(from, kernel_packed_size(table, R, H), sizeof(real));
-        run->m = arena_take(from, rows, H * sizeof(real));
-        run->dprojected = arena_take(from, rows, R * sizeof(real));
-        run->dm = arena_take(from, B, H * sizeof(real));
+        space->packed_projection = arena_take(from, kernel_packed_size(table, H, R), sizeof(real));
+        space->packed_lift = arena_take(from, kernel_packed_size(table, R, H), sizeof(real));
+        space->m = arena_take(from, rows, H * sizeof(real));
+        space->dprojected = arena_take(from, rows, R * sizeof(real));
+        space->dm = arena_take(from, B, H * sizeof(real));
     }
 }
 
@@ -107,14 +107,14 @@ static void lay_out_layers(lrnn_trainer *trainer, arena *from)
     size_t layers = net->options.layers, count = layers * net->directions;
     size_t rows = trainer->options.batch * trainer->segment_steps;
     size_t bytes = net->directions * net->h_size * sizeof(real);
-    trainer->runs = arena_take(from, count, sizeof *trainer->runs);
+    trainer->spaces = arena_take(from, count, sizeof *trainer->spaces);
     trainer->outputs = arena_take(from, layers, sizeof *trainer->outputs);
     trainer->masks = arena_take(from, layers, sizeof *trainer->masks);
     for (size_t i = 0; i < count; i++) {
-        layer_run run = {0};
-        lay_out_run(trainer, &run, i, from);
-        if (trainer->runs != NULL) {
-            trainer->runs[i] = run;
+        layer_space space = {0};
+        lay_out_layer(trainer, &space, i, from);
+        if (trainer->spaces != NULL) {
+            trainer->spaces[i] = space;
         }
     }
     for (size_t layer = 0; layer < layers; layer++) {

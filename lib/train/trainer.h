@@ -16,7 +16,7 @@ typedef enum pass_mode { PASS_TRAIN, PASS_EVALUATE } pass_mode;
 /* What one layer in one direction keeps of a segment. Rows are time-major, t * B + b. h and c have
  * T + 1 places: place t is the state before step t, and place t + 1 that after it. A reverse layer
  * runs from place T down to place 0. */
-typedef struct layer_run {
+typedef struct layer_space {
     real *packed_input;  /* W_ih^T [I,G*H], packed */
     real *packed_hidden; /* W_hh^T [R,G*H], packed */
     real *packed_back;   /* W_hh [G*H,R], packed */
@@ -33,13 +33,13 @@ typedef struct layer_run {
     real *m;                 /* [T*B,H] */
     real *dprojected;        /* [T*B,R] gradient of h' at each step */
     real *dm;                /* [B,H] */
-} layer_run;
+} layer_space;
 
 /* The head's outputs are made in blocks of rows, cut into slices of the vocabulary; a slice is
- * [rows,width] and all of it is worked on while it is in cache. */
-typedef struct head_run_space {
-    size_t rows;  /* of a block, at most */
-    size_t width; /* of a slice; the last one may have fewer columns */
+ * [rows,slice_width] and all of it is worked on while it is in cache. */
+typedef struct head_space {
+    size_t rows;        /* of a block, at most */
+    size_t slice_width; /* columns; the last slice may have fewer */
     size_t stride;
     size_t slices;
     size_t groups; /* of slices whose gradients of the rows are summed first */
@@ -59,7 +59,7 @@ typedef struct head_run_space {
     real *window;
     unsigned char *scratch;
     size_t scratch_bytes;
-} head_run_space;
+} head_space;
 
 /* h [L*D,B,R] and c [L*D,B,H] of every layer, with B = batch. */
 typedef struct carried {
@@ -83,14 +83,14 @@ struct lrnn_trainer {
     double *square_sums;   /* of each piece of the gradients */
     unsigned char *frozen; /* a flag for each tensor */
     real *workspace;       /* of multiply, for each thread */
-    layer_run *runs;       /* [L*D] */
+    layer_space *spaces;   /* [L*D] */
     real *x;               /* [T*B,input] */
     real **outputs;        /* [L] [T*B,D*R], dropped out: what the layer above reads */
     real **masks;          /* [L-1] [T*B,D*R], 0 or 1/(1-p); NULL without dropout */
     real *dy[2];           /* [T*B, max(top, input)] */
     real *top;             /* [B,top], rows of a once-a-sequence head, and */
     real *dtop;            /*   their gradient */
-    head_run_space head;
+    head_space head;
     carried carry, evaluation, pending;
     size_t segment_steps; /* most that a segment has */
     carried *borders;     /* recomputing: the state before each segment; else NULL */
@@ -138,7 +138,7 @@ void run_pack(lrnn_trainer *trainer);
 /* One segment. final: where the state after it goes, or NULL. */
 void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final);
 /* Takes the gradient of the top layer's outputs in dy[0] and of the states after the segment in
- * runs[].dh and dc, and leaves that of the states before it there. */
+ * spaces[].dh and dc, and leaves that of the states before it there. */
 void run_backward(lrnn_trainer *trainer, real *feature_gradient);
 
 /* head.c: the linear head and the losses. */
@@ -195,7 +195,7 @@ void segments_lay_out(lrnn_trainer *trainer, arena *from);
 size_t segments_count(const lrnn_trainer *trainer);
 /* The final state goes to trainer->pending. job: what the head does on the way, or NULL. */
 void segments_forward(lrnn_trainer *trainer, const carried *initial, pass_mode mode, head_job *job);
-/* Head and layers; the gradient of the final state is in runs[].dh and dc. */
+/* Head and layers; the gradient of the final state is in spaces[].dh and dc. */
 void segments_backward(lrnn_trainer *trainer, head_job *job, real *feature_gradient);
 /* The outputs of the whole window once more. */
 void segments_copy_outputs(lrnn_trainer *trainer, real *outputs);
