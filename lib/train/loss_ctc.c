@@ -56,14 +56,20 @@ static wide wide_normal(wide x)
 /* Beyond this a unit more or less is lost in the rounding of x. */
 #define EXP_LIMIT 0x1p52
 
-static wide wide_exp(double x)
+/* *to = exp(x). Through memory: a struct that a call returns is put together there first. */
+static void wide_exp(wide *to, double x)
 {
-    if (x == -INFINITY) {
-        return wide_zero;
+    double units = 0;
+    if (fabs(x) < UNIT_LOG / 2) {
+        to->value = exp(x);
+    } else if (x == -INFINITY) {
+        *to = wide_zero;
+        return;
+    } else {
+        units = isnan(x) ? 0 : floor(x / UNIT_LOG + 0.5);
+        to->value = fabs(x) < EXP_LIMIT ? exp(x - units * UNIT_LOG) : isnan(x) ? x : 1;
     }
-    double units = floor(x / UNIT_LOG + 0.5);
-    wide made = {fabs(x) < EXP_LIMIT ? exp(x - units * UNIT_LOG) : 1, units};
-    return isnan(x) ? (wide){x, 0} : wide_normal(made);
+    to->units = units;
 }
 
 static double wide_log(wide x)
@@ -92,17 +98,11 @@ static wide wide_multiply(wide x, wide y)
     return wide_normal(made);
 }
 
-/* x / y as a double; 0 where that is too small. */
-static double wide_ratio(wide x, wide y)
+/* x * y / all, which is at most 1; `inverse` is 1 / all.value. */
+static double wide_share(wide x, wide y, wide all, double inverse)
 {
-    double units = x.units - y.units, value = x.value / y.value;
-    for (; units > 0 && value > 0 && isfinite(value); units--) {
-        value *= UNIT;
-    }
-    for (; units < 0 && value > 0; units++) {
-        value /= UNIT;
-    }
-    return value;
+    double units = x.units + y.units - all.units, value = x.value * y.value * inverse;
+    return units == 0 ? value : units == -1 ? value / UNIT : units == 1 ? value * UNIT : 0;
 }
 
 /* ---- a row ---- */
@@ -167,9 +167,9 @@ static void emissions(const ctc_row *row, const real *y, size_t O, size_t t)
     double total;
     kernels()->max_sum_exp(y, O, &greatest, &total);
     double log_sum = (double)greatest + log(total);
-    emit[0] = wide_exp((double)y[row->blank] - log_sum);
+    wide_exp(&emit[0], (double)y[row->blank] - log_sum);
     for (size_t i = 0; i < row->S; i++) {
-        emit[i + 1] = wide_exp((double)y[row->labels[i]] - log_sum);
+        wide_exp(&emit[i + 1], (double)y[row->labels[i]] - log_sum);
     }
 }
 
@@ -243,9 +243,10 @@ static void gradient_step(const ctc_row *row, real *y, size_t O, size_t t, wide 
                           double amount)
 {
     const wide *alpha = row->alpha + t * row->states;
+    double inverse = 1 / all.value;
     memset(row->mass, 0, (row->S + 1) * sizeof *row->mass);
     for (size_t s = first_state(row, t); s < end_state(row, t); s++) {
-        row->mass[symbol(s)] += wide_ratio(wide_multiply(alpha[s], row->beta[s]), all);
+        row->mass[symbol(s)] += wide_share(alpha[s], row->beta[s], all, inverse);
     }
     kernels()->scale(y, (real)(amount / total), O);
     y[row->blank] -= (real)(amount * row->mass[0]);
