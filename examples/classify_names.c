@@ -124,26 +124,20 @@ static lrnn_batches *make_batches(const lrnn_vocab *letters, int held, uint64_t 
     return batches;
 }
 
-/* Share of the names whose language is the one with the largest output. */
+/* Share of the names whose language has the largest output. */
 static double accuracy(lrnn_trainer *trainer, lrnn_batches *batches)
 {
-    static float outputs[BATCH * LANGUAGES];
-    size_t right = 0, all = 0;
+    double right = 0, items = 0;
     lrnn_sequences window;
+    lrnn_train_result result;
     must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_train_result_init(&result, sizeof result));
     while (lrnn_batches_next(batches, &window) == LRNN_OK) {
-        must(lrnn_trainer_evaluate(trainer, &window, NULL));
-        must(lrnn_trainer_copy_outputs(outputs, BATCH * LANGUAGES, trainer));
-        for (size_t b = 0; b < window.batch; b++, all++) {
-            const float *row = outputs + b * language_count;
-            size_t best = 0;
-            for (size_t k = 1; k < language_count; k++) {
-                best = row[k] > row[best] ? k : best;
-            }
-            right += (int32_t)best == window.targets[b];
-        }
+        must(lrnn_trainer_evaluate(trainer, &window, &result));
+        right += (double)result.right;
+        items += (double)result.items;
     }
-    return (double)right / (double)all;
+    return right / items;
 }
 
 int main(int argc, char **argv)

@@ -134,23 +134,17 @@ static lrnn_batches *make_batches(const recordings *r, int32_t shuffle, uint64_t
 
 static double accuracy(lrnn_trainer *trainer, lrnn_batches *batches)
 {
-    float outputs[BATCH * SPEAKERS];
-    size_t right = 0, all = 0;
+    double right = 0, items = 0;
     lrnn_sequences window;
+    lrnn_train_result result;
     must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_train_result_init(&result, sizeof result));
     while (lrnn_batches_next(batches, &window) == LRNN_OK) {
-        must(lrnn_trainer_evaluate(trainer, &window, NULL));
-        must(lrnn_trainer_copy_outputs(outputs, BATCH * SPEAKERS, trainer));
-        for (size_t b = 0; b < window.batch; b++, all++) {
-            const float *row = outputs + b * SPEAKERS;
-            size_t best = 0;
-            for (size_t k = 1; k < SPEAKERS; k++) {
-                best = row[k] > row[best] ? k : best;
-            }
-            right += (int32_t)best == window.targets[b];
-        }
+        must(lrnn_trainer_evaluate(trainer, &window, &result));
+        right += (double)result.right;
+        items += (double)result.items;
     }
-    return (double)right / (double)all;
+    return right / items;
 }
 
 int main(int argc, char **argv)

@@ -113,24 +113,17 @@ static lrnn_batches *make_batches(corpus *c, const lrnn_vocab *words, int32_t sh
 
 static double accuracy(lrnn_trainer *trainer, lrnn_batches *batches)
 {
-    static float outputs[BATCH * 256 * TAGS];
-    size_t right = 0, all = 0;
+    double right = 0, items = 0;
     lrnn_sequences window;
+    lrnn_train_result result;
     must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_train_result_init(&result, sizeof result));
     while (lrnn_batches_next(batches, &window) == LRNN_OK) {
-        must(lrnn_trainer_evaluate(trainer, &window, NULL));
-        must(lrnn_trainer_copy_outputs(outputs, sizeof outputs / sizeof *outputs, trainer));
-        for (size_t i = 0; i < window.batch * window.steps; i++) {
-            const float *row = outputs + i * (size_t)tag_count;
-            int32_t best = 0;
-            for (int32_t k = 1; k < tag_count; k++) {
-                best = row[k] > row[best] ? k : best;
-            }
-            right += best == window.targets[i];
-            all += (int32_t)(i % window.steps) < window.lengths[i / window.steps];
-        }
+        must(lrnn_trainer_evaluate(trainer, &window, &result));
+        right += (double)result.right;
+        items += (double)result.items;
     }
-    return (double)right / (double)all;
+    return right / items;
 }
 
 int main(int argc, char **argv)

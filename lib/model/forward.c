@@ -6,6 +6,7 @@
  * same bits. Rows whose sequence has ended are left alone. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
@@ -248,10 +249,7 @@ lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences *given, r
         return error_null("state");
     }
     lrnn_sequences sequences;
-    lrnn_status status = network_read_sequences(&sequences, &state->model->net, given);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(network_read_sequences(&sequences, &state->model->net, given));
     if (sequences.batch != state->live) {
         return error_set(LRNN_ERR_INVALID, "batch: expected the %zu live streams, found %zu",
                          state->live, sequences.batch);

@@ -1,3 +1,4 @@
+/* Layers are copied one at a time, since the two ends may lie differently far apart. */
 #include "layer_state.h"
 
 #include <string.h>

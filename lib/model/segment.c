@@ -1,3 +1,4 @@
+/* Rows past the end of their sequence are zero, so that nothing of them reaches a sum. */
 #include "segment.h"
 
 #include <string.h>

@@ -38,10 +38,7 @@ void step_give_result(lrnn_train_result *result, const lrnn_train_result *all)
 static lrnn_status read_window(lrnn_trainer *trainer, const lrnn_sequences *given,
                                const carried *initial, lrnn_sequences *s)
 {
-    lrnn_status status = network_read_sequences(s, trainer->net, given);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(network_read_sequences(s, trainer->net, given));
     const lrnn_trainer_options *o = &trainer->options;
     if (s->batch > o->batch || s->steps > o->steps) {
         return error_set(LRNN_ERR_INVALID,
