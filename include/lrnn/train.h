@@ -80,6 +80,9 @@ typedef struct lrnn_examples {
      * those of the first example first, and `weights` is [N]. NULL (default): targets are as above.
      * Since 0.2. */
     const int32_t *target_lengths;
+    /* [S,target_size], or [N,target_size] with per_example: weight of each value of target_values,
+     * see lrnn_sequences.value_weights. NULL (default): all 1. Since 0.2. */
+    const float *value_weights;
 } lrnn_examples;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_examples).

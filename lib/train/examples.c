@@ -36,6 +36,8 @@ static lrnn_status read_examples(lrnn_examples *e, const lrnn_examples *given)
     }
     if (e->target_values != NULL) {
         CHECK(check_size("target_size", e->target_size, 1, INT32_MAX));
+    } else if (e->value_weights != NULL) {
+        return error_set(LRNN_ERR_INVALID, "value_weights: given, but target_values are not");
     }
     return LRNN_OK;
 }
@@ -135,10 +137,12 @@ static void lay_out(example_list *list, const lrnn_examples *e, const lrnn_batch
         (example_part){.width = e->targets != NULL && e->target_lengths == NULL, .once = once};
     list->target_values =
         (example_part){.width = e->target_values != NULL ? e->target_size : 0, .once = once};
+    list->value_weights =
+        (example_part){.width = e->value_weights != NULL ? e->target_size : 0, .once = once};
     list->weights =
         (example_part){.width = e->weights != NULL, .once = once || e->target_lengths != NULL};
-    example_part *parts[] = {&list->tokens, &list->features, &list->targets, &list->target_values,
-                             &list->weights};
+    example_part *parts[] = {&list->tokens,        &list->features,      &list->targets,
+                             &list->target_values, &list->value_weights, &list->weights};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i]->width > 0) {
             lay_out_part(list, parts[i], from, rows);
@@ -191,6 +195,7 @@ lrnn_status example_list_create(example_list *list, const lrnn_examples *given,
     copy_part(list, &list->features, e.features);
     copy_part(list, &list->targets, e.targets);
     copy_part(list, &list->target_values, e.target_values);
+    copy_part(list, &list->value_weights, e.value_weights);
     copy_part(list, &list->weights, e.weights);
     if (e.target_lengths != NULL) {
         copy_labels(&list->labels, &e);
@@ -309,6 +314,7 @@ static void fill_window(example_list *list, lrnn_sequences *sequences)
     sequences->features = gather(list, &list->features, steps, 0);
     sequences->targets = gather(list, &list->targets, steps, -1);
     sequences->target_values = gather(list, &list->target_values, steps, 0);
+    sequences->value_weights = gather(list, &list->value_weights, steps, 0);
     sequences->weights = gather(list, &list->weights, steps, 0);
     if (list->labels.lengths != NULL) {
         gather_labels(list, sequences);

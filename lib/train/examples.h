@@ -40,7 +40,7 @@ typedef struct example_list {
     int32_t *window_lengths; /* [B] */
     int32_t *window_rows;    /* [B] of the window that is lent, 0 rows before the first */
     size_t window_count;
-    example_part tokens, features, targets, target_values, weights;
+    example_part tokens, features, targets, target_values, value_weights, weights;
     example_labels labels;
 } example_list;
 

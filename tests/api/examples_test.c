@@ -18,7 +18,7 @@ enum { N = 7, S = 22, MOST = 6 };
 static const int32_t lengths[N] = {3, 1, 6, 2, 4, 1, 5};
 static int32_t tokens[S], step_targets[S];
 static const int32_t targets[N] = {5, 6, 7, 8, 9, 10, 11};
-static float features[S * 2], values[N * 3];
+static float features[S * 2], values[N * 3], masks[N * 3];
 static const float weights[N] = {1, 2, 3, 4, 5, 6, 7};
 
 static void fill(void)
@@ -32,6 +32,7 @@ static void fill(void)
         }
         for (int k = 0; k < 3; k++) {
             values[3 * i + k] = (float)(1000 * i + k);
+            masks[3 * i + k] = (float)(i + k);
         }
     }
 }
@@ -125,6 +126,7 @@ static void one_target_an_example_goes_with_its_row(void **state)
     e.target_values = values;
     e.target_size = 3;
     e.weights = weights;
+    e.value_weights = masks;
     lrnn_batches_options o = of(4);
     o.shuffle = 1;
     lrnn_batches *batches = create(&e, &o);
@@ -140,9 +142,27 @@ static void one_target_an_example_goes_with_its_row(void **state)
             assert_int_equal(s.targets[b], targets[i]);
             assert_true(s.weights[b] == weights[i]);
             assert_memory_equal(s.target_values + 3 * b, values + 3 * i, 3 * sizeof *values);
+            assert_memory_equal(s.value_weights + 3 * b, masks + 3 * i, 3 * sizeof *masks);
         }
     }
     expect_end(batches);
+    lrnn_batches_destroy(batches);
+}
+
+/* One value and its weight at each step; past an example's steps the weight is 0. */
+static void weights_of_values_go_with_their_steps(void **state)
+{
+    (void)state;
+    lrnn_examples e = plain();
+    e.target_values = features;
+    e.target_size = 1;
+    e.value_weights = features + S;
+    lrnn_batches_options o = of(2);
+    lrnn_batches *batches = create(&e, &o);
+    lrnn_sequences s = next(batches);
+    assert_int_equal(s.steps, 3);
+    assert_memory_equal(s.value_weights, e.value_weights, 4 * sizeof(float)); /* 3 steps and 1 */
+    assert_true(s.value_weights[4] == 0 && s.value_weights[5] == 0);
     lrnn_batches_destroy(batches);
 }
 
@@ -417,6 +437,9 @@ static void what_does_not_fit_is_refused_by_name(void **state)
     e.target_values = values;
     expect_refused(&e, &o, "target_size");
     e = plain();
+    e.value_weights = masks;
+    expect_refused(&e, &o, "value_weights");
+    e = plain();
     e.per_example = 2;
     expect_refused(&e, &o, "per_example");
     e = plain();
@@ -455,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_hold_the_list_in_order_and_padded),
         cmocka_unit_test(one_target_an_example_goes_with_its_row),
+        cmocka_unit_test(weights_of_values_go_with_their_steps),
         cmocka_unit_test(shuffling_takes_each_once_and_differs_by_pass_and_seed),
         cmocka_unit_test(every_order_is_as_likely),
         cmocka_unit_test(buckets_put_similar_lengths_together),

@@ -30,7 +30,7 @@ static const released structs[] = {
     STRUCT(lrnn_tensor, 48, 48),           STRUCT(lrnn_parameter, 56, 56),
     STRUCT(lrnn_import_options, 104, 104), STRUCT(lrnn_export_options, 32, 32),
     STRUCT(lrnn_state_options, 32, 32),    STRUCT(lrnn_batches_options, 64, 64),
-    STRUCT(lrnn_examples, 88, 96),         STRUCT(lrnn_optimizer_options, 88, 88),
+    STRUCT(lrnn_examples, 88, 104),        STRUCT(lrnn_optimizer_options, 88, 88),
     STRUCT(lrnn_schedule_options, 80, 80), STRUCT(lrnn_trainer_options, 96, 144),
     STRUCT(lrnn_train_result, 40, 56),     STRUCT(lrnn_backward, 64, 64),
     STRUCT(lrnn_checkpoint, 40, 48),       STRUCT(lrnn_rows, 56, 56),
