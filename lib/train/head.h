@@ -52,10 +52,10 @@ static inline loss_item head_item(const lrnn_trainer *trainer, size_t i, size_t 
     };
 }
 
-/* What the loss of a row is multiplied by; 0 where it does not count. */
-static inline double head_item_weight(const lrnn_trainer *trainer, size_t i, const loss_item *item)
+/* What the loss of a row that exists is multiplied by; 0 where it does not count. */
+static inline double head_item_weight(const lrnn_trainer *trainer, const loss_item *item)
 {
-    if (!head_row_exists(trainer, i) || trainer->loss->share(item) < 0) {
+    if (trainer->loss->share(item) < 0) {
         return 0;
     }
     const real *weights = trainer->sequences.weights;

@@ -44,6 +44,7 @@ void head_lay_out(lrnn_trainer *trainer, arena *from)
     head->packed = arena_take(from, kernel_packed_size(kernels(), net->top_size, O), sizeof(real));
     head->stride = head->slice_width + SLICE_PADDING;
     head->values = arena_take(from, head->slices * head->rows, head->stride * sizeof(real));
+    head->items = arena_take(from, head->rows, sizeof *head->items);
     head->factor = arena_take(from, head->rows, head->slices * sizeof(real));
     head->sum = arena_take(from, head->rows, head->slices * sizeof(double));
     head->other = arena_take(from, head->rows, head->slices * sizeof(double));
@@ -101,11 +102,25 @@ static loss_slice look_at(const block_job *block, size_t slice, size_t row)
     };
 }
 
-/* The row as the loss sees it, and what its loss is multiplied by; 0 without a loss. */
-static double row_weight(const block_job *block, size_t row, loss_item *item)
+/* Once a block, since each slice asks again. */
+static void locate_rows(void *argument, size_t piece, size_t worker)
 {
-    *item = head_item(block->trainer, block->first + row, row);
-    return block->head->want_loss ? head_item_weight(block->trainer, block->first + row, item) : 0;
+    (void)worker;
+    const block_job *block = argument;
+    const lrnn_trainer *trainer = block->trainer;
+    size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
+    for (size_t row = piece * PIECE_ROWS; row < end; row++) {
+        head_row *at = &trainer->head.items[row];
+        at->item = head_item(trainer, block->first + row, row);
+        at->exists = head_row_exists(trainer, block->first + row);
+        at->weight =
+            block->head->want_loss && at->exists ? head_item_weight(trainer, &at->item) : 0;
+    }
+}
+
+static const head_row *row_at(const block_job *block, size_t row)
+{
+    return &block->trainer->head.items[row];
 }
 
 /* ---- outputs ---- */
@@ -129,9 +144,9 @@ void head_pack(lrnn_trainer *trainer)
 
 static void copy_outputs(const block_job *block, const loss_slice *slice, size_t row)
 {
-    size_t i = block->first + row, item = head_row_item(block->trainer, i);
-    real *to = block->head->copy + item * block->trainer->net->output_size + slice->first;
-    if (head_row_exists(block->trainer, i)) {
+    const head_row *at = row_at(block, row);
+    real *to = block->head->copy + at->item.index * at->item.outputs + slice->first;
+    if (at->exists) {
         memcpy(to, slice->values, slice->count * sizeof(real));
     } else {
         memset(to, 0, slice->count * sizeof(real));
@@ -155,12 +170,11 @@ static void make_outputs(void *argument, size_t piece, size_t worker)
                                     slice_values(trainer, slice, row), trainer->head.stride);
     for (size_t end = row + rows; row < end; row++) {
         loss_slice x = look_at(block, slice, row);
-        loss_item item;
         if (block->head->copy != NULL) {
             copy_outputs(block, &x, row);
         }
-        if (row_weight(block, row, &item) != 0) {
-            trainer->loss->row->observe(&item, &x);
+        if (row_at(block, row)->weight != 0) {
+            trainer->loss->row->observe(&row_at(block, row)->item, &x);
         }
     }
 }
@@ -174,11 +188,10 @@ static void judge_rows(void *argument, size_t piece, size_t worker)
     lrnn_trainer *trainer = block->trainer;
     size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
     for (size_t row = piece * PIECE_ROWS; row < end; row++) {
-        loss_item item;
+        const head_row *at = row_at(block, row);
         loss_tally tally = {0, 0};
-        double weight = row_weight(block, row, &item);
         trainer->head.loss[block->first + row] =
-            weight != 0 ? weight * trainer->loss->row->judge(&item, &tally) : 0;
+            at->weight != 0 ? at->weight * trainer->loss->row->judge(&at->item, &tally) : 0;
         trainer->head.tally[block->first + row] = tally;
     }
 }
@@ -189,10 +202,10 @@ static void prepare_rows(void *argument, size_t piece, size_t worker)
     const block_job *block = argument;
     size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
     for (size_t row = piece * PIECE_ROWS; row < end; row++) {
-        loss_item item;
-        double amount = row_weight(block, row, &item) * block->head->scale;
+        const head_row *at = row_at(block, row);
+        double amount = at->weight * block->head->scale;
         if (amount != 0) {
-            block->trainer->loss->row->prepare(&item, amount);
+            block->trainer->loss->row->prepare(&at->item, amount);
         }
     }
 }
@@ -204,19 +217,19 @@ static void gradient_row(const block_job *block, size_t slice, size_t row)
 {
     const lrnn_trainer *trainer = block->trainer;
     const head_job *job = block->head;
-    loss_item item;
-    double amount = row_weight(block, row, &item) * job->scale;
+    const head_row *at = row_at(block, row);
+    double amount = at->weight * job->scale;
     loss_slice x = look_at(block, slice, row);
     if (amount == 0) {
         memset(x.values, 0, x.count * sizeof(real));
     } else {
-        kernels()->scale(x.values, item.factor[slice], x.count);
+        kernels()->scale(x.values, at->item.factor[slice], x.count);
         if (trainer->loss->row->gradient != NULL) {
-            trainer->loss->row->gradient(&item, &x, amount);
+            trainer->loss->row->gradient(&at->item, &x, amount);
         }
     }
-    if (job->given != NULL && head_row_exists(trainer, block->first + row)) {
-        kernels()->add(x.values, job->given + item.index * item.outputs + x.first, x.count);
+    if (job->given != NULL && at->exists) {
+        kernels()->add(x.values, job->given + at->item.index * at->item.outputs + x.first, x.count);
     }
 }
 
@@ -342,6 +355,7 @@ void head_block_run(lrnn_trainer *trainer, const head_job *job, size_t first, si
 {
     block_job block = {trainer, job, first, count, y, dy};
     size_t pieces = (count + PIECE_ROWS - 1) / PIECE_ROWS;
+    pool_run(trainer->pool, locate_rows, &block, pieces);
     bool judged = trainer->head.judged && job->want_loss && job->want_gradient;
     if (!judged && (job->want_loss || job->copy != NULL)) {
         pool_run(trainer->pool, make_outputs, &block, pieces * trainer->head.slices);

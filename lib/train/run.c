@@ -24,23 +24,24 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     lrnn_trainer *trainer = argument;
     const network *net = trainer->net;
     const kernel_table *table = kernels();
-    const network_layer *from = &net->layers[index];
+    const network_layer *offsets = &net->layers[index];
     layer_space *space = &trainer->spaces[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
-    const real *input = trainer->parameters + from->weight_ih;
-    const real *hidden = trainer->parameters + from->weight_hh;
-    kernel_pack(table, space->packed_input, input, 1, from->input_size, from->input_size, columns);
+    const real *input = trainer->parameters + offsets->weight_ih;
+    const real *hidden = trainer->parameters + offsets->weight_hh;
+    kernel_pack(table, space->packed_input, input, 1, offsets->input_size, offsets->input_size,
+                columns);
     kernel_pack(table, space->packed_hidden, hidden, 1, R, R, columns);
     kernel_pack(table, space->packed_back, hidden, R, 1, columns, R);
     if (space->m != NULL) {
-        const real *projection = trainer->parameters + from->weight_hr;
+        const real *projection = trainer->parameters + offsets->weight_hr;
         kernel_pack(table, space->packed_projection, projection, 1, H, H, R);
         kernel_pack(table, space->packed_lift, projection, H, 1, R, H);
     }
-    if (from->bias_ih != NETWORK_NONE) {
-        memcpy(space->bias, trainer->parameters + from->bias_ih, columns * sizeof(real));
+    if (offsets->bias_ih != NETWORK_NONE) {
+        memcpy(space->bias, trainer->parameters + offsets->bias_ih, columns * sizeof(real));
         if (!net->cell->apart) {
-            table->add(space->bias, trainer->parameters + from->bias_hh, columns);
+            table->add(space->bias, trainer->parameters + offsets->bias_hh, columns);
         }
     }
 }
@@ -377,18 +378,18 @@ static void bias_gradient(lrnn_trainer *trainer, size_t bias, const real *x, siz
 static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, real *dx, bool more)
 {
     const network *net = trainer->net;
-    const network_layer *from = &net->layers[index];
+    const network_layer *offsets = &net->layers[index];
     const layer_space *space = &trainer->spaces[index];
     size_t B = trainer->sequences.batch, rows = trainer->segment.steps * B;
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
-    size_t I = from->input_size;
+    size_t I = offsets->input_size;
     const real *dhidden = space->hidden != NULL ? space->hidden : space->gates;
     const real *h_before = space->h + (is_reverse(trainer, index) ? B * R : 0);
     multiply weights[2] = {
-        {columns, I, rows, space->gates, 1, columns, x, I, 1, trainer->gradients + from->weight_ih,
-         I, true},
+        {columns, I, rows, space->gates, 1, columns, x, I, 1,
+         trainer->gradients + offsets->weight_ih, I, true},
         {columns, R, rows, dhidden, 1, columns, h_before, R, 1,
-         trainer->gradients + from->weight_hh, R, true},
+         trainer->gradients + offsets->weight_hh, R, true},
     };
     size_t together = dhidden == space->gates ? 2 : 1;
     for (size_t i = 0; i < 2; i += together) {
@@ -399,14 +400,14 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
                                rows,     space->dprojected,
                                1,        R,
                                space->m, H,
-                               1,        trainer->gradients + from->weight_hr,
+                               1,        trainer->gradients + offsets->weight_hr,
                                H,        true};
         multiply_parallel(trainer->pool, &projection, 1, trainer->workspace);
     }
-    bias_gradient(trainer, from->bias_ih, space->gates, rows, columns);
-    bias_gradient(trainer, from->bias_hh, dhidden, rows, columns);
+    bias_gradient(trainer, offsets->bias_ih, space->gates, rows, columns);
+    bias_gradient(trainer, offsets->bias_hh, dhidden, rows, columns);
     multiply down = {
-        rows, I,  columns, space->gates, columns, 1, trainer->parameters + from->weight_ih, I,
+        rows, I,  columns, space->gates, columns, 1, trainer->parameters + offsets->weight_ih, I,
         1,    dx, I,       more};
     multiply_parallel(trainer->pool, &down, 1, trainer->workspace);
 }

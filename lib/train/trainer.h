@@ -35,6 +35,14 @@ typedef struct layer_space {
     real *dm;                /* [B,H] */
 } layer_space;
 
+/* A row of a block: as the loss sees it, what its loss is multiplied by (0: it does not count, or
+ * there is no loss), and whether the sequence has this step. */
+typedef struct head_row {
+    loss_item item;
+    double weight;
+    bool exists;
+} head_row;
+
 /* The head's outputs are made in blocks of rows, cut into slices of the vocabulary; a slice is
  * [rows,slice_width] and all of it is worked on while it is in cache. */
 typedef struct head_space {
@@ -42,9 +50,10 @@ typedef struct head_space {
     size_t slice_width; /* columns; the last slice may have fewer */
     size_t stride;
     size_t slices;
-    size_t groups; /* of slices whose gradients of the rows are summed first */
-    real *packed;  /* W^T [top,O], packed */
-    real *values;  /* [slices,rows,stride] outputs, then their gradient */
+    size_t groups;   /* of slices whose gradients of the rows are summed first */
+    real *packed;    /* W^T [top,O], packed */
+    real *values;    /* [slices,rows,stride] outputs, then their gradient */
+    head_row *items; /* [rows] of the block that is there */
     /* What a row loss keeps: of each row and slice [rows,slices], of each row [rows,LOSS_KEPT]. */
     real *factor;
     double *sum, *other, *kept;
