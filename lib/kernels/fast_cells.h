@@ -1,5 +1,6 @@
 /* The cells: forward, backward and the end of a step; equations in cells.c. One function does a
- * block of hidden units of one row. */
+ * block of hidden units of one row. What a loop reads of a pass is copied before it: the compiler
+ * must suppose that a vector that is stored changes the struct. */
 #ifndef KERNELS_FAST_CELLS_H
 #define KERNELS_FAST_CELLS_H
 
@@ -29,9 +30,10 @@ ALWAYS_INLINE void rnn_tanh_block(real *a, real *h, const size_t count, size_t l
 
 static void fast_rnn_tanh_forward(const cell_pass *p)
 {
-    real *a = p->gates, *h = p->h_after;
-    for (size_t row = 0; row < p->rows; row++, a += p->H, h += p->h_after_row) {
-        FOR_BLOCKS(p->H, rnn_tanh_block(a + i, h + i, count, lanes));
+    size_t H = p->H;
+    for (size_t row = 0; row < p->rows; row++) {
+        real *a = p->gates + row * H, *h = p->h_after + row * p->h_after_row;
+        FOR_BLOCKS(H, rnn_tanh_block(a + i, h + i, count, lanes));
     }
 }
 
@@ -44,9 +46,10 @@ ALWAYS_INLINE void rnn_relu_unit(real *a, real *h, size_t lanes)
 
 static void fast_rnn_relu_forward(const cell_pass *p)
 {
-    real *a = p->gates, *h = p->h_after;
-    for (size_t row = 0; row < p->rows; row++, a += p->H, h += p->h_after_row) {
-        FOR_VECTORS(p->H, rnn_relu_unit(a + i, h + i, lanes));
+    size_t H = p->H;
+    for (size_t row = 0; row < p->rows; row++) {
+        real *a = p->gates + row * H, *h = p->h_after + row * p->h_after_row;
+        FOR_VECTORS(H, rnn_relu_unit(a + i, h + i, lanes));
     }
 }
 
@@ -59,7 +62,10 @@ ALWAYS_INLINE void rnn_tanh_back(real *h, const real *dh, size_t lanes)
 
 static void fast_rnn_tanh_backward(const cell_pass *p)
 {
-    FOR_VECTORS(p->rows * p->H, rnn_tanh_back(p->gates + i, p->dh + i, lanes));
+    size_t count = p->rows * p->H;
+    real *h = p->gates;
+    const real *dh = p->dh;
+    FOR_VECTORS(count, rnn_tanh_back(h + i, dh + i, lanes));
 }
 
 ALWAYS_INLINE void rnn_tanh_cell(const units *of, const size_t count, size_t lanes)
@@ -80,7 +86,10 @@ ALWAYS_INLINE void rnn_relu_back(real *h, const real *dh, size_t lanes)
 
 static void fast_rnn_relu_backward(const cell_pass *p)
 {
-    FOR_VECTORS(p->rows * p->H, rnn_relu_back(p->gates + i, p->dh + i, lanes));
+    size_t count = p->rows * p->H;
+    real *h = p->gates;
+    const real *dh = p->dh;
+    FOR_VECTORS(count, rnn_relu_back(h + i, dh + i, lanes));
 }
 
 ALWAYS_INLINE void rnn_relu_cell(const units *of, const size_t count, size_t lanes)
@@ -169,9 +178,10 @@ static void fast_lstm_backward(const cell_pass *p)
 {
     size_t H = p->H;
     for (size_t row = 0; row < p->rows; row++) {
-        size_t at = row * H;
-        FOR_VECTORS(H, lstm_back(H, p->gates + 4 * at + i, p->c_before + at + i, p->tanh_c + at + i,
-                                 p->dh + at + i, p->dc + at + i, lanes));
+        real *gates = p->gates + row * 4 * H, *dc = p->dc + row * H;
+        const real *c = p->c_before + row * H, *tanh_c = p->tanh_c + row * H;
+        const real *dh = p->dh + row * H;
+        FOR_VECTORS(H, lstm_back(H, gates + i, c + i, tanh_c + i, dh + i, dc + i, lanes));
     }
 }
 
