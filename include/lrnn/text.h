@@ -51,14 +51,17 @@ typedef struct lrnn_vocab_options {
 LRNN_API lrnn_status lrnn_vocab_options_init(lrnn_vocab_options *options, size_t struct_size);
 
 /* Makes the vocabulary of a text: its distinct tokens at options->level.
- * Order of ids: byte and character level by code; word level by falling count, equal counts in
+ * Byte level: all 256 bytes, id = byte, whatever the text holds (since 0.2; models of 0.1, which
+ * kept only the bytes of their text, still load and keep their ids).
+ * Order of ids: character level by code; word level by falling count, equal counts in
  * order of first appearance; `<unk>`, if there is one, last. The same text and options always give
  * the same ids.
  * text: `length` bytes, not necessarily NUL-terminated; NUL bytes are data like any other.
  * options: NULL means the defaults.
- * LRNN_ERR_INVALID: an option out of range, a word option at another level, text NULL or of length
- * 0, no token left besides `<unk>`, or more than 536,870,911. LRNN_ERR_FORMAT: invalid UTF-8 at
- * character level; the message gives the offset of the byte. LRNN_ERR_MEMORY. Since 0.1. */
+ * LRNN_ERR_INVALID: an option out of range, a word option at another level, at byte level unknown,
+ * min_count above 1 or max_size below 256, text NULL or of length 0, no token left besides `<unk>`,
+ * or more than 536,870,911. LRNN_ERR_FORMAT: invalid UTF-8 at character level; the message gives
+ * the byte, its offset, line and column. LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char *text,
                                                  size_t length, const lrnn_vocab_options *options);
 
@@ -69,6 +72,19 @@ LRNN_API lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char 
  * LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_vocab_create_from_labels(lrnn_vocab **vocab, const char *const *labels,
                                                    size_t count, const lrnn_vocab_options *options);
+
+/* Makes a vocabulary of `count` given tokens; token i gets id i. For a network that was trained
+ * elsewhere with an order of its own: text is then read and written as the level does.
+ * tokens: all different; of one byte each at byte level and of one UTF-8 character each at
+ * character level, where only `<unk>` may be longer. lengths: bytes of each; NULL: they are
+ * NUL-terminated. options: NULL means the defaults; level may be any. lowercase, strip_punctuation
+ * and keep_empty say how text is read later; unknown, min_count and max_size must have their
+ * defaults, since nothing is added to the list or cut from it. LRNN_ERR_INVALID: vocab or tokens is
+ * NULL, count is 0 or more than 536,870,911, a token is NULL, does not fit the level or appears
+ * twice (the message names it), an option out of range. LRNN_ERR_MEMORY. Since 0.2. */
+LRNN_API lrnn_status lrnn_vocab_create_from_tokens(lrnn_vocab **vocab, const char *const *tokens,
+                                                   const size_t *lengths, size_t count,
+                                                   const lrnn_vocab_options *options);
 
 /* Gives up the caller's hold; a model that carries the vocabulary keeps it alive. Takes NULL.
  * Since 0.1. */
@@ -105,8 +121,8 @@ LRNN_API lrnn_status lrnn_vocab_get_token(const char **token, size_t *length,
  * *count: the number of ids of the whole text, also when it does not fit; 0 on other failures.
  * text: `length` bytes; may be NULL when there are none.
  * LRNN_ERR_TOO_SMALL: capacity < *count; the first `capacity` ids were written.
- * LRNN_ERR_NOT_FOUND: a token is not in the vocabulary, which has no `<unk>`; the message names it
- * and its offset. LRNN_ERR_FORMAT: invalid UTF-8 at character level, with the offset.
+ * LRNN_ERR_NOT_FOUND: a token is not in the vocabulary, which has no `<unk>`; the message names it,
+ * its offset, line and column. LRNN_ERR_FORMAT: invalid UTF-8 at character level, with the same.
  * LRNN_ERR_INVALID: NULL argument. Since 0.1. */
 LRNN_API lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count,
                                        const lrnn_vocab *vocab, const char *text, size_t length);

@@ -16,6 +16,9 @@
 /* Ids are int32_t, and the hash table, up to four times as long, is indexed by them as well. */
 #define VOCAB_MAX_SIZE ((size_t)INT32_MAX / 4)
 
+/* Tokens of the byte level. */
+#define BYTE_TOKENS 256
+
 /* ---- tokenize.c ---- */
 
 /* What becomes of each byte of a text. */
@@ -81,9 +84,20 @@ void piece_copy(char *to, const tokenizer_rules *rules, const piece *p);
 uint64_t token_hash(uint64_t seed, const char *bytes, size_t length);
 uint64_t token_seed(const void *table);
 
-/* The beginning of a token for a message. */
+/* ---- place.c ---- */
+
+/* The beginning of a token for a message, escaped where it would not be seen, without quotes. */
 #define TOKEN_SHOWN 64
 const char *token_show(char to[TOKEN_SHOWN], const char *bytes, size_t length);
+
+/* The same in quotes; a single character that is not printable ASCII by its code point instead, as
+ * in "U+000D carriage return", and a byte that is no character as in "0xff". */
+#define TOKEN_NAMED (TOKEN_SHOWN + 32)
+const char *token_name(char to[TOKEN_NAMED], const char *bytes, size_t length);
+
+/* "line L, column C" of the byte at `at`, both from 1; a column is a character. */
+#define PLACE_SHOWN 64
+const char *text_place(char to[PLACE_SHOWN], const char *text, size_t at);
 
 /* ---- vocab.c ---- */
 
@@ -120,6 +134,10 @@ lrnn_status vocab_read_options(lrnn_vocab_options *options, const lrnn_vocab_opt
 /* The bytes are copied. LRNN_ERR_INVALID: no token, too many, or one that appears twice. */
 lrnn_status vocab_create(lrnn_vocab **vocab, const lrnn_allocator *allocator, const token *tokens,
                          size_t count, const lrnn_vocab_options *options);
+
+/* Could a text of this level hold the token, or is it `<unk>`? LRNN_ERR_FORMAT if not, with the
+ * token and its place in the list. */
+lrnn_status token_check_level(int32_t level, size_t index, const char *bytes, size_t length);
 
 static inline bool token_is_unknown(const char *bytes, size_t length)
 {

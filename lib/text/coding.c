@@ -4,6 +4,14 @@
 #include "base/error.h"
 #include "build.h"
 
+static lrnn_status error_unknown(const piece *p, const char *text)
+{
+    char name[TOKEN_NAMED], place[PLACE_SHOWN];
+    size_t at = (size_t)(p->raw - text);
+    return error_set(LRNN_ERR_NOT_FOUND, "token %s at byte %zu (%s) is not in the vocabulary",
+                     token_name(name, p->raw, p->raw_length), at, text_place(place, text, at));
+}
+
 lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, const lrnn_vocab *vocab,
                               const char *text, size_t length)
 {
@@ -22,10 +30,7 @@ lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, cons
         int32_t id = vocab_find_piece(vocab, &next);
         id = id < 0 ? vocab->unknown : id;
         if (id < 0) {
-            char shown[TOKEN_SHOWN];
-            return error_set(LRNN_ERR_NOT_FOUND, "token '%s' at byte %zu is not in the vocabulary",
-                             token_show(shown, next.raw, next.raw_length),
-                             (size_t)(next.raw - text));
+            return error_unknown(&next, text);
         }
         if (made < capacity) {
             ids[made] = id;

@@ -1,6 +1,7 @@
 /* The vocabulary of a text: count the distinct tokens, cut, order, build. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "build.h"
 
@@ -32,31 +33,30 @@ static lrnn_status check_flag(const char *name, int32_t value, bool allowed)
     return LRNN_OK;
 }
 
+/* Bytes are never cut: all 256 have an id. */
+static lrnn_status check_bytes(const lrnn_vocab_options *o)
+{
+    const char *cut = o->unknown != 0             ? "unknown"
+                      : o->min_count > 1          ? "min_count"
+                      : o->max_size < BYTE_TOKENS ? "max_size"
+                                                  : NULL;
+    return cut == NULL ? LRNN_OK
+                       : error_set(LRNN_ERR_INVALID,
+                                   "%s: not at byte level, where all 256 bytes are tokens", cut);
+}
+
 static lrnn_status check_options(const lrnn_vocab_options *o)
 {
     bool word = o->level == LRNN_LEVEL_WORD;
-    if (o->level < 0 || o->level > LRNN_LEVEL_WORD) {
-        return error_set(LRNN_ERR_INVALID, "level: expected 0..%d, found %d", LRNN_LEVEL_WORD,
-                         (int)o->level);
-    }
-    lrnn_status status = check_flag("lowercase", o->lowercase, true);
-    if (status == LRNN_OK) {
-        status = check_flag("strip_punctuation", o->strip_punctuation, word);
-    }
-    if (status == LRNN_OK) {
-        status = check_flag("keep_empty", o->keep_empty, word);
-    }
-    if (status == LRNN_OK) {
-        status = check_flag("unknown", o->unknown, true);
-    }
-    if (status == LRNN_OK && o->reserved != 0) {
-        status = error_set(LRNN_ERR_INVALID, "reserved: expected 0, found %d", (int)o->reserved);
-    }
-    if (status == LRNN_OK && (o->min_count == 0 || o->max_size == 0)) {
-        status = error_set(LRNN_ERR_INVALID, "%s: expected at least 1, found 0",
-                           o->min_count == 0 ? "min_count" : "max_size");
-    }
-    return status;
+    CHECK(check_choice("level", o->level, LRNN_LEVEL_WORD));
+    CHECK(check_flag("lowercase", o->lowercase, true));
+    CHECK(check_flag("strip_punctuation", o->strip_punctuation, word));
+    CHECK(check_flag("keep_empty", o->keep_empty, word));
+    CHECK(check_flag("unknown", o->unknown, true));
+    CHECK(check_reserved(o->reserved));
+    CHECK(check_size("min_count", o->min_count, 1, SIZE_MAX));
+    CHECK(check_size("max_size", o->max_size, 1, SIZE_MAX));
+    return o->level == LRNN_LEVEL_BYTE ? check_bytes(o) : LRNN_OK;
 }
 
 /* ---- counting ------------------------------------------------------------------------------- */
@@ -269,6 +269,19 @@ static lrnn_status build(lrnn_vocab **vocab, counter *c, const lrnn_vocab_option
     return status;
 }
 
+/* All bytes, whatever the text holds: another text may hold the others. */
+static lrnn_status create_bytes(lrnn_vocab **vocab, const lrnn_vocab_options *o,
+                                const lrnn_allocator *allocator)
+{
+    char bytes[BYTE_TOKENS];
+    token tokens[BYTE_TOKENS];
+    for (size_t i = 0; i < BYTE_TOKENS; i++) {
+        bytes[i] = (char)(unsigned char)i;
+        tokens[i] = (token){&bytes[i], 1};
+    }
+    return vocab_create(vocab, allocator, tokens, BYTE_TOKENS, o);
+}
+
 static lrnn_status create(lrnn_vocab **vocab, const char *text, size_t length,
                           const lrnn_vocab_options *o, const lrnn_allocator *allocator)
 {
@@ -301,15 +314,12 @@ lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char *text, si
     *vocab = NULL;
     lrnn_vocab_options o;
     lrnn_allocator allocator;
-    lrnn_status status = vocab_read_options(&o, options);
-    if (status == LRNN_OK && (text == NULL || length == 0)) {
-        status = error_set(LRNN_ERR_INVALID, "text is %s", text == NULL ? "NULL" : "empty");
+    CHECK(vocab_read_options(&o, options));
+    if (text == NULL || length == 0) {
+        return error_set(LRNN_ERR_INVALID, "text is %s", text == NULL ? "NULL" : "empty");
     }
-    if (status == LRNN_OK) {
-        status = check_options(&o);
-    }
-    if (status == LRNN_OK) {
-        status = allocator_read(&allocator, o.allocator);
-    }
-    return status == LRNN_OK ? create(vocab, text, length, &o, &allocator) : status;
+    CHECK(check_options(&o));
+    CHECK(allocator_read(&allocator, o.allocator));
+    return o.level == LRNN_LEVEL_BYTE ? create_bytes(vocab, &o, &allocator)
+                                      : create(vocab, text, length, &o, &allocator);
 }

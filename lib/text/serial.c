@@ -10,6 +10,7 @@
  * Which token is the unknown one needs no entry: it is the one called `<unk>`. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -215,34 +216,14 @@ static lrnn_status read_bytes(char *to, size_t *length, const json_document *d, 
     return LRNN_OK;
 }
 
-/* Tokens that text could never be cut into show that a file is not what it says. */
-static lrnn_status check_token(int32_t level, size_t index, const char *bytes, size_t length)
-{
-    uint32_t code_point;
-    bool fits = level >= LRNN_LEVEL_WORD || token_is_unknown(bytes, length);
-    if (level == LRNN_LEVEL_BYTE) {
-        fits = fits || length == 1;
-    } else if (level == LRNN_LEVEL_CHAR) {
-        fits = fits || (length > 0 && utf8_decode(&code_point, bytes, length) == length);
-    }
-    return fits ? LRNN_OK
-                : error_set(LRNN_ERR_FORMAT, "vocabulary: token %zu is not one %s", index,
-                            level == LRNN_LEVEL_BYTE ? "byte" : "UTF-8 character");
-}
-
 static lrnn_status read_tokens(token *tokens, char *bytes, const json_document *d, json_value list,
                                int32_t level)
 {
     size_t i = 0;
     for (json_value v = json_first(d, list); v != JSON_NONE; v = json_next(d, list, v), i++) {
         size_t length;
-        lrnn_status status = read_bytes(bytes, &length, d, v);
-        if (status == LRNN_OK) {
-            status = check_token(level, i, bytes, length);
-        }
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(read_bytes(bytes, &length, d, v));
+        CHECK(token_check_level(level, i, bytes, length));
         tokens[i] = (token){bytes, length};
         bytes += length;
     }

@@ -87,17 +87,6 @@ void piece_copy(char *to, const tokenizer_rules *rules, const piece *p)
     }
 }
 
-const char *token_show(char to[TOKEN_SHOWN], const char *bytes, size_t length)
-{
-    static const char more[] = "...";
-    size_t room = TOKEN_SHOWN - sizeof more, shown = length < room ? length : room;
-    for (size_t i = 0; i < shown; i++) {
-        to[i] = bytes[i] != '\0' ? bytes[i] : '?';
-    }
-    memcpy(to + shown, shown < length ? more : "", shown < length ? sizeof more : 1);
-    return to;
-}
-
 /* ---- walking ---- */
 
 /* Words of nothing but quotes and backslashes that begin or end a line. */
@@ -156,7 +145,9 @@ lrnn_status tokenizer_next_long(tokenizer *from, piece *next)
     uint32_t code_point;
     size_t size = utf8_decode(&code_point, raw, from->length - from->at);
     if (size == 0) {
-        return error_set(LRNN_ERR_FORMAT, "text: invalid UTF-8 at byte %zu", from->at);
+        char place[PLACE_SHOWN];
+        return error_set(LRNN_ERR_FORMAT, "text: invalid UTF-8 at byte %zu (%s): 0x%02x", from->at,
+                         text_place(place, from->text, from->at), (unsigned char)*raw);
     }
     from->at += size;
     *next = (piece){raw, size, size, token_hash(from->seed, raw, size)};

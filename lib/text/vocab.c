@@ -2,8 +2,10 @@
  * hash table from bytes to id that is at most half full. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "base/utf8.h"
 #include "build.h"
 
 static const lrnn_vocab_options default_options = {
@@ -125,10 +127,8 @@ lrnn_status vocab_create(lrnn_vocab **vocab, const lrnn_allocator *allocator, co
                          VOCAB_MAX_SIZE, count);
     }
     lrnn_vocab *made;
-    lrnn_status status = allocate(&made, allocator, tokens, count);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    lrnn_status status = LRNN_OK;
+    CHECK(allocate(&made, allocator, tokens, count));
     made->options = *options;
     made->options.allocator = NULL;
     made->unknown = -1;
@@ -224,7 +224,88 @@ lrnn_status lrnn_vocab_get_token(const char **bytes, size_t *length, const lrnn_
     return LRNN_OK;
 }
 
-/* ---- labels --------------------------------------------------------------------------------- */
+/* ---- tokens and labels ---------------------------------------------------------------------- */
+
+lrnn_status token_check_level(int32_t level, size_t index, const char *bytes, size_t length)
+{
+    uint32_t code_point;
+    bool fits = level >= LRNN_LEVEL_WORD || token_is_unknown(bytes, length);
+    if (level == LRNN_LEVEL_BYTE) {
+        fits = fits || length == 1;
+    } else if (level == LRNN_LEVEL_CHAR) {
+        fits = fits || (length > 0 && utf8_decode(&code_point, bytes, length) == length);
+    }
+    char shown[TOKEN_SHOWN];
+    return fits ? LRNN_OK
+                : error_set(LRNN_ERR_FORMAT, "vocabulary: token %zu, '%s', is not one %s", index,
+                            token_show(shown, bytes, length),
+                            level == LRNN_LEVEL_BYTE ? "byte" : "UTF-8 character");
+}
+
+/* Options of a list: what would choose among its tokens has nothing to choose. */
+static lrnn_status check_list_options(const lrnn_vocab_options *o)
+{
+    int32_t word = o->level == LRNN_LEVEL_WORD, label = o->level == LRNN_LEVEL_LABEL;
+    CHECK(check_choice("level", o->level, LRNN_LEVEL_LABEL));
+    CHECK(check_choice("lowercase", o->lowercase, label ? 0 : 1));
+    CHECK(check_choice("strip_punctuation", o->strip_punctuation, word));
+    CHECK(check_choice("keep_empty", o->keep_empty, word));
+    CHECK(check_choice("unknown", o->unknown, 0));
+    CHECK(check_reserved(o->reserved));
+    CHECK(check_size("min_count", o->min_count, 1, 1));
+    return check_size("max_size", o->max_size, LRNN_NO_LIMIT, LRNN_NO_LIMIT);
+}
+
+static lrnn_status read_list(token *list, const char *name, const char *const *tokens,
+                             const size_t *lengths, size_t count, int32_t level)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (tokens[i] == NULL) {
+            return error_set(LRNN_ERR_INVALID, "%s[%zu] is NULL", name, i);
+        }
+        list[i] = (token){tokens[i], lengths != NULL ? lengths[i] : strlen(tokens[i])};
+        lrnn_status status = token_check_level(level, i, list[i].bytes, list[i].length);
+        if (status != LRNN_OK) {
+            return LRNN_ERR_INVALID;
+        }
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status create_from_list(lrnn_vocab **vocab, const char *name, const char *const *tokens,
+                                    const size_t *lengths, size_t count,
+                                    const lrnn_vocab_options *o)
+{
+    lrnn_allocator allocator;
+    CHECK(allocator_read(&allocator, o->allocator));
+    token *list = memory_allocate(&allocator, count, sizeof *list, "vocabulary: tokens");
+    if (list == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    lrnn_status status = read_list(list, name, tokens, lengths, count, o->level);
+    if (status == LRNN_OK) {
+        status = vocab_create(vocab, &allocator, list, count, o);
+    }
+    memory_release(&allocator, list);
+    return status;
+}
+
+lrnn_status lrnn_vocab_create_from_tokens(lrnn_vocab **vocab, const char *const *tokens,
+                                          const size_t *lengths, size_t count,
+                                          const lrnn_vocab_options *options)
+{
+    if (vocab == NULL) {
+        return error_null("vocab");
+    }
+    *vocab = NULL;
+    if (tokens == NULL) {
+        return error_null("tokens");
+    }
+    lrnn_vocab_options o;
+    CHECK(vocab_read_options(&o, options));
+    CHECK(check_list_options(&o));
+    return create_from_list(vocab, "tokens", tokens, lengths, count, &o);
+}
 
 lrnn_status lrnn_vocab_create_from_labels(lrnn_vocab **vocab, const char *const *labels,
                                           size_t count, const lrnn_vocab_options *options)
@@ -233,31 +314,12 @@ lrnn_status lrnn_vocab_create_from_labels(lrnn_vocab **vocab, const char *const 
         return error_null("vocab");
     }
     *vocab = NULL;
-    lrnn_vocab_options o;
-    lrnn_allocator allocator;
-    lrnn_status status = labels == NULL ? error_null("labels") : vocab_read_options(&o, options);
-    if (status == LRNN_OK) {
-        status = allocator_read(&allocator, o.allocator);
+    if (labels == NULL) {
+        return error_null("labels");
     }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    token *tokens = memory_allocate(&allocator, count, sizeof *tokens, "vocabulary: labels");
-    if (tokens == NULL) {
-        return LRNN_ERR_MEMORY;
-    }
-    for (size_t i = 0; status == LRNN_OK && i < count; i++) {
-        if (labels[i] == NULL) {
-            status = error_set(LRNN_ERR_INVALID, "labels[%zu] is NULL", i);
-        } else {
-            tokens[i] = (token){labels[i], strlen(labels[i])};
-        }
-    }
-    if (status == LRNN_OK) {
-        lrnn_vocab_options kept = default_options;
-        kept.level = LRNN_LEVEL_LABEL;
-        status = vocab_create(vocab, &allocator, tokens, count, &kept);
-    }
-    memory_release(&allocator, tokens);
-    return status;
+    lrnn_vocab_options given, o = default_options;
+    CHECK(vocab_read_options(&given, options));
+    o.allocator = given.allocator;
+    o.level = LRNN_LEVEL_LABEL;
+    return create_from_list(vocab, "labels", labels, NULL, count, &o);
 }

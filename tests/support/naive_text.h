@@ -136,9 +136,23 @@ static inline naive_token naive_take(naive_list *from, bool by_code, bool code_t
     return taken;
 }
 
+/* All of them, if there is a text. */
+static inline naive_list naive_bytes(size_t length)
+{
+    naive_list list = {0};
+    for (int c = 0; c < 256 && length > 0; c++) {
+        naive_token t = {.bytes = {(char)(unsigned char)c}, .length = 1};
+        naive_append(&list, &t);
+    }
+    return list;
+}
+
 /* The vocabulary in id order; empty where the library has to refuse. */
 static inline naive_list naive_vocab(const char *text, size_t length, const lrnn_vocab_options *o)
 {
+    if (o->level == LRNN_LEVEL_BYTE) {
+        return naive_bytes(length);
+    }
     naive_list all = naive_split(text, length, o), distinct = {0}, kept = {0}, sorted = {0};
     bool unknown = o->unknown, words = o->level == LRNN_LEVEL_WORD;
     for (size_t i = 0; i < all.size; i++) {
@@ -206,6 +220,11 @@ static inline lrnn_vocab_options naive_options(uint64_t *index)
     o.unknown = naive_random(index, 4) == 0;
     o.min_count = 1 + naive_random(index, 3);
     o.max_size = naive_random(index, 2) ? LRNN_NO_LIMIT : 1 + naive_random(index, 12);
+    if (o.level == LRNN_LEVEL_BYTE) { /* nothing is cut */
+        o.unknown = 0;
+        o.min_count = 1;
+        o.max_size = LRNN_NO_LIMIT;
+    }
     return o;
 }
 

@@ -117,13 +117,36 @@ static void what_is_not_known_is_named_with_its_offset(void **state)
     size_t count = 7;
     assert_int_equal(lrnn_vocab_encode(ids, 4, &count, vocab, "to be, fre\0e.", 13),
                      LRNN_ERR_NOT_FOUND);
-    assert_string_equal(lrnn_last_error(), "token 'fre?e.' at byte 7 is not in the vocabulary");
+    assert_string_equal(lrnn_last_error(),
+                        "token 'fre\\x00e.' at byte 7 (line 1, column 8) is not in the vocabulary");
     assert_int_equal(count, 0);
     lrnn_vocab_destroy(vocab);
     vocab = make("abc", NULL);
     assert_int_equal(lrnn_vocab_encode(ids, 4, &count, vocab, "ab\xc3\xa9", 4), LRNN_ERR_NOT_FOUND);
     assert_int_equal(lrnn_vocab_encode(ids, 4, &count, vocab, "ab\xc3", 3), LRNN_ERR_FORMAT);
-    assert_string_equal(lrnn_last_error(), "text: invalid UTF-8 at byte 2");
+    assert_string_equal(lrnn_last_error(),
+                        "text: invalid UTF-8 at byte 2 (line 1, column 3): 0xc3");
+    static const struct {
+        const char *text, *message;
+    } bad[] = {
+        {"ab\r",
+         "token U+000D carriage return at byte 2 (line 1, column 3) is not in the vocabulary"},
+        {"a\nb", "token U+000A newline at byte 1 (line 1, column 2) is not in the vocabulary"},
+        {"a\xc3\xa9",
+         "token '\xc3\xa9' (U+00E9) at byte 1 (line 1, column 2) is not in the vocabulary"},
+        {"bx", "token 'x' at byte 1 (line 1, column 2) is not in the vocabulary"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(lrnn_vocab_encode(ids, 4, &count, vocab, bad[i].text, strlen(bad[i].text)),
+                         LRNN_ERR_NOT_FOUND);
+        assert_string_equal(lrnn_last_error(), bad[i].message);
+    }
+    lrnn_vocab_destroy(vocab);
+    vocab = make("a\n\xc3\xa9", NULL);
+    assert_int_equal(lrnn_vocab_encode(ids, 4, &count, vocab, "a\n\xc3\xa9\xff", 5),
+                     LRNN_ERR_FORMAT);
+    assert_string_equal(lrnn_last_error(),
+                        "text: invalid UTF-8 at byte 4 (line 2, column 2): 0xff");
     lrnn_vocab_destroy(vocab);
 }
 

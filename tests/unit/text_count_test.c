@@ -49,16 +49,27 @@ static void words_come_by_falling_count_then_by_first_appearance(void **state)
     assert_tokens(make("d b a c b a x a", &options), "a|b|d|c|x|");
 }
 
-static void characters_and_bytes_come_by_code(void **state)
+static void characters_come_by_code(void **state)
 {
     (void)state;
     assert_tokens(make("zb\xf0\x9f\x98\x80\xc3\xa9\xe6\xbc\xa2zz", NULL),
                   "b|z|\xc3\xa9|\xe6\xbc\xa2|\xf0\x9f\x98\x80|");
+}
+
+static void byte_level_is_all_bytes_whatever_the_text_holds(void **state)
+{
+    (void)state;
     lrnn_vocab_options options = options_of(LRNN_LEVEL_BYTE);
-    assert_tokens(make("z\xc3\xa9"
-                       "az",
-                       &options),
-                  "a|z|\xa9|\xc3|");
+    lrnn_vocab *vocab = make("z", &options);
+    assert_int_equal(lrnn_vocab_size(vocab), 256);
+    assert_int_equal(lrnn_vocab_unknown(vocab), -1);
+    for (int32_t i = 0; i < 256; i++) {
+        int32_t id;
+        char byte = (char)(unsigned char)i;
+        assert_int_equal(lrnn_vocab_find(&id, vocab, &byte, 1), LRNN_OK);
+        assert_int_equal(id, i);
+    }
+    lrnn_vocab_destroy(vocab);
 }
 
 static void what_is_rare_is_cut_and_the_unknown_token_comes_last(void **state)
@@ -148,6 +159,9 @@ static void options_out_of_range_are_refused_by_name(void **state)
         {"reserved", LRNN_LEVEL_CHAR, 0, 0, 0, 0, 1, 1, 9},
         {"min_count", LRNN_LEVEL_CHAR, 0, 0, 0, 0, 0, 0, 9},
         {"max_size", LRNN_LEVEL_CHAR, 0, 0, 0, 0, 0, 1, 0},
+        {"unknown", LRNN_LEVEL_BYTE, 0, 0, 0, 1, 0, 1, 256},
+        {"min_count", LRNN_LEVEL_BYTE, 0, 0, 0, 0, 0, 2, 256},
+        {"max_size", LRNN_LEVEL_BYTE, 0, 0, 0, 0, 0, 1, 255},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         lrnn_vocab_options options = options_of(bad[i].level);
@@ -195,11 +209,11 @@ static void invalid_utf8_is_refused_with_its_offset(void **state)
         size_t length;
         const char *message;
     } bad[] = {
-        {"abc\xff", 4, "text: invalid UTF-8 at byte 3"},
-        {"\xc3\xa9\xc3", 3, "text: invalid UTF-8 at byte 2"},
-        {"a\xed\xa0\x80", 4, "text: invalid UTF-8 at byte 1"},
-        {"\xc0\x80", 2, "text: invalid UTF-8 at byte 0"},
-        {"a\0\x80", 3, "text: invalid UTF-8 at byte 2"},
+        {"abc\xff", 4, "text: invalid UTF-8 at byte 3 (line 1, column 4): 0xff"},
+        {"\xc3\xa9\xc3", 3, "text: invalid UTF-8 at byte 2 (line 1, column 2): 0xc3"},
+        {"a\xed\xa0\x80", 4, "text: invalid UTF-8 at byte 1 (line 1, column 2): 0xed"},
+        {"\xc0\x80", 2, "text: invalid UTF-8 at byte 0 (line 1, column 1): 0xc0"},
+        {"a\0\x80", 3, "text: invalid UTF-8 at byte 2 (line 1, column 3): 0x80"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         lrnn_vocab *vocab;
@@ -361,7 +375,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_come_by_falling_count_then_by_first_appearance),
-        cmocka_unit_test(characters_and_bytes_come_by_code),
+        cmocka_unit_test(characters_come_by_code),
+        cmocka_unit_test(byte_level_is_all_bytes_whatever_the_text_holds),
         cmocka_unit_test(what_is_rare_is_cut_and_the_unknown_token_comes_last),
         cmocka_unit_test(the_largest_size_counts_the_unknown_token),
         cmocka_unit_test(a_text_that_says_unk_itself_has_the_unknown_token),

@@ -53,7 +53,13 @@ static void text_is_written_as_text_and_other_bytes_as_lists(void **state)
     assert_written(make(LRNN_LEVEL_WORD, "a\xff\xc3\xa9 \x80", 6),
                    "{\"level\":\"word\",\"lowercase\":0,\"strip_punctuation\":0,\"keep_empty\":0,"
                    "\"tokens\":[[97,255,195,169],[128]]}");
-    assert_written(make(LRNN_LEVEL_BYTE, "\xe9\n", 2),
+    static const char *const bytes[] = {"\n", "\xe9"};
+    lrnn_vocab_options options;
+    assert_int_equal(lrnn_vocab_options_init(&options, sizeof options), LRNN_OK);
+    options.level = LRNN_LEVEL_BYTE;
+    lrnn_vocab *vocab;
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, bytes, NULL, 2, &options), LRNN_OK);
+    assert_written(vocab,
                    "{\"level\":\"byte\",\"lowercase\":0,\"strip_punctuation\":0,\"keep_empty\":0,"
                    "\"tokens\":[\"\\n\",[233]]}");
     assert_written(make(LRNN_LEVEL_CHAR, "\xc3\xa9", 2),

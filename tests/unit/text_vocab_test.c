@@ -46,6 +46,94 @@ static void labels_keep_their_order_and_their_bytes(void **state)
     lrnn_vocab_destroy(vocab);
 }
 
+static void tokens_keep_their_order_and_read_text_as_their_level_does(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"b", "\xc3\xa9", "a", "\n"};
+    lrnn_vocab_options options;
+    assert_int_equal(lrnn_vocab_options_init(&options, sizeof options), LRNN_OK);
+    lrnn_vocab *vocab;
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, tokens, NULL, 4, &options), LRNN_OK);
+    assert_int_equal(lrnn_vocab_level(vocab), LRNN_LEVEL_CHAR);
+    int32_t ids[4];
+    size_t count;
+    assert_int_equal(lrnn_vocab_encode(ids, 4, &count, vocab,
+                                       "a\n\xc3\xa9"
+                                       "b",
+                                       5),
+                     LRNN_OK);
+    assert_true(count == 4 && ids[0] == 2 && ids[1] == 3 && ids[2] == 1 && ids[3] == 0);
+    char text[8];
+    assert_int_equal(lrnn_vocab_decode(text, sizeof text, &count, vocab, ids, 4), LRNN_OK);
+    assert_string_equal(text, "a\n\xc3\xa9"
+                              "b");
+    lrnn_vocab_destroy(vocab);
+    options.level = LRNN_LEVEL_WORD;
+    options.lowercase = 1;
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, tokens, NULL, 3, &options), LRNN_OK);
+    assert_int_equal(lrnn_vocab_encode(ids, 4, &count, vocab, " A B\n", 5), LRNN_OK);
+    assert_true(count == 2 && ids[0] == 2 && ids[1] == 0);
+    lrnn_vocab_destroy(vocab);
+}
+
+static void tokens_have_lengths_where_they_hold_nul(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"\0", "a"};
+    static const size_t lengths[] = {1, 1};
+    lrnn_vocab_options options;
+    assert_int_equal(lrnn_vocab_options_init(&options, sizeof options), LRNN_OK);
+    options.level = LRNN_LEVEL_BYTE;
+    lrnn_vocab *vocab;
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, tokens, lengths, 2, &options), LRNN_OK);
+    int32_t ids[2];
+    size_t count;
+    assert_int_equal(lrnn_vocab_encode(ids, 2, &count, vocab, "a\0", 2), LRNN_OK);
+    assert_true(count == 2 && ids[0] == 1 && ids[1] == 0);
+    lrnn_vocab_destroy(vocab);
+}
+
+static void tokens_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t level;
+        const char *second, *message;
+    } bad[] = {
+        {LRNN_LEVEL_BYTE, "ab", "vocabulary: token 1, 'ab', is not one byte"},
+        {LRNN_LEVEL_BYTE, "", "vocabulary: token 1, '', is not one byte"},
+        {LRNN_LEVEL_CHAR, "ab", "vocabulary: token 1, 'ab', is not one UTF-8 character"},
+        {LRNN_LEVEL_CHAR, "\xff", "vocabulary: token 1, '\\xff', is not one UTF-8 character"},
+        {LRNN_LEVEL_WORD, "x", "vocabulary: token 1, 'x', appears twice"},
+        {LRNN_LEVEL_CHAR, NULL, "tokens[1] is NULL"},
+        {4, "y", "level: expected 0..3, found 4"},
+    };
+    lrnn_vocab *vocab;
+    lrnn_vocab_options options;
+    assert_int_equal(lrnn_vocab_options_init(&options, sizeof options), LRNN_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *tokens[] = {"x", bad[i].second};
+        options.level = bad[i].level;
+        vocab = (lrnn_vocab *)&options;
+        assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, tokens, NULL, 2, &options),
+                         LRNN_ERR_INVALID);
+        assert_null(vocab);
+        assert_string_equal(lrnn_last_error(), bad[i].message);
+    }
+    static const char *const one[] = {"x"};
+    assert_int_equal(lrnn_vocab_create_from_tokens(NULL, one, NULL, 1, NULL), LRNN_ERR_INVALID);
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, NULL, NULL, 1, NULL), LRNN_ERR_INVALID);
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, one, NULL, 0, NULL), LRNN_ERR_INVALID);
+    options.level = LRNN_LEVEL_WORD;
+    options.min_count = 2;
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, one, NULL, 1, &options),
+                     LRNN_ERR_INVALID);
+    options.min_count = 1;
+    options.unknown = 1;
+    assert_int_equal(lrnn_vocab_create_from_tokens(&vocab, one, NULL, 1, &options),
+                     LRNN_ERR_INVALID);
+}
+
 static void a_label_called_unk_stands_for_the_others(void **state)
 {
     (void)state;
@@ -196,6 +284,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_keep_their_order_and_their_bytes),
+        cmocka_unit_test(tokens_keep_their_order_and_read_text_as_their_level_does),
+        cmocka_unit_test(tokens_have_lengths_where_they_hold_nul),
+        cmocka_unit_test(tokens_that_do_not_fit_are_refused),
         cmocka_unit_test(a_label_called_unk_stands_for_the_others),
         cmocka_unit_test(labels_must_be_there_and_different),
         cmocka_unit_test(finding_and_lending_report_what_is_not_there),
