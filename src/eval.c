@@ -54,15 +54,15 @@ static const char closing[] =
 static int read_tokens(token_list *tokens, size_t *characters, const lrnn_model *model,
                        char *const *paths, int count)
 {
-    text source = {0};
+    const lrnn_vocab *vocab = lrnn_model_input_vocab(model);
+    text source = {.level = lrnn_vocab_level(vocab)};
     int failed = 0;
     for (int i = 0; i < count && !failed; i++) {
         failed = text_add_file(&source, paths[i]);
     }
     if (!failed) {
         *characters = text_characters(&source);
-        failed = tokens_encode(tokens, lrnn_model_input_vocab(model), source.bytes, source.length,
-                               paths[0]);
+        failed = tokens_encode_text(tokens, vocab, &source);
     }
     text_free(&source);
     return failed;

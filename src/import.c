@@ -5,13 +5,14 @@
 #include "model_file.h"
 #include "options.h"
 #include "output.h"
-#include "text.h"
+#include "vocab_list.h"
 
 typedef struct import_settings {
     const char *output;
     const char *names;
     const char *entry;
     const char *vocab;
+    const char *vocab_text;
     const char *output_vocab;
     size_t features;
     double padding_token;
@@ -89,21 +90,30 @@ static const option_row rows[] = {
      .argument = "FILE",
      AT(import_settings, vocab),
      .file = FILE_TEXT,
-     .help = "vocabulary of the input, and of the output if that has as many values; without an "
-             "embedding the input is then one-hot"},
+     .help =
+         "vocabulary of the input, and of the output if that has as many values; without an "
+         "embedding the input is then one-hot. FILE is a list in the order of the ids: a JSON "
+         "list of strings, or one token per line, where \\n \\t \\r \\\\ \\xHH and \\uHHHH stand "
+         "for what cannot be written"},
+    {.kind = OPTION_TEXT,
+     .name = "vocab-text",
+     .argument = "FILE",
+     AT(import_settings, vocab_text),
+     .file = FILE_TEXT,
+     .help = "instead of --vocab: a text from which the vocabulary is made as in lrnn train: "
+             "characters in the order of their code points, words by frequency, all 256 bytes"},
     {.kind = OPTION_TEXT,
      .name = "output-vocab",
      .argument = "FILE",
      AT(import_settings, output_vocab),
      .file = FILE_TEXT,
-     .help = "vocabulary of the output, if it is another one; a label per line"},
+     .help = "list of the output's tokens, if they are others"},
     {.kind = OPTION_CHOICE,
      .name = "level",
      .choices = level_choices,
      AT(import_settings, level),
-     .help = "what --vocab is: label: a file with one token per line, starting with 0; byte, char "
-             "and word: a text, from which the vocabulary is made as in lrnn train (characters in "
-             "the order of their code points, words by frequency)"},
+     .help = "how text is read and written with the tokens; label: they are separated by white "
+             "space, and are never made from a text"},
 };
 
 static const char closing[] =
@@ -113,65 +123,33 @@ static const char closing[] =
 
 /* ---- vocabularies ---- */
 
-/* Ends each line of the text with a NUL and points at them; the caller frees. NULL: no memory. */
-static const char **cut_lines(size_t *count, text *source)
+static int read_vocabs(lrnn_vocab **input, lrnn_vocab **output, const import_settings *settings)
 {
-    *count = 0;
-    for (size_t i = 0; i < source->length; i++) {
-        *count += source->bytes[i] == '\n' || i + 1 == source->length;
+    int failed = 0;
+    if (settings->vocab != NULL) {
+        failed = vocab_read_list(input, settings->vocab, settings->level);
+    } else if (settings->vocab_text != NULL) {
+        failed = vocab_read_text(input, settings->vocab_text, settings->level);
     }
-    const char **lines = malloc((*count + 1) * sizeof *lines);
-    char *line = source->bytes;
-    for (size_t i = 0; lines != NULL && i < *count; i++) {
-        char *end = memchr(line, '\n', source->length - (size_t)(line - source->bytes));
-        lines[i] = line;
-        if (end != NULL) {
-            *end = '\0';
-            line = end + 1;
-        }
+    if (!failed && settings->output_vocab != NULL) {
+        failed = vocab_read_list(output, settings->output_vocab, LRNN_LEVEL_LABEL);
     }
-    return lines;
+    return failed;
 }
 
-static lrnn_status make_labels(lrnn_vocab **vocab, text *source)
+/* Where users look first when a model talks nonsense. */
+static int report_vocabs(const lrnn_vocab *input, const lrnn_vocab *output,
+                         const import_settings *settings)
 {
-    size_t count;
-    const char **lines = cut_lines(&count, source);
-    lrnn_status status =
-        lines == NULL ? LRNN_ERR_MEMORY : lrnn_vocab_create_from_labels(vocab, lines, count, NULL);
-    free(lines);
-    return status;
-}
-
-/* The vocabulary in a file; NULL for path NULL. */
-static int read_vocab(lrnn_vocab **vocab, const char *path, int32_t level)
-{
-    text source = {0};
-    *vocab = NULL;
-    if (path == NULL) {
-        return 0;
+    int failed = 0;
+    if (input != NULL) {
+        failed =
+            vocab_report(input, settings->vocab != NULL ? settings->vocab : settings->vocab_text);
     }
-    /* The last line may have no end: it gets a NUL like the others. */
-    if (text_add_file(&source, path) != 0 || text_terminate(&source) != 0) {
-        text_free(&source);
-        return 1;
+    if (output != NULL && !failed) {
+        failed = vocab_report(output, settings->output_vocab);
     }
-    lrnn_status status;
-    if (level == LRNN_LEVEL_LABEL) {
-        status = memchr(source.bytes, '\0', source.length) == NULL ? make_labels(vocab, &source)
-                                                                   : LRNN_ERR_FORMAT;
-    } else {
-        lrnn_vocab_options options;
-        status = lrnn_vocab_options_init(&options, sizeof options);
-        options.level = level;
-        if (status == LRNN_OK) {
-            status = lrnn_vocab_create_from_text(vocab, source.bytes, source.length, &options);
-        }
-    }
-    text_free(&source);
-    return status == LRNN_OK           ? 0
-           : status == LRNN_ERR_FORMAT ? complain("%s: not text", path)
-                                       : complain_status(status, path);
+    return failed;
 }
 
 /* ---- importing ---- */
@@ -204,8 +182,7 @@ static int import(const import_settings *settings, const module_names *names, co
     options.one_hot = settings->one_hot;
     options.partial = settings->partial;
     options.padding_token = (int32_t)settings->padding_token;
-    int failed = read_vocab(&input, settings->vocab, settings->level) != 0 ||
-                 read_vocab(&output, settings->output_vocab, LRNN_LEVEL_LABEL) != 0;
+    int failed = read_vocabs(&input, &output, settings);
     options.input_vocab = input;
     options.output_vocab = output;
     if (!failed) {
@@ -218,7 +195,8 @@ static int import(const import_settings *settings, const module_names *names, co
         if (status == LRNN_OK) {
             status = lrnn_model_save(model, settings->output);
         }
-        failed = status == LRNN_OK ? 0 : complain_status(status, NULL);
+        failed = status == LRNN_OK ? report_vocabs(input, output, settings)
+                                   : complain_status(status, NULL);
     }
     lrnn_model_destroy(model);
     lrnn_vocab_destroy(input);
@@ -247,8 +225,14 @@ int command_import(int argc, char **argv)
     if (settings.output == NULL) {
         options_fail(&line, "-o MODEL is required");
     }
-    if (options_given(&line, "level") && settings.vocab == NULL) {
-        options_fail(&line, "--level: needs --vocab");
+    if (options_given(&line, "level") && settings.vocab == NULL && settings.vocab_text == NULL) {
+        options_fail(&line, "--level: needs --vocab or --vocab-text");
+    }
+    if (settings.vocab != NULL && settings.vocab_text != NULL) {
+        options_fail(&line, "--vocab and --vocab-text: expected one of them");
+    }
+    if (settings.vocab_text != NULL && settings.level == LRNN_LEVEL_LABEL) {
+        options_fail(&line, "--vocab-text: needs --level byte, char or word");
     }
     if (module_names_parse(&names, settings.names) != 0) {
         options_fail(&line, "--names: expected EMBEDDING,RNN,HEAD, found '%s'", settings.names);

@@ -213,13 +213,13 @@ static int write_html(const view *v, const char *path)
 int inspect_text(const command_line *line, const lrnn_model *model, const view_settings *settings)
 {
     view v = {0};
-    text all = {0};
+    text all = {.level = lrnn_vocab_level(v.vocab)};
     int failed = check_place(&v, line, model, settings);
     if (!failed) {
         failed = text_add_file(&all, settings->text);
     }
     if (!failed) {
-        failed = tokens_encode(&v.tokens, v.vocab, all.bytes, all.length, settings->text);
+        failed = tokens_encode_text(&v.tokens, v.vocab, &all);
     }
     if (!failed) {
         failed = read_text(&v, line, model);

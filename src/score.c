@@ -59,7 +59,7 @@ static int score_whole(lrnn_decoder *decoder, const lrnn_vocab *vocab, const tex
                        const char *name)
 {
     token_list tokens;
-    if (tokens_encode(&tokens, vocab, source->bytes, source->length, name) != 0) {
+    if (tokens_encode_text(&tokens, vocab, source) != 0) {
         return 1;
     }
     float *values = NULL;
@@ -79,17 +79,53 @@ static int score_whole(lrnn_decoder *decoder, const lrnn_vocab *vocab, const tex
     return failed;
 }
 
-/* `line` has `length` bytes with its newline, and so has `framed` before and after it. */
-static int score_line(lrnn_decoder *decoder, const lrnn_vocab *vocab, const char *line, int length,
-                      bool newlines)
+/* The line with a newline before and after it if `newlines`; NULL: no memory. */
+static char *frame_line(size_t *framed_length, const char *line, size_t length, bool newlines)
 {
-    char *framed =
-        format_text("%s%.*s%s", newlines ? "\n" : "", length, line, newlines ? "\n" : "");
-    if (framed == NULL) {
-        return complain("out of memory");
+    char *framed = malloc(length + 2);
+    size_t edge = newlines ? 1 : 0;
+    if (framed != NULL) {
+        framed[0] = '\n';
+        memcpy(framed + edge, line, length);
+        framed[edge + length] = '\n';
     }
-    token_list tokens;
-    int failed = tokens_encode(&tokens, vocab, framed, strlen(framed), "line");
+    *framed_length = length + 2 * edge;
+    return framed;
+}
+
+/* What the library says of the line alone, at its place in the file. */
+static int complain_line(const lrnn_vocab *vocab, const char *line, size_t length, const char *name,
+                         size_t number)
+{
+    size_t count;
+    lrnn_status status = lrnn_vocab_encode(NULL, 0, &count, vocab, line, length);
+    const char *said = lrnn_last_error(), *place = strstr(said, "(line 1, ");
+    char *full = place == NULL
+                     ? format_text("%s: line %zu: %s", name, number, said)
+                     : format_text("%s: line %zu: %.*s(%s", name, number, (int)(place - said), said,
+                                   place + strlen("(line 1, "));
+    int failed = full == NULL
+                     ? complain("%s: line %zu", name, number)
+                     : complain("%s%s", full,
+                                status == LRNN_ERR_FORMAT ? "; --level byte reads any bytes" : "");
+    free(full);
+    return failed;
+}
+
+/* `line` has `length` bytes without its newline, and `number` in the file `name`. */
+static int score_line(lrnn_decoder *decoder, const lrnn_vocab *vocab, const char *line,
+                      size_t length, bool newlines, const char *name, size_t number)
+{
+    size_t framed_length;
+    char *framed = frame_line(&framed_length, line, length, newlines);
+    if (framed == NULL) {
+        return complain("%s: line %zu: out of memory", name, number);
+    }
+    size_t count;
+    token_list tokens = {0};
+    int failed = lrnn_vocab_encode(NULL, 0, &count, vocab, framed, framed_length) != LRNN_OK
+                     ? complain_line(vocab, line, length, name, number)
+                     : tokens_encode(&tokens, vocab, framed, framed_length, name);
     free(framed);
     if (failed) {
         return 1;
@@ -101,36 +137,39 @@ static int score_line(lrnn_decoder *decoder, const lrnn_vocab *vocab, const char
         failed = score_tokens(&total, &values, decoder, &tokens);
     }
     if (!failed) {
-        printf("%.6f\t%zu\t%.*s\n", total, scored, length, line);
+        printf("%.6f\t%zu\t", total, scored);
+        fwrite(line, 1, length, stdout);
+        putchar('\n');
     }
     free(values);
     tokens_free(&tokens);
     return failed;
 }
 
+/* A line that cannot be scored has no row; the others have theirs. */
 static int score_lines(lrnn_decoder *decoder, const lrnn_vocab *vocab, const text *source)
 {
     int32_t newline;
+    int failed = 0;
     bool newlines = lrnn_vocab_find(&newline, vocab, "\n", 1) == LRNN_OK;
-    for (size_t at = 0; at < source->length && !output_is_over();) {
-        const char *line = source->bytes + at;
-        const char *end = memchr(line, '\n', source->length - at);
-        size_t length = end != NULL ? (size_t)(end - line) : source->length - at;
-        if (length > INT32_MAX) {
-            return complain("a line of %zu bytes is too long", length);
+    for (size_t i = 0; i < source->count; i++) {
+        const document *d = &source->documents[i];
+        size_t number = 1;
+        for (size_t at = 0; at < d->length && !output_is_over(); number++) {
+            const char *line = source->bytes + d->start + at;
+            const char *end = memchr(line, '\n', d->length - at);
+            size_t length = end != NULL ? (size_t)(end - line) : d->length - at;
+            failed |= score_line(decoder, vocab, line, length, newlines, d->name, number);
+            at += length + 1;
         }
-        if (score_line(decoder, vocab, line, (int)length, newlines) != 0) {
-            return 1;
-        }
-        at += length + 1;
     }
-    return 0;
+    return failed;
 }
 
 static int score(const lrnn_model *model, const score_settings *settings, char *const *paths,
                  int count)
 {
-    text source = {0};
+    text source = {.level = lrnn_vocab_level(lrnn_model_input_vocab(model))};
     int failed = 0;
     for (int i = 0; i < count && !failed; i++) {
         failed = text_add_file(&source, paths[i]);
@@ -147,7 +186,8 @@ static int score(const lrnn_model *model, const score_settings *settings, char *
     }
     lrnn_decoder_destroy(decoder);
     text_free(&source);
-    return failed ? 1 : output_flush();
+    int unflushed = output_flush();
+    return failed || unflushed;
 }
 
 int command_score(int argc, char **argv)

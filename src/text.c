@@ -1,6 +1,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,16 +40,57 @@ static int read_stream(text *all, FILE *stream, const char *path)
     }
 }
 
-int text_add_file(text *all, const char *path)
+/* The name of an encoding that is not UTF-8, or NULL. Without a mark, every second byte of the
+ * beginning is 0 in UTF-16 of Western text. */
+static const char *foreign_encoding(const char *bytes, size_t length)
 {
-    if (all->length > 0 && all->bytes[all->length - 1] != '\n') {
-        if (reserve(all, all->length + 1) != 0) {
-            return 1;
-        }
-        all->bytes[all->length++] = '\n';
+    const unsigned char *b = (const unsigned char *)bytes;
+    if (length >= 4 && b[0] == 0xff && b[1] == 0xfe && b[2] == 0 && b[3] == 0) {
+        return "UTF-32";
     }
+    if (length >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff))) {
+        return "UTF-16";
+    }
+    size_t zeros[2] = {0}, looked = length < 1024 ? length : 1024;
+    for (size_t i = 0; i < looked; i++) {
+        zeros[i % 2] += b[i] == 0;
+    }
+    size_t more = zeros[0] > zeros[1] ? zeros[0] : zeros[1];
+    bool alternate =
+        looked >= 8 && more >= looked / 2 - looked / 16 - 1 && zeros[0] + zeros[1] == more;
+    return alternate ? "UTF-16" : NULL;
+}
+
+/* Leaves out the document's byte order mark. */
+static int check_encoding(text *all, document *d)
+{
+    if (all->level == LRNN_LEVEL_BYTE) {
+        return 0;
+    }
+    char *bytes = all->bytes + d->start;
+    const char *foreign = foreign_encoding(bytes, d->length);
+    if (foreign != NULL) {
+        return complain("%s: the text is %s: convert it to UTF-8 (iconv -f %s -t UTF-8), or read "
+                        "it with --level byte",
+                        d->name, foreign, foreign);
+    }
+    if (d->length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+        d->length -= 3;
+        all->length -= 3;
+        memmove(bytes, bytes + 3, d->length);
+    }
+    return 0;
+}
+
+const char *text_name(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+static int read_file(text *all, const char *path)
+{
     if (strcmp(path, "-") == 0) {
-        return read_stream(all, stdin, path);
+        return read_stream(all, stdin, text_name(path));
     }
     FILE *stream = fopen(path, "rb");
     if (stream == NULL) {
@@ -59,46 +101,92 @@ int text_add_file(text *all, const char *path)
     return failed;
 }
 
-int text_terminate(text *all)
+int text_add_file(text *all, const char *path)
 {
-    if (reserve(all, all->length + 1) != 0) {
+    document *documents = realloc(all->documents, (all->count + 1) * sizeof *documents);
+    if (documents == NULL || reserve(all, all->length + 1) != 0) {
+        all->documents = documents != NULL ? documents : all->documents;
+        return complain("%s: out of memory", path);
+    }
+    all->documents = documents;
+    if (all->level >= LRNN_LEVEL_WORD && all->length > 0 && all->bytes[all->length - 1] != '\n') {
+        all->bytes[all->length++] = '\n';
+    }
+    document *d = &documents[all->count++];
+    *d = (document){text_name(path), all->length, 0};
+    if (read_file(all, path) != 0) {
         return 1;
     }
-    all->bytes[all->length] = '\0';
-    return 0;
+    d->length = all->length - d->start;
+    return check_encoding(all, d);
 }
 
 void text_free(text *all)
 {
     free(all->bytes);
+    free(all->documents);
     *all = (text){0};
 }
 
 size_t text_characters(const text *all)
 {
     size_t count = 0;
-    for (size_t i = 0; i < all->length; i++) {
-        count += ((unsigned char)all->bytes[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < all->count; i++) {
+        const document *d = &all->documents[i];
+        for (size_t at = d->start; at < d->start + d->length; at++) {
+            count += ((unsigned char)all->bytes[at] & 0xC0) != 0x80;
+        }
     }
     return count;
+}
+
+int complain_text(lrnn_status status, const char *name)
+{
+    const char *help = status == LRNN_ERR_NOT_FOUND
+                           ? "; a model trained with --unknown or --level byte reads it"
+                       : status == LRNN_ERR_FORMAT ? "; --level byte reads any bytes"
+                                                   : "";
+    return complain("%s: %s%s", name, lrnn_last_error(), help);
+}
+
+/* Encodes behind the tokens that there are. */
+static int add_tokens(token_list *tokens, const lrnn_vocab *vocab, const char *bytes, size_t length,
+                      const char *name)
+{
+    size_t count;
+    lrnn_status status = lrnn_vocab_encode(NULL, 0, &count, vocab, bytes, length);
+    if (status == LRNN_OK && count > 0) {
+        int32_t *ids = realloc(tokens->ids, (tokens->count + count) * sizeof *ids);
+        if (ids == NULL) {
+            return complain("%s: no memory for %zu tokens", name, tokens->count + count);
+        }
+        tokens->ids = ids;
+        status = lrnn_vocab_encode(ids + tokens->count, count, &count, vocab, bytes, length);
+        tokens->count += count;
+    }
+    return status == LRNN_OK ? 0 : complain_text(status, name);
 }
 
 int tokens_encode(token_list *tokens, const lrnn_vocab *vocab, const char *bytes, size_t length,
                   const char *name)
 {
     *tokens = (token_list){0};
-    lrnn_status status = lrnn_vocab_encode(NULL, 0, &tokens->count, vocab, bytes, length);
-    if (status == LRNN_OK && tokens->count > 0) {
-        tokens->ids = malloc(tokens->count * sizeof *tokens->ids);
-        if (tokens->ids == NULL) {
-            return complain("%s: no memory for %zu tokens", name, tokens->count);
-        }
-        status =
-            lrnn_vocab_encode(tokens->ids, tokens->count, &tokens->count, vocab, bytes, length);
-    }
-    if (status != LRNN_OK) {
+    if (add_tokens(tokens, vocab, bytes, length, name) != 0) {
         tokens_free(tokens);
-        return complain_status(status, name);
+        return 1;
+    }
+    return 0;
+}
+
+int tokens_encode_text(token_list *tokens, const lrnn_vocab *vocab, const text *all)
+{
+    *tokens = (token_list){0};
+    for (size_t i = 0; i < all->count; i++) {
+        const document *d = &all->documents[i];
+        if (add_tokens(tokens, vocab, all->bytes + d->start, d->length, d->name) != 0) {
+            tokens_free(tokens);
+            return 1;
+        }
     }
     return 0;
 }

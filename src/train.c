@@ -121,7 +121,9 @@ static const char summary[] =
     "and writes it to MODEL.";
 
 static const char closing[] =
-    "Several texts are read one after the other. With --valid FRACTION the vocabulary is that of "
+    "Several texts are documents, read one after the other with nothing between them; no word "
+    "spans two. Except with --level byte a byte order mark is left out. With --valid FRACTION the "
+    "vocabulary is that of "
     "the "
     "whole text, with --valid FILE that of TEXT alone. The state is zero at the start of each "
     "epoch "

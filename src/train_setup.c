@@ -18,6 +18,21 @@ double train_valid_fraction(const char *valid)
     return fraction > 0 && fraction < 1 ? fraction : -1;
 }
 
+/* A vocabulary could not be made: the file that holds the bad byte is to blame. */
+static int blame_document(lrnn_status status, const text *source, const lrnn_vocab_options *options)
+{
+    for (size_t i = 0; status == LRNN_ERR_FORMAT && i < source->count; i++) {
+        const document *d = &source->documents[i];
+        lrnn_vocab *vocab;
+        if (lrnn_vocab_create_from_text(&vocab, source->bytes + d->start, d->length, options) ==
+            LRNN_ERR_FORMAT) {
+            return complain_text(LRNN_ERR_FORMAT, d->name);
+        }
+        lrnn_vocab_destroy(vocab);
+    }
+    return complain_status(status, "text");
+}
+
 static int make_vocab(lrnn_vocab **vocab, const train_settings *settings, const text *source)
 {
     lrnn_vocab_options options;
@@ -32,7 +47,7 @@ static int make_vocab(lrnn_vocab **vocab, const train_settings *settings, const 
         options.max_size = settings->max_vocab == 0 ? LRNN_NO_LIMIT : settings->max_vocab;
         status = lrnn_vocab_create_from_text(vocab, source->bytes, source->length, &options);
     }
-    return status == LRNN_OK ? 0 : complain_status(status, "text");
+    return status == LRNN_OK ? 0 : blame_document(status, source, &options);
 }
 
 static int make_model(training *run, const lrnn_vocab *vocab)
@@ -92,10 +107,10 @@ static int take_valid(training *run)
         memcpy(run->valid.ids, run->tokens.ids + run->tokens.count, count * sizeof *run->valid.ids);
         run->valid.count = count;
     } else {
-        text source = {0};
+        const lrnn_vocab *vocab = lrnn_model_input_vocab(run->model);
+        text source = {.level = lrnn_vocab_level(vocab)};
         int failed = text_add_file(&source, valid) != 0 ||
-                     tokens_encode(&run->valid, lrnn_model_input_vocab(run->model), source.bytes,
-                                   source.length, valid) != 0;
+                     tokens_encode_text(&run->valid, vocab, &source) != 0;
         text_free(&source);
         if (failed) {
             return 1;
@@ -107,7 +122,7 @@ static int take_valid(training *run)
 static int read_texts(training *run)
 {
     const train_settings *settings = run->settings;
-    text source = {0};
+    text source = {.level = settings->level};
     int failed = 0;
     for (int i = 0; i < settings->text_count && !failed; i++) {
         failed = text_add_file(&source, settings->texts[i]);
@@ -119,8 +134,7 @@ static int read_texts(training *run)
         failed = get_model(run, &source);
     }
     if (!failed) {
-        failed = tokens_encode(&run->tokens, lrnn_model_input_vocab(run->model), source.bytes,
-                               source.length, "text");
+        failed = tokens_encode_text(&run->tokens, lrnn_model_input_vocab(run->model), &source);
     }
     text_free(&source);
     if (!failed && settings->valid != NULL) {

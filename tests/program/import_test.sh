@@ -28,14 +28,47 @@ holds "in the order of their lines" test "$("$LRNN" inspect --vocab m | tail -n 
 holds "such a model writes" test "$("$LRNN" generate -m m -p "one two" -n 3 --method greedy | wc -w)" -eq 5
 "$LRNN" import "$golden/lstm.pt" -o m --vocab labels --output-vocab tags
 holds "two vocabularies" sh -c "'$LRNN' inspect m | grep -q '^output vocabulary: 5 labels'"
-"$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab labels --level char 2> err
+"$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab-text labels --level char 2> err
 holds "a vocabulary that does not fit is refused" grep -q "vocab_size is 7, but input_vocab has" err
 printf 'gfedcbaabc' > letters
-"$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab letters --level char
+"$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab-text letters --level char
 holds "characters of a text" test "$("$LRNN" inspect --vocab m | head -n 1)" = "0	a"
 holds "such a model is scored with" test "$("$LRNN" score -m m letters | wc -l)" -eq 10
 printf 'a\0b' > binary
 fails "labels are text" 1 "binary: not text" "$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab binary
+
+# A list is in the order of its ids at every level, as JSON or by lines, whatever ends the lines.
+listed() {
+    "$LRNN" import --force "$golden/rnn_tanh.pt" -o m --vocab list "$@" > said || return
+    "$LRNN" inspect --vocab m | cut -f 2 | tr '\n' ' '
+}
+printf 'g\na\nf\nb\ne\n\303\251\n\\n\n' > list
+holds "characters keep their order" test "$(listed --level char)" = "g a f b e é \\n "
+holds "what was read is told" grep -q "^list: 7 tokens, first 'g', last '\\\\n'$" said
+printf 'fab\n' > few
+holds "and read text as characters" test "$("$LRNN" score -m m few | cut -f 2 | head -n 2 | tr -d '\n')" = ab
+printf '["g", "a","f",\n "b","e","\\u00e9","\\n"]\n' > list
+holds "as in JSON" test "$(listed --level char)" = "g a f b e é \\n "
+printf '\357\273\277g\r\na\r\nf\r\nb\r\ne\r\n \r\n\\r' > list
+holds "CRLF and a byte order mark are no tokens" test "$(listed --level char)" = "g a f b e   \\x0D "
+printf 'b\na\n<unk>\nc\\td\n\\\\\n\\x41\n\\u00e9' > list
+holds "words have escapes" test "$(listed --level word)" = "b a <unk> c\\td \\\\ A é "
+printf 'b\na\n\nc\nd\ne\nf' > list
+holds "a label may be empty" test "$(listed)" = "b a  c d e f "
+import_list() {
+    printf "$1" > list
+    shift
+    "$LRNN" import --force "$golden/rnn_tanh.pt" -o m --vocab list "$@"
+}
+fails "a text is no list of characters" 1 "list: vocabulary: token 0, 'abc', is not one UTF-8.*--vocab-text" import_list 'abc\nd' --level char
+fails "an escape that is none" 1 "list: line 2: not one of the escapes" import_list 'a\n\\q\n'
+fails "a list that ends early" 1 "list: line 1: expected , or \]" import_list '["a","b"'
+fails "a string that ends early" 1 "list: line 1: the JSON list ends inside" import_list '["a","b'
+fails "what follows the list" 1 "list: line 2: expected nothing" import_list '["a"]\n"b"'
+fails "half a surrogate" 1 "list: line 1: not an escape of JSON" import_list '["\\ud800"]'
+fails "a token twice" 1 "list: vocabulary: token 1, 'a', appears twice" import_list 'a\na\n'
+fails "a list in UTF-16" 1 "list: the text is UTF-16" import_list '\377\376a\0'
+fails "a text has no labels" 2 "--vocab-text: needs --level" "$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab-text list
 
 # And back.
 "$LRNN" import "$golden/rnn_tanh.safetensors" -o m && "$LRNN" export m -o out
