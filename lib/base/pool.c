@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -39,6 +40,7 @@ struct pool {
     lrnn_allocator allocator;
     size_t threads; /* the caller's included */
     size_t started; /* workers[0..started-1] run */
+    pid_t process;  /* where they do; a child of fork() has none, and locks that nobody opens */
     bool spin;
     pthread_mutex_t mutex;
     pthread_cond_t work, done;
@@ -86,6 +88,11 @@ static void spin(const pool *self, const atomic_size_t *value, size_t wanted, bo
             relax();
         }
     } while (now() < end);
+}
+
+static bool has_workers(const pool *self)
+{
+    return self->threads > 1 && self->process == getpid();
 }
 
 static void run_pieces(pool *self, pool_function *function, void *argument, size_t pieces,
@@ -242,6 +249,7 @@ lrnn_status pool_create(pool **created, const lrnn_allocator *allocator, size_t 
     }
     self->allocator = *allocator;
     self->threads = threads;
+    self->process = getpid();
     self->spin = threads > 1 && threads <= usable_cores();
     int code = make_locks(self);
     if (code != 0) {
@@ -262,10 +270,12 @@ void pool_destroy(pool *self)
     if (self == NULL) {
         return;
     }
-    stop_workers(self);
-    pthread_cond_destroy(&self->done);
-    pthread_cond_destroy(&self->work);
-    pthread_mutex_destroy(&self->mutex);
+    if (self->process == getpid()) {
+        stop_workers(self);
+        pthread_cond_destroy(&self->done);
+        pthread_cond_destroy(&self->work);
+        pthread_mutex_destroy(&self->mutex);
+    }
     lrnn_allocator allocator = self->allocator;
     memory_release(&allocator, self);
 }
@@ -311,7 +321,7 @@ static void close_job(pool *self)
 void pool_run(pool *self, pool_function *function, void *argument, size_t pieces)
 {
     fpmode mode = fpmode_enter();
-    if (self->threads == 1 || pieces <= 1) {
+    if (pieces <= 1 || !has_workers(self)) {
         for (size_t piece = 0; piece < pieces; piece++) {
             function(argument, piece, 0);
         }

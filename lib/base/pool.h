@@ -13,8 +13,8 @@ typedef struct pool pool;
 typedef void pool_function(void *argument, size_t piece, size_t worker);
 
 /* 1 to 4096 threads; with 1 none is started. LRNN_ERR_INVALID: another number. LRNN_ERR_MEMORY: no
- * memory, or the system starts no more threads. Our threads take none of the application's signals
- * and do not survive fork(). */
+ * memory, or the system starts no more threads. Our threads take none of the application's signals.
+ * A child of fork() has none of them: there the caller's thread does all the work. */
 lrnn_status pool_create(pool **pool, const lrnn_allocator *allocator, size_t threads);
 void pool_destroy(pool *pool);
 size_t pool_threads(const pool *pool);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -204,6 +205,40 @@ static void destroying_takes_null_and_an_idle_pool_and_one_just_made(void **stat
     }
 }
 
+/* Workers hold the mutex now and then when the process forks: not in the first try, perhaps. */
+static void a_child_of_fork_works_on_its_only_thread_and_destroys(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        pool *workers = make_pool(4);
+        tally *all = calloc(1, sizeof *all);
+        all->threads = 1;
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            alarm(20);
+            pool_run(workers, count_piece, all, 100);
+            for (size_t i = 0; i < 100; i++) {
+                if (atomic_load(&all->runs[i]) != 1) {
+                    _exit(1);
+                }
+            }
+            pool_destroy(workers);
+            int failed = atomic_load(&all->clashes) != 0;
+            free(all);
+            _exit(failed);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        all->threads = 4;
+        pool_run(workers, count_piece, all, 100);
+        assert_int_equal(atomic_load(&all->clashes), 0);
+        pool_destroy(workers);
+        free(all);
+    }
+}
+
 static void a_thread_count_out_of_range_is_refused(void **state)
 {
     (void)state;
@@ -294,6 +329,7 @@ int main(void)
         cmocka_unit_test(denormals_are_flushed_in_every_thread_and_the_caller_keeps_its_mode),
         cmocka_unit_test(our_threads_take_no_signals_but_those_of_their_own_faults),
         cmocka_unit_test(destroying_takes_null_and_an_idle_pool_and_one_just_made),
+        cmocka_unit_test(a_child_of_fork_works_on_its_only_thread_and_destroys),
         cmocka_unit_test(a_thread_count_out_of_range_is_refused),
         cmocka_unit_test(no_memory_is_reported),
         cmocka_unit_test(threads_that_the_system_refuses_leave_nothing_behind),
