@@ -59,6 +59,54 @@ static lrnn_status check_stream(const lrnn_batches_options *o, size_t count)
     return LRNN_OK;
 }
 
+/* The fewest bytes that hold every token; a negative one, which a trainer will refuse, takes 4. */
+static size_t size_of_tokens(const int32_t *tokens, size_t count)
+{
+    uint32_t bits = 0;
+    for (size_t i = 0; i < count; i++) {
+        bits |= (uint32_t)tokens[i];
+    }
+    return bits <= UINT8_MAX ? 1 : bits <= UINT16_MAX ? 2 : 4;
+}
+
+static void store_tokens(lrnn_batches *batches, const int32_t *tokens)
+{
+    uint8_t *bytes = batches->tokens;
+    uint16_t *halves = batches->tokens;
+    switch (batches->token_size) {
+    case 1:
+        for (size_t i = 0; i < batches->used; i++) {
+            bytes[i] = (uint8_t)tokens[i];
+        }
+        break;
+    case 2:
+        for (size_t i = 0; i < batches->used; i++) {
+            halves[i] = (uint16_t)tokens[i];
+        }
+        break;
+    default: memcpy(batches->tokens, tokens, batches->used * sizeof *tokens);
+    }
+}
+
+static void copy_tokens(int32_t *to, const lrnn_batches *batches, size_t start, size_t count)
+{
+    const uint8_t *bytes = batches->tokens;
+    const uint16_t *halves = batches->tokens;
+    switch (batches->token_size) {
+    case 1:
+        for (size_t i = 0; i < count; i++) {
+            to[i] = bytes[start + i];
+        }
+        break;
+    case 2:
+        for (size_t i = 0; i < count; i++) {
+            to[i] = halves[start + i];
+        }
+        break;
+    default: memcpy(to, (const int32_t *)batches->tokens + start, count * sizeof *to);
+    }
+}
+
 lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens, size_t count,
                                 const lrnn_batches_options *options)
 {
@@ -75,23 +123,24 @@ lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens, s
     CHECK(check_stream(&o, count));
     size_t windows = count / (o.batch * o.steps), used = windows * o.batch * o.steps;
     lrnn_batches *made = memory_allocate(&allocator, 1, sizeof *made, "batches");
-    int32_t *storage = memory_allocate(&allocator, used + 2 * o.batch * o.steps, sizeof *storage,
-                                       "batches: tokens");
+    size_t window = 2 * o.batch * o.steps * sizeof(int32_t), size = size_of_tokens(tokens, used);
+    int32_t *storage = memory_allocate(&allocator, window + used * size, 1, "batches: tokens");
     if (made == NULL || storage == NULL) {
         memory_release(&allocator, made);
         memory_release(&allocator, storage);
         return LRNN_ERR_MEMORY;
     }
-    memcpy(storage, tokens, used * sizeof *storage);
     *made = (lrnn_batches){
         .allocator = allocator,
         .options = o,
-        .tokens = storage,
+        .tokens = storage + 2 * o.batch * o.steps,
+        .token_size = size,
         .used = used,
         .windows = windows,
-        .inputs = storage + used,
-        .targets = storage + used + o.batch * o.steps,
+        .inputs = storage,
+        .targets = storage + o.batch * o.steps,
     };
+    store_tokens(made, tokens);
     *batches = made;
     return LRNN_OK;
 }
@@ -148,7 +197,7 @@ void lrnn_batches_destroy(lrnn_batches *batches)
 {
     if (batches != NULL) {
         lrnn_allocator allocator = batches->allocator;
-        memory_release(&allocator, batches->tokens);
+        memory_release(&allocator, batches->inputs);
         memory_release(&allocator, batches->examples.storage);
         memory_release(&allocator, batches);
     }
@@ -194,9 +243,10 @@ lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
     size_t B = batches->options.batch, T = batches->options.steps;
     for (size_t b = 0; b < B; b++) {
         size_t start = row_start(batches, batches->position, b);
-        memcpy(batches->inputs + b * T, batches->tokens + start, T * sizeof(int32_t));
-        memcpy(batches->targets + b * T, batches->tokens + start + 1, (T - 1) * sizeof(int32_t));
-        batches->targets[b * T + T - 1] = batches->tokens[(start + T) % batches->used];
+        int32_t *targets = batches->targets + b * T;
+        copy_tokens(batches->inputs + b * T, batches, start, T);
+        copy_tokens(targets, batches, start + 1, T - 1);
+        copy_tokens(targets + T - 1, batches, (start + T) % batches->used, 1);
     }
     batches->position++;
     window.batch = B;

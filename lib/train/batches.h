@@ -10,7 +10,8 @@
 struct lrnn_batches {
     lrnn_allocator allocator;
     lrnn_batches_options options;
-    int32_t *tokens; /* the stream, as far as whole windows go */
+    void *tokens; /* [used] of a stream, of 1, 2 or 4 bytes each; NULL for examples */
+    size_t token_size;
     size_t used;
     size_t windows;
     size_t position;

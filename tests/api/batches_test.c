@@ -219,6 +219,32 @@ static void a_missing_argument_moves_no_cursor(void **state)
     lrnn_batches_destroy(batches);
 }
 
+/* They are kept in as few bytes as hold them all. */
+static void tokens_of_any_size_come_back(void **state)
+{
+    (void)state;
+    static const int32_t largest[] = {255, 256, 65535, 65536, INT32_MAX, -1};
+    for (size_t i = 0; i < sizeof largest / sizeof *largest; i++) {
+        const int32_t tokens[] = {1, largest[i], 0, 2, 3, largest[i], 4, 5};
+        lrnn_batches_options options;
+        assert_int_equal(lrnn_batches_options_init(&options, sizeof options), LRNN_OK);
+        options.batch = 1;
+        options.steps = 4;
+        lrnn_batches *batches;
+        assert_int_equal(lrnn_batches_create(&batches, tokens, 8, &options), LRNN_OK);
+        for (size_t w = 0; w < 2; w++) {
+            lrnn_sequences window;
+            assert_int_equal(lrnn_sequences_init(&window, sizeof window), LRNN_OK);
+            assert_int_equal(lrnn_batches_next(batches, &window), LRNN_OK);
+            for (size_t t = 0; t < 4; t++) {
+                assert_int_equal(window.tokens[t], tokens[4 * w + t]);
+                assert_int_equal(window.targets[t], tokens[(4 * w + t + 1) % 8]);
+            }
+        }
+        lrnn_batches_destroy(batches);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +255,7 @@ int main(void)
         cmocka_unit_test(what_is_out_of_range_is_named),
         cmocka_unit_test(a_stream_holds_no_examples),
         cmocka_unit_test(a_missing_argument_moves_no_cursor),
+        cmocka_unit_test(tokens_of_any_size_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
