@@ -100,11 +100,7 @@ static int take_valid(training *run)
     if (fraction > 0) {
         size_t count = (size_t)((double)run->tokens.count * fraction);
         run->tokens.count -= count;
-        run->valid.ids = malloc((count + 1) * sizeof *run->valid.ids);
-        if (run->valid.ids == NULL) {
-            return complain("out of memory");
-        }
-        memcpy(run->valid.ids, run->tokens.ids + run->tokens.count, count * sizeof *run->valid.ids);
+        run->valid.ids = run->tokens.ids + run->tokens.count;
         run->valid.count = count;
     } else {
         const lrnn_vocab *vocab = lrnn_model_input_vocab(run->model);
@@ -259,6 +255,10 @@ void training_destroy(training *run)
     lrnn_trainer_destroy(run->trainer);
     lrnn_model_destroy(run->model);
     lrnn_model_destroy(run->best);
+    const char *valid = run->settings->valid;
+    if (valid != NULL && train_valid_fraction(valid) > 0) {
+        run->valid = (token_list){0}; /* the end of the other list */
+    }
     tokens_free(&run->tokens);
     tokens_free(&run->valid);
     log_close(&run->log);
