@@ -1,11 +1,21 @@
+/* Where the system can do that (O_TMPFILE), the new file has no name until all of it is on the
+ * disk, so that nothing is left of a process that is killed. Elsewhere it has a temporary name.
+ * Either is locked (flock) from before it has a name until it has its own or its process ends; so a
+ * temporary name that can be locked is one of the dead, and the next writer into that folder
+ * removes it. */
+#ifdef __linux__
+#define _GNU_SOURCE /* O_TMPFILE */
+#endif
 #include "atomic_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,28 +94,124 @@ static uint64_t unlikely_number(const atomic_file *file, int attempt)
     return number ^ number >> 29;
 }
 
-/* A short name of its own, so that it fits where the target's name is as long as can be. */
-static lrnn_status open_temporary(atomic_file *file, mode_t mode)
+/* Ours begin and end so. Short, so that they fit where the target's name is as long as can be. */
+static const char name_start[] = ".lrnn-data-";
+static const char name_end[] = ".tmp";
+
+static bool make_name(char path[ATOMIC_FILE_PATH], const atomic_file *file, int attempt)
 {
-    char path[ATOMIC_FILE_PATH];
-    memcpy(path, file->target, sizeof path);
+    char name[40];
+    snprintf(name, sizeof name, "%s%016llx%s", name_start,
+             (unsigned long long)unlikely_number(file, attempt), name_end);
+    memcpy(path, file->target, sizeof file->target);
+    return path_replace_last(path, name);
+}
+
+static void folder_of(char folder[ATOMIC_FILE_PATH], const atomic_file *file)
+{
+    size_t length = folder_length(file->target);
+    memcpy(folder, file->target, length);
+    strcpy(folder + length, length == 0 ? "." : "");
+}
+
+static bool is_temporary(const char *name)
+{
+    size_t length = strlen(name), end = sizeof name_end - 1;
+    return strncmp(name, name_start, sizeof name_start - 1) == 0 && length > end &&
+           strcmp(name + length - end, name_end) == 0;
+}
+
+static void clear_leftovers(const char *folder)
+{
+    DIR *stream = opendir(folder);
+    if (stream == NULL) {
+        return;
+    }
+    for (const struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+        int at = dirfd(stream);
+        int descriptor = is_temporary(entry->d_name)
+                             ? openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+                             : -1;
+        if (descriptor >= 0) {
+            if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+                unlinkat(at, entry->d_name, 0);
+            }
+            close(descriptor);
+        }
+    }
+    closedir(stream);
+}
+
+static int open_unnamed(const char *folder, mode_t mode)
+{
+#ifdef O_TMPFILE
+    if (access("/proc/self/fd", X_OK) == 0) { /* which gives it a name later */
+        int descriptor = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+        if (descriptor >= 0) {
+            flock(descriptor, LOCK_EX | LOCK_NB);
+        }
+        return descriptor;
+    }
+#endif
+    (void)folder;
+    (void)mode;
+    return -1;
+}
+
+/* Somebody may remove the name between its creation and the lock. */
+static bool lock(int descriptor)
+{
+    struct stat about;
+    flock(descriptor, LOCK_EX | LOCK_NB);
+    return fstat(descriptor, &about) != 0 || about.st_nlink > 0;
+}
+
+static lrnn_status open_named(atomic_file *file, mode_t mode)
+{
     for (int attempt = 0; attempt < MAX_NAMES; attempt++) {
-        char name[40];
-        snprintf(name, sizeof name, ".lrnn-%016llx.tmp",
-                 (unsigned long long)unlikely_number(file, attempt));
-        if (!path_replace_last(path, name)) {
+        char path[ATOMIC_FILE_PATH];
+        if (!make_name(path, file, attempt)) {
             break;
         }
-        file->descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-        if (file->descriptor >= 0) {
+        int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (descriptor >= 0 && lock(descriptor)) {
+            file->descriptor = descriptor;
             memcpy(file->temporary, path, sizeof path);
             return LRNN_OK;
         }
-        if (errno != EEXIST && errno != EINTR) {
+        if (descriptor >= 0) {
+            close(descriptor);
+        } else if (errno != EEXIST && errno != EINTR) {
             break;
         }
     }
     return fail(file, "cannot create a file in its folder", errno);
+}
+
+static lrnn_status open_temporary(atomic_file *file, mode_t mode)
+{
+    char folder[ATOMIC_FILE_PATH];
+    folder_of(folder, file);
+    clear_leftovers(folder);
+    file->descriptor = open_unnamed(folder, mode);
+    return file->descriptor >= 0 ? LRNN_OK : open_named(file, mode);
+}
+
+/* Gives the unnamed file a name beside its target. */
+static bool name_unnamed(atomic_file *file)
+{
+    char source[64], path[ATOMIC_FILE_PATH];
+    snprintf(source, sizeof source, "/proc/self/fd/%d", file->descriptor);
+    for (int attempt = 0; attempt < MAX_NAMES && make_name(path, file, attempt); attempt++) {
+        if (linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) {
+            memcpy(file->temporary, path, sizeof path);
+            return true;
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+    }
+    return false;
 }
 
 lrnn_status atomic_file_open(atomic_file *file, const char *path)
@@ -164,9 +270,7 @@ static int sync_file(int descriptor)
 static lrnn_status sync_folder(atomic_file *file)
 {
     char folder[ATOMIC_FILE_PATH];
-    size_t length = folder_length(file->target);
-    memcpy(folder, file->target, length);
-    strcpy(folder + length, length == 0 ? "." : "");
+    folder_of(folder, file);
     int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) {
         return LRNN_OK;
@@ -179,22 +283,30 @@ static lrnn_status sync_folder(atomic_file *file)
     return LRNN_OK;
 }
 
-lrnn_status atomic_file_commit(atomic_file *file)
+/* The lock ends with the descriptor, so the name must be the right one before that. Once synced,
+ * nothing is left for close to report. */
+static lrnn_status put_in_place(atomic_file *file)
 {
-    if (!file->direct && sync_file(file->descriptor) != 0) {
+    if (sync_file(file->descriptor) != 0 || (file->temporary[0] == '\0' && !name_unnamed(file))) {
         return fail(file, "cannot be written", errno);
-    }
-    int descriptor = file->descriptor;
-    file->descriptor = -1;
-    if (close(descriptor) != 0 && errno != EINTR) {
-        return fail(file, "cannot be written", errno);
-    }
-    if (file->direct) {
-        return LRNN_OK;
     }
     if (rename(file->temporary, file->target) != 0) {
         return fail(file, "cannot be replaced", errno);
     }
     file->temporary[0] = '\0';
-    return sync_folder(file);
+    return LRNN_OK;
+}
+
+lrnn_status atomic_file_commit(atomic_file *file)
+{
+    lrnn_status status = file->direct ? LRNN_OK : put_in_place(file);
+    if (status != LRNN_OK) {
+        return status;
+    }
+    int descriptor = file->descriptor;
+    file->descriptor = -1;
+    if (close(descriptor) != 0 && errno != EINTR && file->direct) {
+        return fail(file, "cannot be written", errno);
+    }
+    return file->direct ? LRNN_OK : sync_folder(file);
 }

@@ -6,7 +6,8 @@
 
 #define ATOMIC_FILE_PATH 4096 /* bytes of the longest path, its NUL included */
 
-/* The bytes go to a temporary file in the folder of the target, which commit renames over it. A
+/* The bytes go to a file in the folder of the target, which commit renames over it; it has no name
+ * before, where the system can do that, and a temporary one elsewhere. A
  * target that is a symbolic link stays one: what it points at is replaced. An existing target keeps
  * its permissions, a new one gets what the umask leaves. A character device (/dev/null) is written
  * to directly; anything else that is not a regular file is refused. */
@@ -15,7 +16,7 @@ typedef struct atomic_file {
     int descriptor;
     int direct;                       /* 1: a device, nothing to rename */
     char target[ATOMIC_FILE_PATH];    /* what will be replaced, links followed */
-    char temporary[ATOMIC_FILE_PATH]; /* "" when there is none to remove */
+    char temporary[ATOMIC_FILE_PATH]; /* "" when there is no name to remove */
 } atomic_file;
 
 /* All three return LRNN_ERR_IO with the path and the system's reason. After a failure nothing is

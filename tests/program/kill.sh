@@ -50,7 +50,7 @@ train_here() {
 compare() {
     cut -f1-7 part.tsv > part.cut
     if [ "$3" -eq 0 ] && cmp part "$scratch/whole/$2/part" && cmp part.cut "$scratch/whole/$2/part.tsv" &&
-        cmp part.svg "$scratch/whole/$2/part.svg" && ! ls -A | grep -q 'lrnn-text'; then
+        cmp part.svg "$scratch/whole/$2/part.svg" && ! ls -A | grep -q '\.lrnn-'; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
