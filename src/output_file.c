@@ -146,6 +146,14 @@ static bool is_temporary(const char *name)
            strcmp(name + length - end, name_end) == 0;
 }
 
+/* A name may be anything by now, also a pipe that nobody writes to. */
+static bool is_of_the_dead(int descriptor)
+{
+    struct stat about;
+    return fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) &&
+           flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+}
+
 static void clear_leftovers(const char *folder)
 {
     DIR *stream = opendir(folder);
@@ -157,9 +165,9 @@ static void clear_leftovers(const char *folder)
             continue;
         }
         int at = dirfd(stream);
-        int descriptor = openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        int descriptor = openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (descriptor >= 0) {
-            if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+            if (is_of_the_dead(descriptor)) {
                 unlinkat(at, entry->d_name, 0);
             }
             close(descriptor);

@@ -149,7 +149,7 @@ int complain_text(lrnn_status status, const char *name)
     return complain("%s: %s%s", name, lrnn_last_error(), help);
 }
 
-/* Encodes behind the tokens that there are. */
+/* Encodes after the tokens that there are. */
 static int add_tokens(token_list *tokens, const lrnn_vocab *vocab, const char *bytes, size_t length,
                       const char *name)
 {

@@ -75,7 +75,7 @@ lrnn_status json_member(json_value *value, const json_document *document, json_v
 /* Bytes that are always enough for json_string: the text between the quotes and a NUL. */
 size_t json_string_room(const json_document *document, json_value string);
 
-/* Writes the unescaped string (UTF-8, a NUL behind it) and returns its length without that NUL. */
+/* Writes the unescaped string (UTF-8, a NUL after it) and returns its length without that NUL. */
 size_t json_string(char *to, const json_document *document, json_value string);
 
 /* Whether the unescaped string is exactly `text`. */

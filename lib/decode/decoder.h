@@ -33,7 +33,7 @@ typedef struct hypothesis {
     double total; /* of log-probabilities under the model */
 } hypothesis;
 
-/* A hypothesis that lives no more: node, and behind it a last token unless that is NO_TOKEN. */
+/* A hypothesis that has ended: node, and after it a last token unless that is NO_TOKEN. */
 typedef struct ending {
     double score, total;
     size_t length, group;
@@ -60,7 +60,7 @@ typedef struct slot {
     size_t node_count;
     search_group *groups;
     ending_list unfinished;
-    size_t first, count; /* its rows in this step; groups one behind the other */
+    size_t first, count; /* its rows in this step; groups one after the other */
     size_t reported;     /* tokens given to the token callback */
     bool done;           /* its results are written */
 } slot;
@@ -194,7 +194,7 @@ static inline const real *decoder_slice_maxima(const lrnn_decoder *decoder, size
 /* (sum of x) / n^length_penalty after `length` generated tokens; -infinity for none. */
 double decoder_score(const lrnn_decoder *decoder, const slot *of, double sum, size_t length);
 
-/* The hypothesis of a row ends, with `token` behind it unless that is NO_TOKEN. sum: of x, the
+/* The hypothesis of a row ends, with `token` after it unless that is NO_TOKEN. sum: of x, the
  * token's included. The worst falls out of a full list. */
 void decoder_end(lrnn_decoder *decoder, size_t row, int32_t token, double sum, int32_t ended,
                  ending_list *to);

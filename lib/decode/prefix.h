@@ -31,7 +31,7 @@ void prefix_lay_out(prefix_tree *tree, size_t capacity, arena *from);
 /* Nothing but the root. */
 void prefix_clear(prefix_tree *tree);
 
-/* The sequence of `parent` with `token` behind it; -1 where there is none. */
+/* The sequence of `parent` with `token` after it; -1 where there is none. */
 int32_t prefix_find(const prefix_tree *tree, int32_t parent, int32_t token);
 
 /* Adds one that there is not; held once. */

@@ -121,6 +121,14 @@ static bool is_temporary(const char *name)
            strcmp(name + length - end, name_end) == 0;
 }
 
+/* A name may be anything by now, also a pipe that nobody writes to. */
+static bool is_of_the_dead(int descriptor)
+{
+    struct stat about;
+    return fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode) &&
+           flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+}
+
 static void clear_leftovers(const char *folder)
 {
     DIR *stream = opendir(folder);
@@ -129,11 +137,12 @@ static void clear_leftovers(const char *folder)
     }
     for (const struct dirent *entry; (entry = readdir(stream)) != NULL;) {
         int at = dirfd(stream);
-        int descriptor = is_temporary(entry->d_name)
-                             ? openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-                             : -1;
+        int descriptor =
+            is_temporary(entry->d_name)
+                ? openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+                : -1;
         if (descriptor >= 0) {
-            if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+            if (is_of_the_dead(descriptor)) {
                 unlinkat(at, entry->d_name, 0);
             }
             close(descriptor);
@@ -158,11 +167,14 @@ static int open_unnamed(const char *folder, mode_t mode)
     return -1;
 }
 
-/* Somebody may remove the name between its creation and the lock. */
+/* False if somebody took it for one of the dead before it was locked. A file system that knows no
+ * locks is forgiven: nobody can lock the file there, and so nobody removes it. */
 static bool lock(int descriptor)
 {
     struct stat about;
-    flock(descriptor, LOCK_EX | LOCK_NB);
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return false;
+    }
     return fstat(descriptor, &about) != 0 || about.st_nlink > 0;
 }
 
@@ -180,6 +192,7 @@ static lrnn_status open_named(atomic_file *file, mode_t mode)
             return LRNN_OK;
         }
         if (descriptor >= 0) {
+            unlink(path);
             close(descriptor);
         } else if (errno != EEXIST && errno != EINTR) {
             break;

@@ -390,7 +390,7 @@ static lrnn_status do_protocol(machine *m)
 static lrnn_status do_stop(machine *m)
 {
     if (m->stack_count != 1 || m->stack[0] == MARK || m->at != m->length) {
-        return wrong(m, "values are left, or bytes behind it");
+        return wrong(m, "values are left, or bytes after it");
     }
     m->document->root = m->stack[0];
     m->stopped = true;

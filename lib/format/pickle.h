@@ -34,7 +34,7 @@ typedef size_t pickle_value;
 typedef struct pickle_node {
     pickle_type type;
     int64_t integer;     /* bool, int; global: its index in the list */
-    const char *text;    /* string: UTF-8 in the pickle, no NUL behind it */
+    const char *text;    /* string: UTF-8 in the pickle, no NUL after it */
     size_t length;       /* string: bytes; tuple, list: elements; dict: keys and values together */
     size_t first, last;  /* tuple, list, dict: cells; PICKLE_NOTHING: empty */
     pickle_value callee; /* call: a global; persistent: the id */
@@ -44,7 +44,7 @@ typedef struct pickle_node {
 /* An element of a container. */
 typedef struct pickle_cell {
     pickle_value value;
-    size_t next; /* the cell behind it, PICKLE_NOTHING: none */
+    size_t next; /* the cell after it, PICKLE_NOTHING: none */
 } pickle_cell;
 
 typedef struct pickle_document {

@@ -90,7 +90,7 @@ static lrnn_status check_range(const tensor_view *view, size_t first, size_t cou
 {
     if (first > view->count || count > view->count - first) {
         return error_set(LRNN_ERR_INVALID,
-                         "tensor \"%s\": elements %zu and the %zu behind it were asked for, "
+                         "tensor \"%s\": elements %zu and the %zu after it were asked for, "
                          "it has %zu",
                          view->name, first, count, view->count);
     }

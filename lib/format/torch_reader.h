@@ -15,7 +15,7 @@ enum {
 typedef struct torch_reader {
     const char *name; /* of the file, for messages */
     zip_file zip;
-    /* The folder with its slash, and room behind it for the name of an entry. */
+    /* The folder with its slash, and room after it for the name of an entry. */
     char path[TORCH_FOLDER_BYTES + TORCH_KEY_BYTES + 16];
     size_t folder_length;
     pickle_document pickle;
@@ -26,7 +26,7 @@ typedef struct torch_reader {
 typedef struct torch_tensor {
     tensor_view view; /* its data is the element at the offset; no name */
     size_t strides[SAFETENSORS_MAX_RANK];
-    bool dense; /* the elements lie one behind the other, in the order of the format */
+    bool dense; /* the elements lie one after the other, in the order of the format */
 } torch_tensor;
 
 /* The globals that a state_dict may ask for. */
@@ -37,7 +37,7 @@ extern const size_t torch_global_count;
 zip_entry *torch_find_entry(torch_reader *reader, const char *text, const char *key,
                             size_t key_length);
 
-/* The call that makes a tensor, behind the one that makes it a parameter; NULL: the value is none.
+/* The call that makes a tensor, after the one that makes it a parameter; NULL: the value is none.
  */
 const pickle_node *torch_tensor_call(const torch_reader *reader, pickle_value value);
 

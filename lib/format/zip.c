@@ -43,7 +43,7 @@ enum {
     END_SIZE = 22,
     END64_SIZE = 56,
     LOCATOR_SIZE = 20,
-    FLAG_SIZES_BEHIND = 0x8, /* sizes and checksum are repeated behind the data */
+    FLAG_SIZES_BEHIND = 0x8, /* sizes and checksum are repeated after the data */
     FLAG_UTF8 = 0x800,
     EXTRA_ZIP64 = 1
 };
@@ -162,7 +162,7 @@ static lrnn_status read_local(const zip_file *zip, zip_entry *entry, const unsig
                               uint64_t header, uint64_t length, size_t end)
 {
     if (header > end || end - header < LOCAL_SIZE) {
-        return damaged_entry(zip, entry, "it begins behind the end");
+        return damaged_entry(zip, entry, "it begins past the end");
     }
     const unsigned char *local = bytes + header;
     size_t data = (size_t)header + LOCAL_SIZE;
@@ -174,7 +174,7 @@ static lrnn_status read_local(const zip_file *zip, zip_entry *entry, const unsig
     data += entry->name_length;
     size_t extra = get16(local + 28);
     if (extra > end - data || length > end - data - extra) {
-        return damaged_entry(zip, entry, "it ends behind the end");
+        return damaged_entry(zip, entry, "it ends past the end");
     }
     entry->header = (size_t)header;
     entry->data = bytes + data + extra;
@@ -317,7 +317,7 @@ zip_entry *zip_find(const zip_file *zip, const char *name, size_t length)
 /* ---- checksums ---- */
 
 /* CRC-32 of ISO 3309, reflected, eight bytes at a time (Kounavis and Berry 2005): table k says what
- * a byte does to the remainder of the k bytes behind it. */
+ * a byte does to the remainder of the k bytes after it. */
 static void make_tables(uint32_t tables[8][256])
 {
     for (uint32_t i = 0; i < 256; i++) {

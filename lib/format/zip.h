@@ -10,7 +10,7 @@
 #include "lrnn/base.h"
 
 typedef struct zip_entry {
-    const char *name; /* of name_length bytes; no NUL behind them */
+    const char *name; /* of name_length bytes; no NUL after them */
     size_t name_length;
     const unsigned char *data;
     size_t length;
@@ -27,7 +27,7 @@ typedef struct zip_file {
 } zip_file;
 
 /* Reads the central directory; the bytes are borrowed. Everything is checked but the contents:
- * records and entries lie in the file one behind the other without overlap, no entry is compressed,
+ * records and entries lie in the file one after the other without overlap, no entry is compressed,
  * encrypted or there twice. LRNN_ERR_FORMAT: it is not so; LRNN_ERR_MEMORY. Nothing to release
  * after a failure. */
 lrnn_status zip_open(zip_file *zip, const lrnn_allocator *allocator, const char *what,

@@ -105,7 +105,7 @@ typedef struct kernel_table {
  */
 #define KERNEL_PANELS ((size_t)64)
 
-/* The functions of a table, whose names are those of the members behind a prefix. A kernel is added
+/* The functions of a table, whose names are those of the members after a prefix. A kernel is added
  * here, above, and as prefix_name in reference.c and in a fast_ header. */
 #define KERNEL_FUNCTIONS(prefix)                                                                   \
     .multiply_packed = prefix##multiply_packed, .multiply_parts = prefix##multiply_parts,          \

@@ -103,7 +103,7 @@ static __attribute__((noinline)) void store_part(float *to, vector x, size_t lan
 }
 #endif
 
-/* The first `lanes` values, zeros behind them; nothing past them is touched. */
+/* The first `lanes` values, zeros after them; nothing past them is touched. */
 ALWAYS_INLINE vector load_lanes(const float *from, size_t lanes)
 {
     if (lanes == VECTOR_LENGTH) {

@@ -16,7 +16,7 @@ typedef struct model_names {
 } model_names;
 
 /* Empty names where `count` tensors have `length` bytes of names in all, for the caller to write
- * them, NUL-terminated, one behind the other. */
+ * them, NUL-terminated, one after the other. */
 lrnn_status model_names_allocate(model_names *names, size_t count, size_t length,
                                  const lrnn_allocator *allocator);
 lrnn_status model_names_copy(model_names *names, const model_names *from,

@@ -114,7 +114,7 @@ struct lrnn_vocab {
     uint64_t seed;
     size_t size;
     int32_t unknown;
-    char *bytes;         /* all tokens, a NUL behind each */
+    char *bytes;         /* all tokens, a NUL after each */
     size_t *offsets;     /* [size + 1] of each token in bytes */
     int32_t *slots;      /* open addressing: ids, -1 where empty; at most half of them are used */
     size_t mask;         /* number of slots - 1 */

@@ -531,7 +531,7 @@ static void sequences_that_do_not_fit_change_nothing(void **state)
     lrnn_sequences s = window(B, 4);
     EXPECT_SIZE_CHECKED(&s, lrnn_sequences, lrnn_state_forward(one, &s, NULL));
     static const int32_t short_length[] = {4, 4, 1};
-    s.tokens = wrong; /* the -1 is behind the end of its row */
+    s.tokens = wrong; /* the -1 is past the end of its row */
     s.lengths = short_length;
     EXPECT_OK(lrnn_state_forward(one, &s, NULL));
     lrnn_state_destroy(one);

@@ -265,7 +265,7 @@ static void without_carrying_each_window_starts_at_zero_or_at_what_was_imported(
     twins_finish(&pair);
 }
 
-/* Zeros for so many rows, and nothing behind them. */
+/* Zeros for so many rows, and nothing after them. */
 static void expect_zero_rows(const lrnn_trainer *trainer, size_t rows)
 {
     float h[STATE + 1], c[STATE + 1];

@@ -183,7 +183,7 @@ static void windows_that_do_not_fit_change_nothing(void **state)
                         lrnn_trainer_step(pair.trainer[0], pair.optimizer[0], &s, NULL));
     EXPECT_SIZE_CHECKED(&s, lrnn_sequences, lrnn_trainer_evaluate(pair.trainer[0], &s, NULL));
     EXPECT_SIZE_CHECKED(&s, lrnn_sequences, lrnn_trainer_forward(pair.trainer[0], &s, NULL));
-    lengths[2] = 1; /* what lies behind a length is not read */
+    lengths[2] = 1; /* what lies after a length is not read */
     EXPECT_OK(lrnn_trainer_evaluate(pair.trainer[0], &s, NULL));
     s.lengths = lengths;
     s.tokens = tokens;

@@ -161,9 +161,10 @@ fi
 : > .lrnn-text-1-0-00000000.tmp
 : > .lrnn-text-2-0-00000000.tmp
 : > .lrnn-text-notes
+mkfifo .lrnn-text-3-0-00000000.tmp
 flock .lrnn-text-2-0-00000000.tmp sh -c "$train -o z --plot z.svg t.txt"
-holds "what a dead process has left is removed, not that of a live one" \
-    test "$(ls -A | grep lrnn-text | tr '\n' ' ')" = ".lrnn-text-2-0-00000000.tmp .lrnn-text-notes "
+holds "what a dead process has left is removed, not that of a live one nor a pipe" \
+    test "$(ls -A | grep lrnn-text | tr '\n' ' ')" = ".lrnn-text-2-0-00000000.tmp .lrnn-text-3-0-00000000.tmp .lrnn-text-notes "
 rm -f n.checkpoint z* .lrnn-text*
 mkfifo pipe
 cat pipe > piped &

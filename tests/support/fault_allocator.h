@@ -42,7 +42,7 @@ typedef struct fault_header {
     uint64_t magic;
     fault_allocator *owner;
     size_t bytes;
-    size_t unused; /* keeps the block behind it aligned as malloc aligns */
+    size_t unused; /* keeps the block after it aligned as malloc aligns */
 } fault_header;
 
 static inline void fault_die(const char *why)

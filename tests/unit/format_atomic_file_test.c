@@ -327,6 +327,19 @@ static void what_the_dead_leave_is_gone_and_what_the_living_write_stays(void **s
     assert_int_equal(scratch_files(&folder, false), 1);
 }
 
+/* In a folder that all may write to. */
+static void a_pipe_with_a_name_of_ours_holds_nobody_up(void **state)
+{
+    (void)state;
+    const char *pipe = scratch_path(&folder, ".lrnn-data-0.tmp");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    alarm(20);
+    assert_int_equal(replace(scratch_path(&folder, "file"), "x"), LRNN_OK);
+    alarm(0);
+    assert_contains(scratch_path(&folder, "file"), "x");
+    assert_true(S_ISFIFO(mode_of(pipe)));
+}
+
 #define unit(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -349,6 +362,7 @@ int main(void)
         unit(a_write_that_runs_out_of_room_leaves_the_old_file),
         unit(a_folder_without_permission_is_an_error),
         unit(a_commit_that_cannot_rename_is_an_error),
+        unit(a_pipe_with_a_name_of_ours_holds_nobody_up),
         unit(what_the_dead_leave_is_gone_and_what_the_living_write_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

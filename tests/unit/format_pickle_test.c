@@ -193,7 +193,7 @@ static void what_is_malformed_is_refused_where_it_is(void **unused)
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02.", "STOP at byte 2");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02NN.", "STOP");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02(.", "STOP");
-    REFUSED(LRNN_ERR_FORMAT, "\x80\x02N.N", "bytes behind");
+    REFUSED(LRNN_ERR_FORMAT, "\x80\x02N.N", "bytes after");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02J\0\0\0", "BININT at byte 2: cut off");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02\x8a\x09\0\0\0\0\0\0\0\0\0.", "more than 8 bytes");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02\x8a\3\0\0", "LONG1 at byte 2: cut off");

@@ -135,7 +135,7 @@ static size_t copy_plain(const char *path)
     return length;
 }
 
-/* What is lost behind the header is told when it is read. */
+/* What is lost after the header is told when it is read. */
 static void a_file_that_becomes_shorter_is_told(void **state)
 {
     (void)state;

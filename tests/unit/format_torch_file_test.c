@@ -14,7 +14,7 @@
 
 #define GOLDEN_FOLDER SOURCE_ROOT "/tests/golden/pytorch/"
 
-/* The reading of a pickle beside two storages; *bytes is for the caller to free, behind the file.
+/* The reading of a pickle beside two storages; *bytes is for the caller to free, after the file.
  */
 static lrnn_status parse(torch_file **file, unsigned char **bytes, const char *pickle,
                          size_t pickle_length, const char *entry)

@@ -103,10 +103,10 @@ static void what_is_wrong_is_said(void **unused)
     is_refused(false, ONE + 28, 60, 2, "cut off");
     is_refused(false, ONE + 34, 1, 2, "another file");
     is_refused(false, ONE + 42, 1, 4, "not that of the directory");
-    is_refused(false, ONE + 42, UINT32_MAX, 4, "behind the end");
+    is_refused(false, ONE + 42, UINT32_MAX, 4, "past the end");
     is_refused(false, ONE + 46, 'x', 1, "not that of the directory");
     is_refused(false, TWO + 20, UINT64_C(0x3b0000003b), 8, "overlaps");
-    is_refused(false, TWO + 20, UINT64_C(0x3ff000003ff), 8, "behind the end");
+    is_refused(false, TWO + 20, UINT64_C(0x3ff000003ff), 8, "past the end");
     is_refused(true, END64, 0, 4, "no Zip64 record");
     is_refused(true, END64 + 32, 2, 8, "no Zip64 record");
     is_refused(true, END64 + 48, UINT64_MAX - 3, 8, "not where it should be");
