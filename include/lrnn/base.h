@@ -30,9 +30,9 @@ LRNN_API int32_t lrnn_version_number(void);
 /* The same as text, "0.2.0". The string is static. Since 0.1. */
 LRNN_API const char *lrnn_version_string(void);
 
-/* What the library was built with and what it chose on this machine, for bug reports, as
- * "key: value" lines: version, real (float32), kernels (the instruction set in use), blas (the
- * library that answers cblas_sgemm). The string is static. Since 0.1. */
+/* How the library was built and what it chose on this machine, as "key: value" lines for bug
+ * reports: version, real (float32), kernels (the instruction set in use), blas (the library behind
+ * cblas_sgemm). The string is static. Since 0.1. */
 LRNN_API const char *lrnn_build_info(void);
 
 /* ---- status --------------------------------------------------------------------------------- */
@@ -41,17 +41,17 @@ LRNN_API const char *lrnn_build_info(void);
 typedef enum lrnn_status {
     LRNN_OK = 0,
     LRNN_ERR_INVALID = -1,     /* an argument is out of range or does not fit the others */
-    LRNN_ERR_MEMORY = -2,      /* the allocator gave nothing, or a size does not fit size_t */
-    LRNN_ERR_UNSUPPORTED = -3, /* sensible, but not with this object or this library version */
+    LRNN_ERR_MEMORY = -2,      /* the allocator returned NULL, or a size overflows size_t */
+    LRNN_ERR_UNSUPPORTED = -3, /* valid, but not for this object or library version */
     LRNN_ERR_IO = -4,          /* the operating system refused to open, read, write or rename */
-    LRNN_ERR_FORMAT = -5,      /* a file or a text is not what it should be */
+    LRNN_ERR_FORMAT = -5,      /* a file or text is malformed */
     LRNN_ERR_NUMERIC = -6,     /* NaN or infinity where a finite number is needed */
     LRNN_ERR_NOT_FOUND = -7,   /* no parameter, tensor or token of that name */
     LRNN_ERR_STATE = -8,       /* the call came too early, for example backward before forward */
     LRNN_ERR_TOO_SMALL = -9,   /* the caller's buffer is too small; the size needed is reported */
-    LRNN_ERR_CANCELLED = -10,  /* a callback of the caller's asked to stop */
-    LRNN_ERR_CALLBACK = -11,   /* a callback of the caller's failed */
-    LRNN_END = -20             /* not an error: there is nothing more to give */
+    LRNN_ERR_CANCELLED = -10,  /* a callback asked to stop */
+    LRNN_ERR_CALLBACK = -11,   /* a callback failed */
+    LRNN_END = -20             /* not an error: nothing is left */
 } lrnn_status;
 
 /* A short English text for a status, "out of memory". Never NULL; the string is static. Since 0.1.
@@ -65,22 +65,22 @@ LRNN_API const char *lrnn_last_error(void);
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-/* Where an object takes its memory from. Given by pointer in the options of a create call, which
- * copies it; objects made from that object inherit it. NULL anywhere means malloc and free; blocks
- * of a megabyte and more then ask the system for large pages (Linux: MADV_HUGEPAGE). The functions
- * may be called by any thread that uses an object which has this allocator. */
+/* Where an object gets its memory from. It is passed by pointer in the options of a create call,
+ * which copies it; objects made from that object inherit it. NULL always means malloc and free;
+ * blocks of a megabyte or more then also ask the system for large pages (Linux: MADV_HUGEPAGE). The
+ * functions may be called from any thread that uses an object with this allocator. */
 typedef struct lrnn_allocator {
     size_t size; /* sizeof(lrnn_allocator), set by lrnn_allocator_init */
-    void *user;  /* handed to both functions */
-    /* At least `bytes` bytes (never 0), aligned as malloc aligns; NULL when there are none. */
+    void *user;  /* passed to both functions */
+    /* Returns at least `bytes` bytes (never 0), aligned as by malloc, or NULL if out of memory. */
     void *(*allocate)(void *user, size_t bytes);
-    /* Takes back what allocate gave; never NULL. */
+    /* Frees what `allocate` returned; never called with NULL. */
     void (*release)(void *user, void *pointer);
 } lrnn_allocator;
 
 /* Sets every field to its default: malloc and free.
  * struct_size: sizeof(lrnn_allocator) as the caller was compiled.
- * LRNN_ERR_INVALID: NULL, or a size that no version has. Since 0.1. */
+ * LRNN_ERR_INVALID: a NULL argument, or a size that no version of the struct has had. Since 0.1. */
 LRNN_API lrnn_status lrnn_allocator_init(lrnn_allocator *allocator, size_t struct_size);
 
 #ifdef __cplusplus

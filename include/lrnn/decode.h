@@ -262,7 +262,7 @@ LRNN_API lrnn_status lrnn_decoder_create_with_scorer(lrnn_decoder **decoder,
                                                      const lrnn_scorer *scorer,
                                                      const lrnn_decoder_options *options);
 
-/* Takes NULL. Since 0.1. */
+/* Accepts NULL. Since 0.1. */
 LRNN_API void lrnn_decoder_destroy(lrnn_decoder *decoder);
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -408,7 +408,7 @@ LRNN_API lrnn_status lrnn_ctc_options_init(lrnn_ctc_options *options, size_t str
  * LRNN_ERR_INVALID: a field out of range; the message names it. LRNN_ERR_MEMORY. Since 0.2. */
 LRNN_API lrnn_status lrnn_ctc_create(lrnn_ctc **ctc, const lrnn_ctc_options *options);
 
-/* Takes NULL. Since 0.2. */
+/* Accepts NULL. Since 0.2. */
 LRNN_API void lrnn_ctc_destroy(lrnn_ctc *ctc);
 
 /* Forgets all frames: a new sequence begins. Since 0.2. */

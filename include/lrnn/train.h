@@ -107,7 +107,7 @@ LRNN_API size_t lrnn_batches_steps(const lrnn_batches *batches);
  * must be at least. 0 for others and for NULL. Since 0.2. */
 LRNN_API size_t lrnn_batches_target_steps(const lrnn_batches *batches);
 
-/* Takes NULL. Since 0.1. */
+/* Accepts NULL. Since 0.1. */
 LRNN_API void lrnn_batches_destroy(lrnn_batches *batches);
 
 /* Windows in one pass, and the index of the next one. Since 0.1. */
@@ -184,7 +184,7 @@ LRNN_API lrnn_status lrnn_optimizer_options_init(lrnn_optimizer_options *options
 LRNN_API lrnn_status lrnn_optimizer_create(lrnn_optimizer **optimizer, size_t count,
                                            const lrnn_optimizer_options *options);
 
-/* Takes NULL. Since 0.1. */
+/* Accepts NULL. Since 0.1. */
 LRNN_API void lrnn_optimizer_destroy(lrnn_optimizer *optimizer);
 
 /* The learning rate of the next update. Getting it from NULL gives NaN.
@@ -248,7 +248,7 @@ LRNN_API lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options, 
 LRNN_API lrnn_status lrnn_schedule_create(lrnn_schedule **schedule,
                                           const lrnn_schedule_options *options);
 
-/* Takes NULL. Since 0.1. */
+/* Accepts NULL. Since 0.1. */
 LRNN_API void lrnn_schedule_destroy(lrnn_schedule *schedule);
 
 /* The rate that is due now. NaN for NULL. Since 0.1. */
@@ -392,7 +392,7 @@ LRNN_API lrnn_status lrnn_train_result_init(lrnn_train_result *result, size_t st
 LRNN_API lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
                                          const lrnn_trainer_options *options);
 
-/* Takes NULL. Since 0.1. */
+/* Accepts NULL. Since 0.1. */
 LRNN_API void lrnn_trainer_destroy(lrnn_trainer *trainer);
 
 /* One training step: gradients to zero, forward, loss, backward, clip by value, clip by norm,
