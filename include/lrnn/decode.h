@@ -19,7 +19,7 @@
  *     lrnn_result_init(&result, sizeof result);
  *     status = lrnn_decoder_get_result(&result, decoder, 0, 0);    tokens, scores, why it ended
  *
- * Any other language model is decoded by the same search through an lrnn_scorer. */
+ * Any other language model can be searched in the same way through an lrnn_scorer. */
 #ifndef LRNN_DECODE_H
 #define LRNN_DECODE_H
 
@@ -30,55 +30,55 @@
 extern "C" {
 #endif
 
-/* A search and all the memory it needs. Made once for a source of scores and a set of options, then
- * run any number of times; nothing after create allocates. One thread at a time. */
+/* A search and all the memory it needs. It is made once for a source of scores and a set of
+ * options, then run any number of times; nothing allocates after create. Used by one thread at a
+ * time. */
 typedef struct lrnn_decoder lrnn_decoder;
 
 /* ---- rows: what callbacks see ---------------------------------------------------------------- */
 
-/* The hypotheses that are extended in this step, one a row; rows of one request stand together.
- * Lent to a callback for the duration of the call. */
+/* The hypotheses that are extended in this step, one per row; rows of the same request are
+ * adjacent. Valid only during the callback. */
 typedef struct lrnn_rows {
     size_t size;
     size_t count; /* rows */
-    /* [count] the row of the previous step that this one continues. An index may repeat (a beam
-     * that forks) or be missing (one that died). -1: a request that begins here, with its prompt.
-     */
+    /* [count] the row of the previous step that this one continues. An index may repeat (a
+     * hypothesis that forks) or be absent (one that was dropped). -1: a request that starts here,
+     * with its prompt. */
     const int32_t *parents;
-    /* [count] the token that was appended; of a request that begins, the last of its prompt, or -1
+    /* [count] the token that was appended; for a request that starts, the last of its prompt, or -1
      * if that is empty. */
     const int32_t *tokens;
     const int32_t *requests;     /* [count] index of the request in the array given to the call */
-    const int32_t *lengths;      /* [count] tokens so far, the prompt's included */
+    const int32_t *lengths;      /* [count] tokens so far, including the prompt */
     const lrnn_decoder *decoder; /* for lrnn_rows_copy_tokens */
 } lrnn_rows;
 
-/* Copies the tokens of one row so far, prompt first; lengths[row] of them. Only inside a callback.
+/* Copies the tokens of a row so far, prompt first; lengths[row] of them. Only inside a callback.
  * LRNN_ERR_INVALID: no such row, NULL argument; LRNN_ERR_TOO_SMALL: capacity < lengths[row];
  * LRNN_ERR_STATE: no callback is running.
  * Since 0.1. */
 LRNN_API lrnn_status lrnn_rows_copy_tokens(int32_t *tokens, size_t capacity, const lrnn_rows *rows,
                                            size_t row);
 
-/* All callbacks return 0 to go on. Above 0: stop, the caller's wish; the call that is running ends
- * with LRNN_ERR_CANCELLED. Below 0: the callback has failed; it ends with LRNN_ERR_CALLBACK and the
- * number is in the message. Either way the decoder may be run again. Callbacks run in the calling
- * thread and in its own floating-point mode; they must not run the decoder they are called from
+/* All callbacks return 0 to continue. Above 0 means stop: the call in progress ends with
+ * LRNN_ERR_CANCELLED. Below 0 means that the callback failed: the call ends with LRNN_ERR_CALLBACK,
+ * and the message has the number. Either way the decoder may be run again. Callbacks run in the
+ * calling thread and in its floating-point mode; they must not run the decoder that calls them
  * (LRNN_ERR_STATE). */
 
-/* ---- scorer: a source of scores of the caller's own -------------------------------------------
- */
+/* ---- scorer: the caller's source of scores --------------------------------------------------- */
 
-/* A language model that is not of this library: a network, an n-gram, an acoustic model. One with a
- * state per row reorders it by rows->parents, then appends rows->tokens (of rows with parent -1 the
- * whole prompt, which lrnn_rows_copy_tokens gives); one without reads the whole hypothesis. */
+/* A language model from elsewhere: a network, an n-gram, an acoustic model. One with a state per
+ * row reorders its states by rows->parents, then feeds rows->tokens (for rows with parent -1 the
+ * whole prompt, from lrnn_rows_copy_tokens); one without reads the whole hypothesis. */
 typedef struct lrnn_scorer {
     size_t size;       /* set by lrnn_scorer_init */
-    void *user;        /* handed to the callback */
+    void *user;        /* passed to the callback */
     size_t vocab_size; /* V, at least 1 */
     /* Fills logits [rows->count, V] with the scores of the next token: log-probabilities up to a
-     * constant per row. -infinity means impossible; NaN, +infinity or a row of nothing but
-     * -infinity ends the run with LRNN_ERR_NUMERIC. */
+     * constant per row. -infinity means impossible; NaN, +infinity or a row with only -infinity
+     * ends the run with LRNN_ERR_NUMERIC. */
     int32_t (*score)(void *user, const lrnn_rows *rows, float *logits);
 } lrnn_scorer;
 
@@ -88,41 +88,42 @@ LRNN_API lrnn_status lrnn_scorer_init(lrnn_scorer *scorer, size_t struct_size);
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-/* How the next token is chosen. With x the value of a token in a step (see below): */
+/* How the next token is chosen, with x the value of a token in a step (see below): */
 enum {
     LRNN_METHOD_GREEDY = 0, /* the largest x */
-    /* Drawn with probability exp(x) / sum of exp(x) among the tokens that the filters leave, or
-     * evenly among them (`uniform`). */
+    /* drawn with probability exp(x) / sum of exp(x) from the tokens that the filters leave, or
+     * uniformly from them (`uniform`) */
     LRNN_METHOD_SAMPLE = 1,
-    /* Beam search: the beam_width unfinished hypotheses with the largest sums of x live on. */
+    /* Beam search: the beam_width unfinished hypotheses with the largest sums of x are kept. */
     LRNN_METHOD_BEAM = 2,
     /* Beam search whose continuations are drawn, without replacement, with probability proportional
      * to exp(sum of x) over all continuations of a request. */
     LRNN_METHOD_SAMPLED_BEAM = 3
 };
 
-/* When beam search ends a request; in any case at max_length, or when no hypothesis is left. A
- * hypothesis that takes an end token is finished, with the score below; `kept` are the best
- * finished ones, n_best of them (beam_width with LRNN_CANDIDATES_TRANSFORMERS, beam_width /
- * beam_groups in each group). n is the number of tokens generated so far, S the largest sum of x
- * among the live hypotheses. With groups each rule holds for each group by itself. */
+/* When beam search ends a request; it always ends at max_length, or when no hypothesis is left. A
+ * hypothesis that takes an end token is finished, with the score below; `kept` are the best n_best
+ * finished ones (beam_width with LRNN_CANDIDATES_TRANSFORMERS; in each group beam_width /
+ * beam_groups). n is the number of tokens generated so far, S the largest sum of x among the live
+ * hypotheses. With groups each rule applies to each group separately. */
 enum {
     LRNN_STOP_FIRST = 0, /* after the first step that finishes a hypothesis */
     LRNN_STOP_WIDTH = 1, /* when beam_width / beam_groups are finished (early_stopping=True of the
                             Python package transformers) */
-    /* When `kept` is full and S / n^length_penalty is not above its worst score: as if the best
+    /* When `kept` is full and S / n^length_penalty is not above its worst score, as if the best
      * live hypothesis could end now at no cost (early_stopping=False). */
     LRNN_STOP_HEURISTIC = 2,
-    /* When `kept` is full and no live hypothesis can enter it any more: S / m^length_penalty is not
+    /* When `kept` is full and no live hypothesis can still enter it: S / m^length_penalty is not
      * above its worst score, with m = max_length if length_penalty > 0 and n otherwise, which
-     * bounds every continuation because x <= 0 (early_stopping="never"). Where a filter may make
-     * x > 0 (a logits callback, a negative penalty), the search goes on to max_length instead. */
+     * bounds every continuation because x <= 0 (early_stopping="never"). Where a filter may make x
+     * > 0 (a logits callback, a negative penalty), the search continues to max_length instead. */
     LRNN_STOP_EXACT = 3
 };
 
-/* Which continuations beam search looks at in a step; all of a request's are ranked by sum of x. */
+/* Which continuations beam search considers in a step; those of a request are ranked by sum of
+ * x. */
 enum {
-    /* From the best down until beam_width unfinished ones are found. Those on the way that take an
+    /* From the best down until beam_width unfinished ones are found. Those before them that take an
      * end token are finished. */
     LRNN_CANDIDATES_UNTIL_WIDTH = 0,
     /* The best beam_width * max(2, 1 + end_count). Only those among the first beam_width of them
@@ -130,20 +131,20 @@ enum {
     LRNN_CANDIDATES_TRANSFORMERS = 1
 };
 
-/* What becomes of hypotheses that max_length cuts off. */
+/* What happens to hypotheses that are cut off by max_length. */
 enum {
-    LRNN_CUT_UNFINISHED = 0, /* results only where fewer than n_best have finished, behind those */
-    LRNN_CUT_FINISHED = 1    /* finished like the others, and ranked among them by score */
+    LRNN_CUT_UNFINISHED = 0, /* results only if fewer than n_best have finished, after those */
+    LRNN_CUT_FINISHED = 1    /* finished, and ranked by score like the others */
 };
 
-/* What the penalties change. */
+/* What the penalties apply to. */
 enum {
-    /* log-probabilities, which do not depend on a constant that the source may add */
+    /* log-probabilities, which do not depend on a constant added by the source */
     LRNN_PENALTY_LOG_PROBABILITIES = 0,
     LRNN_PENALTY_LOGITS = 1 /* the source's own numbers */
 };
 
-/* What a step does with the logits z of a row, in this order; each part only where asked for.
+/* What a step does with the logits z of a row, in this order; each part only if its option is set.
  *   1. log-probabilities l = z - log(sum of exp(z)), what results report. Then, on l (or z):
  *   2. penalties   tokens that occur before: l<0: l*repetition_penalty, else l/repetition_penalty;
  *                  minus presence_penalty, minus frequency_penalty times the number of occurrences
@@ -164,83 +165,85 @@ typedef struct lrnn_decoder_options {
     const lrnn_allocator *allocator;
 
     /* ---- capacity ---- */
-    size_t batch; /* requests searched side by side; default 1, at least 1 */
-    /* Most requests of one run, at least 1; those beyond `batch` wait for their turn.
+    size_t batch; /* requests searched in parallel; default 1, at least 1 */
+    /* Maximum number of requests in a run, at least 1; those beyond `batch` wait for their turn.
      * LRNN_AUTO (default): batch. */
     size_t requests;
-    size_t max_length; /* most tokens to generate, end token included; default 100, at least 1 */
+    size_t max_length; /* maximum tokens to generate, including the end token; default 100, at least
+                          1 */
 
     /* ---- ending ---- */
-    size_t min_length; /* tokens that come before an end token may; default 0, at most max_length */
+    size_t min_length; /* tokens required before an end token; default 0, at most max_length */
     const int32_t *end_tokens; /* [end_count] ids that finish a hypothesis; copied */
-    size_t end_count;          /* default 0: only max_length ends */
+    size_t end_count;          /* default 0: only max_length ends a text */
 
     /* ---- search ---- */
-    int32_t method;    /* LRNN_METHOD_*; default LRNN_METHOD_GREEDY */
-    int32_t stopping;  /* LRNN_STOP_*; default LRNN_STOP_FIRST. Beam methods, as all up to `cut` */
+    int32_t method; /* LRNN_METHOD_*; default LRNN_METHOD_GREEDY */
+    int32_t
+        stopping; /* LRNN_STOP_*; default LRNN_STOP_FIRST. For beam methods, like all up to `cut` */
     size_t beam_width; /* hypotheses kept; default 5, at least 1 */
     size_t n_best;     /* results per request, the best first; default 1, 1..beam_width */
-    /* beam_width is split evenly into groups that search one after the other in each step, each
-     * driven away from the earlier ones by diversity_penalty (Vijayakumar et al. 2016, "Diverse
+    /* beam_width is split evenly into groups that search one after another in each step, each
+     * pushed away from the earlier ones by diversity_penalty (Vijayakumar et al. 2016, "Diverse
      * beam search"). Default 1; must divide beam_width. */
     size_t beam_groups;
-    double diversity_penalty; /* default 0; finite, at least 0; needs beam_groups > 1 */
+    double diversity_penalty; /* default 0; finite, at least 0; requires beam_groups > 1 */
     /* score = (sum of x) / n^length_penalty, n the number of generated tokens. Default 1: the mean,
      * so that ranking by score is ranking by perplexity; 0: the sum; above 1 favours longer
-     * ones. */
+     * texts. */
     double length_penalty;
     int32_t candidates; /* LRNN_CANDIDATES_*; default LRNN_CANDIDATES_UNTIL_WIDTH */
     int32_t cut;        /* LRNN_CUT_*; default LRNN_CUT_UNFINISHED */
-    /* 1: n above, and max_length where it stands for n, count the prompt's tokens too, as some
-     * older generators do; default 0. */
+    /* 1: n above, and max_length where it replaces n, include the prompt's tokens, as in some older
+     * generators; default 0. */
     int32_t count_prompt;
 
     /* ---- sampling: LRNN_METHOD_SAMPLE and LRNN_METHOD_SAMPLED_BEAM ---- */
-    int32_t uniform;    /* 1: draw evenly among what the filters below leave; SAMPLE; default 0 */
+    int32_t uniform;    /* 1: draw uniformly from what the filters below leave; SAMPLE; default 0 */
     double temperature; /* default 1; finite, at least 1e-6 */
-    size_t top_k;       /* keep the k likeliest; default 0: all */
-    /* Keep the fewest likeliest whose probabilities reach top_p together (Holtzman et al. 2020);
-     * default 1: all; above 0. */
+    size_t top_k;       /* keep the k most likely; default 0: all */
+    /* Keep the smallest number of most likely tokens whose total probability reaches top_p
+     * (Holtzman et al. 2020); default 1: all; above 0. */
     double top_p;
-    /* Keep those at least min_p times as likely as the likeliest (Nguyen et al. 2024); default 0:
-     * all; at most 1. */
+    /* Keep tokens at least min_p times as likely as the most likely one (Nguyen et al. 2024);
+     * default 0: all; at most 1. */
     double min_p;
-    /* Keep those whose -log p is nearest to the entropy, until they reach typical_p together
-     * (Meister et al. 2023); default 1: all; above 0. */
+    /* Keep those whose -log p is nearest to the entropy, until their total probability reaches
+     * typical_p (Meister et al. 2023); default 1: all; above 0. */
     double typical_p;
-    size_t min_keep; /* none of the four leaves fewer than this; default 1, at least 1 */
+    size_t min_keep; /* none of the four keeps fewer than this; default 1, at least 1 */
 
     /* ---- filters: every method ---- */
     double repetition_penalty; /* Keskar et al. 2019; default 1: none; finite, above 0 */
     double presence_penalty;   /* default 0; finite */
     double frequency_penalty;  /* default 0; finite */
     int32_t penalize;          /* LRNN_PENALTY_*; default LRNN_PENALTY_LOG_PROBABILITIES */
-    /* 1: the penalties, repeated n-grams and banned sequences see the prompt's tokens too; default
-     * 0: only what was generated. */
+    /* 1: penalties, repeated n-grams and banned sequences also consider the prompt's tokens;
+     * default 0: only what was generated. */
     int32_t filter_prompt;
-    size_t no_repeat_ngram;       /* no run of so many tokens twice; default 0: any */
+    size_t no_repeat_ngram;       /* no sequence of this many tokens twice; default 0: no limit */
     const int32_t *banned_tokens; /* [banned_count], copied */
     size_t banned_count;          /* default 0 */
     /* [banned_sequence_count] arrays, of banned_lengths[i] tokens each, at least 1; copied. */
     const int32_t *const *banned_sequences;
     const size_t *banned_lengths;
     size_t banned_sequence_count; /* default 0 */
-    const int32_t *forced_tokens; /* [forced_count] what each text begins with, copied */
+    const int32_t *forced_tokens; /* [forced_count] with which each text begins; copied */
     size_t forced_count;          /* default 0; at most max_length */
 
     /* ---- callbacks, each NULL by default ---- */
-    void *user; /* handed to all of them */
-    /* Points *tokens at the *count ids that may follow a row, in any order, which must stay until
-     * the next callback. *count comes in as LRNN_AUTO; left so: all may follow. 0: none may, the
-     * hypothesis is stuck. */
+    void *user; /* passed to all of them */
+    /* Points *tokens at the *count ids that may follow a row, in any order, which must stay valid
+     * until the next callback. *count is LRNN_AUTO on entry; if it is left so, all may follow. 0:
+     * none may, and the hypothesis is stuck. */
     int32_t (*allowed)(void *user, const lrnn_rows *rows, size_t row, const int32_t **tokens,
                        size_t *count);
-    /* Changes values [rows->count, V] as it likes: filtered log-probabilities, or logits with
+    /* Changes values [rows->count, V] in any way: filtered log-probabilities, or logits with
      * LRNN_PENALTY_LOGITS. NaN or +infinity ends the run with LRNN_ERR_NUMERIC. */
     int32_t (*logits)(void *user, const lrnn_rows *rows, float *values);
-    /* A token of the text of request `request`, as soon as it is settled: with beam search, when
-     * all live hypotheses and the best finished one share it; so what was reported is always the
-     * beginning of the best result. log_probability: under the model. */
+    /* Receives each token of the text of request `request` as soon as it is settled: with beam
+     * search, when all live hypotheses and the best finished one share it, so that what has been
+     * reported is always the beginning of the best result. log_probability: under the model. */
     int32_t (*token)(void *user, size_t request, int32_t token, float log_probability);
 } lrnn_decoder_options;
 
@@ -248,16 +251,16 @@ typedef struct lrnn_decoder_options {
  * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_decoder_options_init(lrnn_decoder_options *options, size_t struct_size);
 
-/* Makes a decoder over a model, of which it keeps what it needs. The model reads tokens, one way
- * only, and has a head; it has at least as many input as output tokens, since what it says is fed
- * back to it.
- * options: NULL means the defaults. A field that the method does not read must have its default.
+/* Makes a decoder for a model, of which it keeps what it needs. The model must read tokens, have a
+ * head and not be bidirectional; it must have at least as many input as output tokens, because its
+ * output is fed back to it.
+ * options: NULL means the defaults. A field that the method does not use must have its default.
  * LRNN_ERR_INVALID: a field out of range or two that do not fit; the message names them.
- * LRNN_ERR_UNSUPPORTED: not such a model. LRNN_ERR_MEMORY. Since 0.1. */
+ * LRNN_ERR_UNSUPPORTED: the model is not of this kind. LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_decoder_create(lrnn_decoder **decoder, const lrnn_model *model,
                                          const lrnn_decoder_options *options);
 
-/* The same over a scorer; the struct is copied, what `user` points to must stay. Since 0.1. */
+/* The same for a scorer; the struct is copied, what `user` points to must stay valid. Since 0.1. */
 LRNN_API lrnn_status lrnn_decoder_create_with_scorer(lrnn_decoder **decoder,
                                                      const lrnn_scorer *scorer,
                                                      const lrnn_decoder_options *options);
@@ -267,19 +270,20 @@ LRNN_API void lrnn_decoder_destroy(lrnn_decoder *decoder);
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* One text to be generated: where it starts. Borrowed for the duration of a call. */
+/* A text to be generated: how it starts. Used only during the call. */
 typedef struct lrnn_request {
-    size_t size;           /* set by lrnn_request_init */
-    const int32_t *tokens; /* [count] the prompt, or what stands for the beginning of a text */
-    size_t count;          /* at least 1; 0 is allowed with a scorer */
-    uint64_t seed;         /* of sampling; default 0 */
+    size_t size; /* set by lrnn_request_init */
+    const int32_t
+        *tokens;   /* [count] the prompt, or a token that stands for the beginning of a text */
+    size_t count;  /* at least 1; 0 is allowed with a scorer */
+    uint64_t seed; /* of sampling; default 0 */
     /* State before the prompt, h [L,R] and c [L,H] as lrnn_state_export gives it for one stream,
      * for example the final state of an encoder; NULL (default): zero. Models only; c for LSTM
      * only. */
     const float *h;
     const float *c;
-    /* [F] fed beside every token, the prompt's included, for example what describes an image;
-     * needed if and only if the model has features. */
+    /* [F] fed with every token, including the prompt's, for example a description of an image;
+     * required if and only if the model has features. */
     const float *features;
 } lrnn_request;
 
@@ -287,35 +291,35 @@ typedef struct lrnn_request {
  * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.1. */
 LRNN_API lrnn_status lrnn_request_init(lrnn_request *request, size_t struct_size);
 
-/* Searches for every request. What a request gets depends on nothing but itself: not on the others,
- * on their number or on its place among them.
+/* Searches for every request. The result of a request depends only on itself: not on the others,
+ * their number or its place among them.
  * requests: `count` of them, 1..options.requests.
- * LRNN_ERR_INVALID: a request that does not fit, the message says which and why; the results of the
- * run before are still there. LRNN_ERR_CANCELLED: a callback asked to stop; every request that had
- * begun has results as far as it got, with LRNN_ENDED_CANCELLED. LRNN_ERR_CALLBACK: a callback
- * failed; LRNN_ERR_NUMERIC: NaN, +infinity or nothing but -infinity from the source or the logits
- * callback; then there are no results. Since 0.1. */
+ * LRNN_ERR_INVALID: a request does not fit; the message says which and why, and the results of the
+ * previous run remain. LRNN_ERR_CANCELLED: a callback asked to stop; every request that had started
+ * has results up to there, with LRNN_ENDED_CANCELLED. LRNN_ERR_CALLBACK: a callback failed;
+ * LRNN_ERR_NUMERIC: NaN, +infinity or only -infinity from the source or the logits callback; there
+ * are no results then. Since 0.1. */
 LRNN_API lrnn_status lrnn_decoder_run(lrnn_decoder *decoder, const lrnn_request *requests,
                                       size_t count);
 
 /* Why a text ended. */
 enum {
-    LRNN_ENDED_TOKEN = 0,    /* by an end token, its last */
+    LRNN_ENDED_TOKEN = 0,    /* with an end token, its last */
     LRNN_ENDED_LENGTH = 1,   /* max_length */
     LRNN_ENDED_STUCK = 2,    /* the filters left no token */
     LRNN_ENDED_CANCELLED = 3 /* a callback asked to stop */
 };
 
-/* One text. The prompt is in none of its numbers. */
+/* A generated text. The prompt is not part of any of its numbers. */
 typedef struct lrnn_result {
     size_t size;           /* set by lrnn_result_init */
-    const int32_t *tokens; /* [count] generated, the end token included */
+    const int32_t *tokens; /* [count] generated, including the end token */
     /* [count] of each token under the model: before penalties, filters and temperature. */
     const float *log_probabilities;
     size_t count;
     double log_probability; /* their sum */
     double perplexity;      /* exp(-log_probability / count); NaN if count is 0 */
-    /* (sum of x) / n^length_penalty: what beam search ranks by; -infinity if count is 0. */
+    /* (sum of x) / n^length_penalty: by which beam search ranks; -infinity if count is 0. */
     double score;
     int32_t ended; /* LRNN_ENDED_* */
     int32_t group; /* of the beam, 0..beam_groups-1 */
@@ -328,24 +332,23 @@ LRNN_API lrnn_status lrnn_result_init(lrnn_result *result, size_t struct_size);
 /* Number of results of a request of the last run: up to n_best. 0 if there is none. Since 0.1. */
 LRNN_API size_t lrnn_decoder_result_count(const lrnn_decoder *decoder, size_t request);
 
-/* Result `rank` of a request of the last run, 0 the best; arrays are lent until the next run.
- * LRNN_ERR_INVALID: there is no such request or rank, NULL argument. Since 0.1. */
+/* Result `rank` of a request of the last run, 0 is the best; its arrays are valid until the next
+ * run. LRNN_ERR_INVALID: there is no such request or rank, NULL argument. Since 0.1. */
 LRNN_API lrnn_status lrnn_decoder_get_result(lrnn_result *result, const lrnn_decoder *decoder,
                                              size_t request, size_t rank);
 
-/* How likely the source finds a given text: the log-probability of each token of request->tokens
- * from `first` on, given all before it. No filter applies; texts of any length. For rescoring,
- * compression, finding what is odd.
+/* Scores a given text: the log-probability under the source of each token of request->tokens from
+ * `first` on, given all the tokens before it. No filter applies, and the text may have any length.
+ * For rescoring, compression and finding anomalies.
  * total: their sum; log_probabilities: [request->count - first]; either may be NULL.
- * first: 1..request->count; 0 is allowed with a scorer. A model needs something to start from.
- * The results of the last run stay. LRNN_ERR_INVALID, LRNN_ERR_CANCELLED, LRNN_ERR_CALLBACK,
+ * first: 1..request->count; 0 is allowed with a scorer. A model requires a token to start from. The
+ * results of the last run remain. LRNN_ERR_INVALID, LRNN_ERR_CANCELLED, LRNN_ERR_CALLBACK,
  * LRNN_ERR_NUMERIC as for lrnn_decoder_run. Since 0.1. */
 LRNN_API lrnn_status lrnn_decoder_score(double *total, float *log_probabilities,
                                         lrnn_decoder *decoder, const lrnn_request *request,
                                         size_t first);
 
-/* ---- frames: CTC ------------------------------------------------------------------------------
- */
+/* ---- frames: CTC ----------------------------------------------------------------------------- */
 
 /* A search for the labels in a sequence of frames, where a net trained with LRNN_LOSS_CTC gives
  * scores of V outputs for each frame. Many alignments of frames with labels stand for the same
