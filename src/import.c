@@ -1,3 +1,4 @@
+/* lrnn import: a PyTorch file becomes a model file. */
 #include <stdlib.h>
 #include <string.h>
 

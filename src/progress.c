@@ -1,3 +1,5 @@
+/* The progress line is redrawn in place at most every draw_interval seconds and cut to the width of
+ * the terminal; without a terminal there is a plain line every report_every steps. */
 #define _GNU_SOURCE /* vasprintf */
 #include "progress.h"
 

@@ -1,3 +1,6 @@
+/* Reading text files whole, one document after the other in one block of bytes. A byte order mark
+ * is left out; at word level a newline is added after a document that does not end with one, so
+ * that no word spans two documents. */
 #include "text.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The checks of check.h. Every message has the form "field: expected ..., found ...". */
 #include "check.h"
 
 #include <math.h>

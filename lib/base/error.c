@@ -1,3 +1,6 @@
+/* The error text: one buffer per thread, so that no lock is needed and no other thread can
+ * overwrite it. What is stored is always valid UTF-8 on one line, whatever names it was made from.
+ */
 #include "error.h"
 
 #include <stdarg.h>

@@ -1,3 +1,6 @@
+/* JSON in two passes: json_scan checks the grammar strictly and counts the values, then jsmn
+ * records where each begins and ends, in an array of exactly that size. Everything after json_parse
+ * relies on the text being well-formed. */
 #include "json.h"
 
 #include <assert.h>

@@ -1,3 +1,6 @@
+/* A recursive-descent scanner without recursion: the closing brackets that are still to come are
+ * kept in an array of JSON_MAX_DEPTH, so hostile nesting cannot exhaust the stack. It allocates
+ * nothing. */
 #include "json_scan.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* Sizes, the default allocator and arenas. A size that overflows is SIZE_MAX, which no operation
+ * makes smaller again and no allocation accepts, so a chain of them needs one check at its end. */
 #include "memory.h"
 
 #include <assert.h>

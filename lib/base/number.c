@@ -1,3 +1,5 @@
+/* Decimal text of doubles. printf and strtod do the conversion; the radix character of the
+ * process's locale is replaced by a point, and back. */
 #include "number.h"
 
 #include <math.h>

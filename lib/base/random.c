@@ -1,3 +1,6 @@
+/* Philox4x32-10: ten rounds of two multiplications, with a key that two Weyl sequences advance.
+ * Words become uniform numbers by their upper bits and normal ones by the method of Box and Muller.
+ */
 #include "random.h"
 
 #include <math.h>

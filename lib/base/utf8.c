@@ -1,3 +1,5 @@
+/* UTF-8, decoded and checked one character at a time by the lead byte, with a fast way through runs
+ * of ASCII. */
 #include "utf8.h"
 
 #include <string.h>

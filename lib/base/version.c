@@ -1,3 +1,4 @@
+/* The version that the library was compiled as. */
 #include "lrnn/base.h"
 
 #define TEXT_OF(number) #number

@@ -1,3 +1,4 @@
+/* binary16 to float by moving bits, so the result is exact in every floating-point mode. */
 #include "half.h"
 
 #include <string.h>

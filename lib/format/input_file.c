@@ -1,3 +1,4 @@
+/* Input files over open and pread. Every failure names the path and gives the reason. */
 #include "input_file.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The fast kernels, compiled for AVX2 with FMA: eight floats per vector. */
 #include "tables.h"
 
 #if KERNELS_X86

@@ -1,3 +1,4 @@
+/* The fast kernels, compiled for AVX-512: sixteen floats per vector. */
 #include "tables.h"
 
 #if KERNELS_X86

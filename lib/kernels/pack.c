@@ -1,3 +1,5 @@
+/* Packing a float matrix for multiplication: panels of as many columns as a table's kernels take at
+ * a time, each panel contiguous, its last columns padded with zeros. */
 #include <string.h>
 
 #include "kernels.h"

@@ -1,3 +1,5 @@
+/* The choice of a table of kernels: the fastest that this processor can run, or the one that the
+ * environment variable LRNN_KERNELS names. It is made once and never changes. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

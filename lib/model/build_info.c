@@ -1,3 +1,4 @@
+/* lrnn_build_info: written once, when it is first asked for. */
 #include <pthread.h>
 #include <stdio.h>
 

@@ -1,3 +1,9 @@
+/* Models: made, shared, destroyed, asked about.
+ *
+ * A model is made in two halves: model_create_bare allocates it with its network and a flat array
+ * of parameters, whoever makes it fills the array, and model_finish checks the numbers, rounds them
+ * to the weight type and packs them for the kernels. After that nothing in it changes but the count
+ * of owners, so any number of threads may read it. */
 #include "model.h"
 
 #include <math.h>
@@ -86,17 +92,11 @@ lrnn_status network_check_finite(const network *net, const real *parameters)
 lrnn_status model_finish(lrnn_model *model)
 {
     const network *net = &model->net;
-    lrnn_status status = network_check_finite(net, model->parameters);
-    if (status == LRNN_OK) {
-        status = model_round_values(model);
-    }
-    if (status == LRNN_OK) {
-        status = model_pack(model);
-    }
-    if (status == LRNN_OK) {
-        status = model_keep_values(model);
-    }
-    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+    CHECK(network_check_finite(net, model->parameters));
+    CHECK(model_round_values(model));
+    CHECK(model_pack(model));
+    CHECK(model_keep_values(model));
+    for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
         if (tensor->offset == net->embedding) {
             model->embedding = tensor;
@@ -104,7 +104,7 @@ lrnn_status model_finish(lrnn_model *model)
             model->head_bias = model_tensor(model, tensor);
         }
     }
-    return status;
+    return LRNN_OK;
 }
 
 /* Reads the options and makes a model without parameters. */
@@ -119,7 +119,7 @@ static lrnn_status create_from_options(lrnn_model **model, const lrnn_model_opti
     return model_create_bare(model, &net, o.input_vocab, o.output_vocab, &allocator);
 }
 
-/* Gives out a model whose parameters are set, or destroys it. */
+/* Finishes a model whose parameters are set; destroys it if that, or what came before, failed. */
 static lrnn_status deliver(lrnn_model **model, lrnn_model *made, lrnn_status status)
 {
     if (status == LRNN_OK) {
@@ -139,14 +139,12 @@ lrnn_status lrnn_model_create(lrnn_model **model, const lrnn_model_options *opti
         return error_null("model");
     }
     *model = NULL;
-    lrnn_model *made = NULL;
-    lrnn_status status = create_from_options(&made, options);
-    if (status == LRNN_OK) {
-        fpmode mode = fpmode_enter();
-        network_initialize(&made->net, made->parameters, options->seed);
-        fpmode_leave(mode);
-    }
-    return deliver(model, made, status);
+    lrnn_model *made;
+    CHECK(create_from_options(&made, options));
+    fpmode mode = fpmode_enter();
+    network_initialize(&made->net, made->parameters, options->seed);
+    fpmode_leave(mode);
+    return deliver(model, made, LRNN_OK);
 }
 
 lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, int32_t weight_type,
@@ -155,21 +153,16 @@ lrnn_status model_create_like(lrnn_model **model, const lrnn_model *like, int32_
     lrnn_model_options options = like->net.options;
     options.weight_type = weight_type;
     network net;
-    lrnn_model *made = NULL;
-    lrnn_status status = network_create(&net, &options, &like->allocator);
-    if (status == LRNN_OK) {
-        status =
-            model_create_bare(&made, &net, like->input_vocab, like->output_vocab, &like->allocator);
-    }
-    if (status == LRNN_OK) {
-        status = model_names_copy(&made->names, &like->names, &made->allocator);
-    }
-    if (status == LRNN_OK && parameters != NULL) {
+    lrnn_model *made;
+    *model = NULL;
+    CHECK(network_create(&net, &options, &like->allocator));
+    CHECK(model_create_bare(&made, &net, like->input_vocab, like->output_vocab, &like->allocator));
+    if (parameters != NULL) {
         memcpy(made->parameters, parameters, net.parameter_count * sizeof(real));
-    } else if (status == LRNN_OK) {
+    } else {
         model_read_values(made->parameters, like);
     }
-    return deliver(model, made, status);
+    return deliver(model, made, model_names_copy(&made->names, &like->names, &made->allocator));
 }
 
 lrnn_status lrnn_model_convert(lrnn_model **converted, const lrnn_model *model, int32_t weight_type)
@@ -220,22 +213,15 @@ static lrnn_status take_tensors(lrnn_model *model, const lrnn_tensor *tensors, s
     const network *net = &model->net;
     for (size_t i = 0; i < count; i++) {
         lrnn_tensor given;
-        lrnn_status status =
-            OPTIONS_READ(&given, options_element(tensors, i), &default_tensor, lrnn_tensor);
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(OPTIONS_READ(&given, options_element(tensors, i), &default_tensor, lrnn_tensor));
         const network_tensor *expected = given.name == NULL ? NULL : network_find(net, given.name);
         if (expected == NULL) {
             return error_set(LRNN_ERR_NOT_FOUND, "tensor %zu: the model has no parameter '%s'", i,
                              given.name == NULL ? "(NULL)" : given.name);
         }
-        status = check_tensor(expected, &given);
-        if (status == LRNN_OK && seen[expected - net->tensors]++ != 0) {
-            status = error_set(LRNN_ERR_INVALID, "%s: given twice", expected->name);
-        }
-        if (status != LRNN_OK) {
-            return status;
+        CHECK(check_tensor(expected, &given));
+        if (seen[expected - net->tensors]++ != 0) {
+            return error_set(LRNN_ERR_INVALID, "%s: given twice", expected->name);
         }
         memcpy(model->parameters + expected->offset, given.values, expected->count * sizeof(real));
     }
@@ -257,14 +243,12 @@ lrnn_status lrnn_model_create_from_tensors(lrnn_model **model, const lrnn_model_
     if (tensors == NULL && count > 0) {
         return error_null("tensors");
     }
-    lrnn_model *made = NULL;
-    lrnn_status status = create_from_options(&made, options);
-    if (status == LRNN_OK) {
-        unsigned char *seen =
-            memory_allocate(&made->allocator, made->net.tensor_count, 1, "model: tensor flags");
-        status = seen == NULL ? LRNN_ERR_MEMORY : take_tensors(made, tensors, count, seen);
-        memory_release(&made->allocator, seen);
-    }
+    lrnn_model *made;
+    CHECK(create_from_options(&made, options));
+    unsigned char *seen =
+        memory_allocate(&made->allocator, made->net.tensor_count, 1, "model: tensor flags");
+    lrnn_status status = seen == NULL ? LRNN_ERR_MEMORY : take_tensors(made, tensors, count, seen);
+    memory_release(&made->allocator, seen);
     return deliver(model, made, status);
 }
 

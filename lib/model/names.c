@@ -1,7 +1,11 @@
+/* What an imported model's tensors were called in their file, so that export gives the names back.
+ * The names are one block of text, each with its NUL, in the order of the network's tensors; a
+ * model file keeps them as a JSON array in its metadata. */
 #include "names.h"
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -26,12 +30,10 @@ lrnn_status model_names_copy(model_names *names, const model_names *from,
         *names = (model_names){0};
         return LRNN_OK;
     }
-    lrnn_status status = model_names_allocate(names, 0, from->length, allocator);
-    if (status == LRNN_OK) {
-        memcpy(names->text, from->text, from->length);
-        names->tied = from->tied;
-    }
-    return status;
+    CHECK(model_names_allocate(names, 0, from->length, allocator));
+    memcpy(names->text, from->text, from->length);
+    names->tied = from->tied;
+    return LRNN_OK;
 }
 
 void model_names_release(model_names *names, const lrnn_allocator *allocator)
@@ -72,39 +74,32 @@ lrnn_status model_names_write(safetensors_writer *writer, const model_names *nam
     put_array(text, names);
     lrnn_status status = safetensors_writer_metadata(writer, KEY_NAMES, text, length);
     memory_release(allocator, text);
-    if (status == LRNN_OK && names->tied) {
-        status = safetensors_writer_metadata(writer, KEY_TIED, "1", 1);
-    }
-    return status;
+    CHECK(status);
+    return names->tied ? safetensors_writer_metadata(writer, KEY_TIED, "1", 1) : LRNN_OK;
 }
 
-/* Whether a file may have been without this tensor. */
+/* Whether this tensor may have been absent from the file. */
 static bool may_be_absent(const network *net, size_t index)
 {
     return net->tensors[index].offset == net->head_bias;
 }
 
-/* The document is an array of as many strings as the network has tensors, without NUL bytes. */
+/* The document has to be an array of one string per tensor of the network, without NUL bytes. */
 static lrnn_status read_array(model_names *names, const network *net, const json_document *json,
                               const lrnn_allocator *allocator)
 {
     size_t room = 0, used = 0, index = 0;
-    lrnn_status status = json_expect(json, JSON_ROOT, JSON_ARRAY, KEY_NAMES);
-    if (status == LRNN_OK && json_size(json, JSON_ROOT) != net->tensor_count) {
-        status = error_set(LRNN_ERR_FORMAT, "%s: " KEY_NAMES ": expected %zu names, found %zu",
-                           json->what, net->tensor_count, json_size(json, JSON_ROOT));
+    CHECK(json_expect(json, JSON_ROOT, JSON_ARRAY, KEY_NAMES));
+    if (json_size(json, JSON_ROOT) != net->tensor_count) {
+        return error_set(LRNN_ERR_FORMAT, "%s: " KEY_NAMES ": expected %zu names, found %zu",
+                         json->what, net->tensor_count, json_size(json, JSON_ROOT));
     }
-    for (json_value v = status == LRNN_OK ? json_first(json, JSON_ROOT) : JSON_NONE;
-         status == LRNN_OK && v != JSON_NONE; v = json_next(json, JSON_ROOT, v)) {
-        status = json_expect(json, v, JSON_STRING, KEY_NAMES);
-        room += status == LRNN_OK ? json_string_room(json, v) : 0;
+    for (json_value v = json_first(json, JSON_ROOT); v != JSON_NONE;
+         v = json_next(json, JSON_ROOT, v)) {
+        CHECK(json_expect(json, v, JSON_STRING, KEY_NAMES));
+        room += json_string_room(json, v);
     }
-    if (status == LRNN_OK) {
-        status = model_names_allocate(names, 0, room, allocator);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(model_names_allocate(names, 0, room, allocator));
     for (json_value v = json_first(json, JSON_ROOT); v != JSON_NONE;
          v = json_next(json, JSON_ROOT, v)) {
         size_t length = json_string(names->text + used, json, v);
@@ -130,17 +125,14 @@ lrnn_status model_names_read(model_names *names, const network *net, const safet
         return LRNN_OK;
     }
     json_document json;
-    lrnn_status status = json_parse(&json, allocator, text, length, safetensors_name(file));
-    if (status == LRNN_OK) {
-        status = read_array(names, net, &json, allocator);
-        json_release(&json);
-    }
-    if (status == LRNN_OK) {
-        const char *tied = safetensors_metadata(file, KEY_TIED, NULL);
-        const network_tensor *embedding = network_find(net, "embedding.weight");
-        const network_tensor *head = network_find(net, "head.weight");
-        names->tied = tied != NULL && strcmp(tied, "1") == 0 && embedding != NULL && head != NULL &&
-                      embedding->count == head->count;
-    }
-    return status;
+    CHECK(json_parse(&json, allocator, text, length, safetensors_name(file)));
+    lrnn_status status = read_array(names, net, &json, allocator);
+    json_release(&json);
+    CHECK(status);
+    const char *tied = safetensors_metadata(file, KEY_TIED, NULL);
+    const network_tensor *embedding = network_find(net, "embedding.weight");
+    const network_tensor *head = network_find(net, "head.weight");
+    names->tied = tied != NULL && strcmp(tied, "1") == 0 && embedding != NULL && head != NULL &&
+                  embedding->count == head->count;
+    return LRNN_OK;
 }

@@ -1,4 +1,6 @@
-/* The vocabulary of a text: count the distinct tokens, cut, order, build. */
+/* The vocabulary of a text: count the distinct tokens in a hash table, drop the rare ones, order
+ * the rest, build. The table keeps tokens in order of first appearance and never holds one twice;
+ * tokens of one byte are found by that byte and never enter the hash table. */
 #include <string.h>
 
 #include "base/check.h"
@@ -143,23 +145,18 @@ static int32_t *find_place(counter *c, const piece *p)
 
 static lrnn_status count_piece(counter *c, const piece *p)
 {
-    lrnn_status status = LRNN_OK;
     if (c->size == c->capacity) {
-        status = grow_entries(c);
+        CHECK(grow_entries(c));
     }
-    int32_t *place = status == LRNN_OK ? find_place(c, p) : NULL;
-    if (status == LRNN_OK && *place == 0) {
+    int32_t *place = find_place(c, p);
+    if (*place == 0) {
         if (c->room - c->used < p->length || c->bytes == NULL) {
-            status = grow_bytes(c, p->length);
+            CHECK(grow_bytes(c, p->length));
         }
-        if (status == LRNN_OK) {
-            *place = append_entry(c, p);
-        }
+        *place = append_entry(c, p);
     }
-    if (status == LRNN_OK) {
-        c->entries[*place - 1].count++;
-    }
-    return status;
+    c->entries[*place - 1].count++;
+    return LRNN_OK;
 }
 
 static lrnn_status count_text(counter *c, const char *text, size_t length)
@@ -168,17 +165,14 @@ static lrnn_status count_text(counter *c, const char *text, size_t length)
     piece next;
     lrnn_status status;
     while ((status = tokenizer_next(&from, &next)) == LRNN_OK) {
-        status = count_piece(c, &next);
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(count_piece(c, &next));
     }
     return status == LRNN_END ? LRNN_OK : status;
 }
 
 /* ---- choosing and ordering ------------------------------------------------------------------ */
 
-/* Negative when x comes before y; 0 keeps their order. */
+/* Negative if x comes before y; 0 keeps their order. */
 typedef int entry_order(const counter *c, const entry *x, const entry *y);
 
 static int by_falling_count(const counter *c, const entry *x, const entry *y)
@@ -195,7 +189,7 @@ static int by_bytes(const counter *c, const entry *x, const entry *y)
     return order != 0 ? order : (x->length > y->length) - (x->length < y->length);
 }
 
-/* Merge sort from runs of one upwards: stable, and unlike qsort in need of no memory but ours. */
+/* Bottom-up merge sort: stable, and unlike qsort it takes no memory but ours. */
 static void sort_entries(const counter *c, entry *entries, entry *scratch, size_t count,
                          entry_order *order)
 {
@@ -213,8 +207,8 @@ static void sort_entries(const counter *c, entry *entries, entry *scratch, size_
     }
 }
 
-/* Leaves in entries[0..*kept-1], in the order of their ids, what the options keep besides `<unk>`;
- * *unknown: there is to be one. */
+/* Leaves in entries[0..*kept-1], in order of id, the tokens that the options keep, without `<unk>`;
+ * *unknown says whether the vocabulary has one. */
 static void choose(counter *c, entry *scratch, const lrnn_vocab_options *o, size_t *kept,
                    bool *unknown)
 {

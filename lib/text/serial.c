@@ -33,7 +33,7 @@ static const flag flags[] = {
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-/* Text that is put together, or with `to` NULL only measured. */
+/* Text being written, or with `to` NULL only measured. */
 typedef struct output {
     char *to;
     size_t used;
@@ -139,10 +139,7 @@ static lrnn_status check_members(const json_document *d)
 static lrnn_status read_level(int32_t *level, const json_document *d)
 {
     json_value value;
-    lrnn_status status = json_member(&value, d, JSON_ROOT, "level");
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(json_member(&value, d, JSON_ROOT, "level"));
     for (size_t i = 0; i < LEVELS; i++) {
         if (json_string_is(d, value, level_names[i])) {
             *level = (int32_t)i;
@@ -156,13 +153,8 @@ static lrnn_status read_flag(lrnn_vocab_options *o, const json_document *d, cons
 {
     json_value value;
     size_t wide;
-    lrnn_status status = json_member(&value, d, JSON_ROOT, f->name);
-    if (status == LRNN_OK) {
-        status = json_size_value(&wide, d, value, f->name);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(json_member(&value, d, JSON_ROOT, f->name));
+    CHECK(json_size_value(&wide, d, value, f->name));
     bool lowercase = f->offset == offsetof(lrnn_vocab_options, lowercase);
     bool allowed = lowercase ? o->level != LRNN_LEVEL_LABEL : o->level == LRNN_LEVEL_WORD;
     if (wide > (allowed ? 1 : 0)) {
@@ -176,40 +168,31 @@ static lrnn_status read_flag(lrnn_vocab_options *o, const json_document *d, cons
 
 static lrnn_status read_options(lrnn_vocab_options *o, const json_document *d)
 {
-    lrnn_status status = json_expect(d, JSON_ROOT, JSON_OBJECT, "the whole");
-    if (status == LRNN_OK) {
-        status = lrnn_vocab_options_init(o, sizeof *o);
+    CHECK(json_expect(d, JSON_ROOT, JSON_OBJECT, "the whole"));
+    CHECK(lrnn_vocab_options_init(o, sizeof *o));
+    CHECK(check_members(d));
+    CHECK(read_level(&o->level, d));
+    for (size_t i = 0; i < FLAGS; i++) {
+        CHECK(read_flag(o, d, &flags[i]));
     }
-    if (status == LRNN_OK) {
-        status = check_members(d);
-    }
-    if (status == LRNN_OK) {
-        status = read_level(&o->level, d);
-    }
-    for (size_t i = 0; status == LRNN_OK && i < FLAGS; i++) {
-        status = read_flag(o, d, &flags[i]);
-    }
-    return status;
+    return LRNN_OK;
 }
 
-/* A token's bytes; there is room for as many as its text has, and one. */
+/* A token's bytes; `to` has room for one more than its text has. */
 static lrnn_status read_bytes(char *to, size_t *length, const json_document *d, json_value value)
 {
-    if (json_type_of(d, value) != JSON_ARRAY) {
-        lrnn_status status = json_expect(d, value, JSON_STRING, "a token");
-        *length = status == LRNN_OK ? json_string(to, d, value) : 0;
-        return status;
-    }
     *length = 0;
+    if (json_type_of(d, value) != JSON_ARRAY) {
+        CHECK(json_expect(d, value, JSON_STRING, "a token"));
+        *length = json_string(to, d, value);
+        return LRNN_OK;
+    }
     for (json_value v = json_first(d, value); v != JSON_NONE; v = json_next(d, value, v)) {
         size_t byte;
-        lrnn_status status = json_size_value(&byte, d, v, "a byte of a token");
-        if (status == LRNN_OK && byte > 255) {
-            status = error_set(LRNN_ERR_FORMAT,
-                               "vocabulary: a byte of a token: expected 0..255, found %zu", byte);
-        }
-        if (status != LRNN_OK) {
-            return status;
+        CHECK(json_size_value(&byte, d, v, "a byte of a token"));
+        if (byte > 255) {
+            return error_set(LRNN_ERR_FORMAT,
+                             "vocabulary: a byte of a token: expected 0..255, found %zu", byte);
         }
         to[(*length)++] = (char)(unsigned char)byte;
     }
@@ -234,22 +217,16 @@ static lrnn_status read_vocab(lrnn_vocab **vocab, const json_document *d, size_t
 {
     lrnn_vocab_options o;
     json_value list;
-    lrnn_status status = read_options(&o, d);
-    if (status == LRNN_OK) {
-        status = json_member(&list, d, JSON_ROOT, "tokens");
-    }
-    if (status == LRNN_OK) {
-        status = json_expect(d, list, JSON_ARRAY, "tokens");
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(read_options(&o, d));
+    CHECK(json_member(&list, d, JSON_ROOT, "tokens"));
+    CHECK(json_expect(d, list, JSON_ARRAY, "tokens"));
     const lrnn_allocator *allocator = &d->allocator;
     size_t count = json_size(d, list);
     token *tokens = memory_allocate(allocator, count, sizeof *tokens, "vocabulary: tokens");
     char *bytes = memory_allocate(allocator, length + 1, 1, "vocabulary: tokens");
-    status = tokens == NULL || bytes == NULL ? LRNN_ERR_MEMORY
-                                             : read_tokens(tokens, bytes, d, list, o.level);
+    lrnn_status status = tokens == NULL || bytes == NULL
+                             ? LRNN_ERR_MEMORY
+                             : read_tokens(tokens, bytes, d, list, o.level);
     if (status == LRNN_OK) {
         status = vocab_create(vocab, allocator, tokens, count, &o);
         status = status == LRNN_ERR_INVALID ? LRNN_ERR_FORMAT : status;
@@ -264,10 +241,8 @@ lrnn_status vocab_read(lrnn_vocab **vocab, const lrnn_allocator *allocator, cons
 {
     json_document d;
     *vocab = NULL;
-    lrnn_status status = json_parse(&d, allocator, text, length, "vocabulary");
-    if (status == LRNN_OK) {
-        status = read_vocab(vocab, &d, length);
-        json_release(&d);
-    }
+    CHECK(json_parse(&d, allocator, text, length, "vocabulary"));
+    lrnn_status status = read_vocab(vocab, &d, length);
+    json_release(&d);
     return status;
 }

@@ -8,6 +8,7 @@
  * nothing happens here. Callbacks run in the caller's floating-point mode. */
 #include "exchange.h"
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 
@@ -20,12 +21,12 @@ lrnn_status lrnn_exchange_init(lrnn_exchange *exchange, size_t struct_size)
 
 lrnn_status exchange_read(lrnn_exchange *copy, const lrnn_exchange *given)
 {
-    lrnn_status status = OPTIONS_READ(copy, given, &default_exchange, lrnn_exchange);
-    if (status == LRNN_OK && (copy->sum_doubles == NULL || copy->sum_floats == NULL)) {
+    CHECK(OPTIONS_READ(copy, given, &default_exchange, lrnn_exchange));
+    if (copy->sum_doubles == NULL || copy->sum_floats == NULL) {
         return error_null(copy->sum_doubles == NULL ? "exchange: sum_doubles"
                                                     : "exchange: sum_floats");
     }
-    return status;
+    return LRNN_OK;
 }
 
 static lrnn_status failed(void)
