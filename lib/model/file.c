@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "claims.h"
 #include "options.h"
 #include "text/vocab.h"
 #include "values.h"
@@ -24,55 +25,43 @@ static lrnn_status put_vocab(safetensors_writer *writer, const lrnn_allocator *a
 {
     char *text;
     size_t length;
-    lrnn_status status = vocab_write(&text, &length, vocab, allocator);
-    if (status == LRNN_OK) {
-        status = safetensors_writer_metadata(writer, key, text, length);
-        memory_release(allocator, text);
-    }
+    CHECK(vocab_write(&text, &length, vocab, allocator));
+    lrnn_status status = safetensors_writer_metadata(writer, key, text, length);
+    memory_release(allocator, text);
     return status;
 }
 
 static lrnn_status put_vocabularies(safetensors_writer *writer, const lrnn_model *model)
 {
-    lrnn_status status = LRNN_OK;
-    if (model->input_vocab != NULL) {
-        status = put_vocab(writer, &model->allocator, "lrnn.input_vocab", model->input_vocab);
+    const lrnn_vocab *input = model->input_vocab, *output = model->output_vocab;
+    if (input != NULL) {
+        CHECK(put_vocab(writer, &model->allocator, "lrnn.input_vocab", input));
     }
-    if (status == LRNN_OK && model->output_vocab != NULL) {
-        status =
-            model->output_vocab == model->input_vocab
-                ? put_text(writer, "lrnn.output_vocab", "=")
-                : put_vocab(writer, &model->allocator, "lrnn.output_vocab", model->output_vocab);
+    if (output == NULL) {
+        return LRNN_OK;
     }
-    return status;
+    return output == input ? put_text(writer, "lrnn.output_vocab", "=")
+                           : put_vocab(writer, &model->allocator, "lrnn.output_vocab", output);
 }
 
 lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
                            const real *parameters, const char *kind)
 {
     const network *net = &model->net;
-    lrnn_status status = put_text(writer, "lrnn.format", strcmp(kind, "model") == 0 ? "1" : "2");
-    if (status == LRNN_OK) {
-        status = put_text(writer, "lrnn.kind", kind);
-    }
-    if (status == LRNN_OK) {
-        status = model_options_write(writer, &net->options);
-    }
-    if (status == LRNN_OK) {
-        status = put_vocabularies(writer, model);
-    }
-    if (status == LRNN_OK) {
-        status = model_names_write(writer, &model->names, &model->allocator);
-    }
-    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+    CHECK(put_text(writer, "lrnn.format", strcmp(kind, "model") == 0 ? "1" : "2"));
+    CHECK(put_text(writer, "lrnn.kind", kind));
+    CHECK(model_options_write(writer, &net->options));
+    CHECK(put_vocabularies(writer, model));
+    CHECK(model_names_write(writer, &model->names, &model->allocator));
+    for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
         bool own = parameters == NULL;
-        status = safetensors_writer_tensor(
+        CHECK(safetensors_writer_tensor(
             writer, tensor->name, own ? model_tensor_dtype(model, tensor) : TENSOR_REAL,
             tensor->rank, tensor->shape,
-            own ? model_tensor(model, tensor) : parameters + tensor->offset);
+            own ? model_tensor(model, tensor) : parameters + tensor->offset));
     }
-    return status;
+    return LRNN_OK;
 }
 
 lrnn_status lrnn_model_save(const lrnn_model *model, const char *path)
@@ -81,10 +70,8 @@ lrnn_status lrnn_model_save(const lrnn_model *model, const char *path)
         return error_null(model == NULL ? "model" : "path");
     }
     safetensors_writer *writer;
-    lrnn_status status = safetensors_writer_create(&writer, &model->allocator);
-    if (status == LRNN_OK) {
-        status = model_describe(writer, model, NULL, "model");
-    }
+    CHECK(safetensors_writer_create(&writer, &model->allocator));
+    lrnn_status status = model_describe(writer, model, NULL, "model");
     if (status == LRNN_OK) {
         status = safetensors_writer_save(writer, path);
     }
@@ -132,7 +119,8 @@ static lrnn_status check_format(const safetensors *file)
 lrnn_status model_options_from_file(lrnn_model_options *o, const safetensors *file)
 {
     CHECK(check_format(file));
-    return model_options_read(o, file);
+    CHECK(model_options_read(o, file));
+    return claims_check(o, file);
 }
 
 static lrnn_status get_vocab(lrnn_vocab **vocab, const safetensors *file, const char *key,
@@ -189,93 +177,94 @@ static lrnn_status check_no_extra(const network *net, const safetensors *file)
 /* Before anything of the size that the metadata claims is allocated. */
 static lrnn_status check_tensors(const network *net, const safetensors *file)
 {
-    lrnn_status status = LRNN_OK;
-    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+    for (size_t i = 0; i < net->tensor_count; i++) {
         const tensor_view *found = safetensors_find(file, net->tensors[i].name);
         if (found == NULL) {
-            status = error_set(LRNN_ERR_FORMAT, "%s: tensor %s is missing", safetensors_name(file),
-                               net->tensors[i].name);
-        } else {
-            status = check_tensor(&net->tensors[i], found, file);
+            return error_set(LRNN_ERR_FORMAT, "%s: tensor %s is missing", safetensors_name(file),
+                             net->tensors[i].name);
         }
+        CHECK(check_tensor(&net->tensors[i], found, file));
     }
-    return status == LRNN_OK ? check_no_extra(net, file) : status;
+    return check_no_extra(net, file);
+}
+
+static lrnn_status read_parameters(real *parameters, const network *net, const safetensors *file)
+{
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        CHECK(tensor_read(parameters + tensor->offset, safetensors_find(file, tensor->name), 0,
+                          tensor->count));
+    }
+    return network_check_finite(net, parameters);
 }
 
 lrnn_status parameters_from_file(real *parameters, const network *net, const safetensors *file)
 {
-    lrnn_status status = check_tensors(net, file);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
-        const network_tensor *tensor = &net->tensors[i];
-        status = tensor_read(parameters + tensor->offset, safetensors_find(file, tensor->name), 0,
-                             tensor->count);
-    }
-    if (status == LRNN_OK) {
-        status = network_check_finite(net, parameters);
-    }
+    CHECK(check_tensors(net, file));
+    lrnn_status status = read_parameters(parameters, net, file);
     /* The system's reasons come with the path. */
     return status == LRNN_OK || status == LRNN_ERR_IO ? status : name_file(status, file);
+}
+
+/* Gives a network whose tensors are all in the file, and none besides. */
+static lrnn_status read_network(network *net, const lrnn_model_options *options,
+                                const safetensors *file, const lrnn_allocator *allocator)
+{
+    lrnn_status status = network_create(net, options, allocator);
+    if (status != LRNN_OK) {
+        return status == LRNN_ERR_INVALID ? name_file(LRNN_ERR_FORMAT, file) : status;
+    }
+    status = check_tensors(net, file);
+    if (status != LRNN_OK) {
+        network_release(net, allocator);
+    }
+    return status;
+}
+
+static lrnn_status fill_model(lrnn_model *model, const safetensors *file)
+{
+    CHECK(model_names_read(&model->names, &model->net, file, &model->allocator));
+    CHECK(parameters_from_file(model->parameters, &model->net, file));
+    return model_finish(model);
+}
+
+static lrnn_status read_model(lrnn_model **model, lrnn_model_options *options,
+                              const safetensors *file, const lrnn_allocator *allocator)
+{
+    network net;
+    CHECK(read_network(&net, options, file, allocator));
+    CHECK(model_create_bare(model, &net, options->input_vocab, options->output_vocab, allocator));
+    lrnn_status status = fill_model(*model, file);
+    if (status != LRNN_OK) {
+        lrnn_model_destroy(*model);
+        *model = NULL;
+    }
+    return status;
 }
 
 lrnn_status model_from_file(lrnn_model **model, const safetensors *file,
                             const lrnn_allocator *allocator)
 {
     lrnn_model_options options;
-    lrnn_vocab *input = NULL, *output = NULL;
-    lrnn_model *made = NULL;
-    network net;
-    lrnn_status status = model_options_from_file(&options, file);
-    if (status == LRNN_OK) {
-        status = get_vocab(&input, file, "lrnn.input_vocab", NULL, allocator);
-    }
-    if (status == LRNN_OK) {
-        status = get_vocab(&output, file, "lrnn.output_vocab", input, allocator);
-    }
+    lrnn_vocab *input, *output = NULL;
+    *model = NULL;
+    CHECK(model_options_from_file(&options, file));
+    CHECK(get_vocab(&input, file, "lrnn.input_vocab", NULL, allocator));
+    lrnn_status status = get_vocab(&output, file, "lrnn.output_vocab", input, allocator);
     if (status == LRNN_OK) {
         options.input_vocab = input;
         options.output_vocab = output;
-        status = network_create(&net, &options, allocator);
-        if (status == LRNN_ERR_INVALID) {
-            status = name_file(LRNN_ERR_FORMAT, file);
-        }
-    }
-    if (status == LRNN_OK) {
-        status = check_tensors(&net, file);
-        if (status != LRNN_OK) {
-            network_release(&net, allocator);
-        } else {
-            status = model_create_bare(&made, &net, input, output, allocator);
-        }
-    }
-    if (status == LRNN_OK) {
-        status = model_names_read(&made->names, &made->net, file, allocator);
-    }
-    if (status == LRNN_OK) {
-        status = parameters_from_file(made->parameters, &made->net, file);
-    }
-    if (status == LRNN_OK) {
-        status = model_finish(made);
+        status = read_model(model, &options, file, allocator);
     }
     lrnn_vocab_destroy(input);
     lrnn_vocab_destroy(output);
-    if (status != LRNN_OK) {
-        lrnn_model_destroy(made);
-        made = NULL;
-    }
-    *model = made;
     return status;
 }
 
-static lrnn_status take_file(lrnn_model **model, safetensors *file, lrnn_status status,
-                             const lrnn_allocator *allocator)
+static lrnn_status take_file(lrnn_model **model, safetensors *file, const lrnn_allocator *allocator)
 {
-    if (status == LRNN_OK) {
-        status = model_from_file(model, file, allocator);
-        safetensors_destroy(file);
-    }
+    lrnn_status status = model_from_file(model, file, allocator);
+    safetensors_destroy(file);
     return status;
 }
 
@@ -286,13 +275,10 @@ lrnn_status lrnn_model_load(lrnn_model **model, const char *path, const lrnn_all
         return error_null(model == NULL ? "model" : "path");
     }
     *model = NULL;
-    lrnn_status status = allocator_read(&own, allocator);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    safetensors *file = NULL;
-    status = safetensors_open(&file, &own, path);
-    return take_file(model, file, status, &own);
+    safetensors *file;
+    CHECK(allocator_read(&own, allocator));
+    CHECK(safetensors_open(&file, &own, path));
+    return take_file(model, file, &own);
 }
 
 lrnn_status lrnn_model_load_memory(lrnn_model **model, const void *bytes, size_t length,
@@ -303,11 +289,8 @@ lrnn_status lrnn_model_load_memory(lrnn_model **model, const void *bytes, size_t
         return error_null(model == NULL ? "model" : "bytes");
     }
     *model = NULL;
-    lrnn_status status = allocator_read(&own, allocator);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    safetensors *file = NULL;
-    status = safetensors_parse(&file, &own, "model in memory", bytes, length);
-    return take_file(model, file, status, &own);
+    safetensors *file;
+    CHECK(allocator_read(&own, allocator));
+    CHECK(safetensors_parse(&file, &own, "model in memory", bytes, length));
+    return take_file(model, file, &own);
 }

@@ -321,6 +321,49 @@ static void wrong_metadata_is_named_by_its_key(void **state)
     finish(&file);
 }
 
+/* A number that is not what the tensors say is the file's fault, whatever it would ask for. */
+static void metadata_that_lies_about_the_tensors_is_named(void **state)
+{
+    (void)state;
+    static const char *const lies[][2] = {
+        {"lrnn.vocab_size\":\"5", "6"},
+        {"lrnn.vocab_size\":\"5", "0"},
+        {"lrnn.vocab_size\":\"5", "2147483647"},
+        {"lrnn.embedding_size\":\"3", "4"},
+        {"lrnn.embedding_size\":\"3", "0"},
+        {"lrnn.embedding_size\":\"3", "2147483647"},
+        {"lrnn.feature_size\":\"0", "1"},
+        {"lrnn.feature_size\":\"0", "2147483647"},
+        {"lrnn.hidden_size\":\"4", "5"},
+        {"lrnn.hidden_size\":\"4", "536870911"},
+        {"lrnn.hidden_size\":\"4", "0"},
+        {"lrnn.layers\":\"1", "0"},
+        {"lrnn.layers\":\"1", "2"},
+        {"lrnn.layers\":\"1", "1024"},
+        {"lrnn.output_size\":\"5", "4"},
+        {"lrnn.output_size\":\"5", "2147483647"},
+        {"lrnn.bias\":\"1", "0"},
+        {"lrnn.bidirectional\":\"0", "1"},
+        {"lrnn.cell\":\"lstm", "gru"},
+        {"lrnn.hidden_size\":\"4", "18446744073709551614"},
+    };
+    changed_file file = save(create());
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        char key[32], changed[64];
+        snprintf(key, sizeof key, "%.*s", (int)strcspn(lies[i][0], "\""), lies[i][0]);
+        snprintf(changed, sizeof changed, "%s\":\"%s", key, lies[i][1]);
+        expect_changes_fail(&file, &(change){lies[i][0], changed, LRNN_ERR_FORMAT, {key, "tensor"}},
+                            1);
+    }
+    expect_changes_fail(&file,
+                        &(change){"lrnn.kind\":\"model",
+                                  "lrnn.projection_size\":\"3",
+                                  LRNN_ERR_FORMAT,
+                                  {"lrnn.projection_size", "rnn.weight_hr_l0"}},
+                        1);
+    finish(&file);
+}
+
 static void wrong_tensors_are_named(void **state)
 {
     (void)state;
@@ -329,7 +372,11 @@ static void wrong_tensors_are_named(void **state)
         {"\"head.weight\":{\"dtype\":\"F32\",\"shape\":[5,4]",
          "\"head.weight\":{\"dtype\":\"F32\",\"shape\":[4,5]",
          LRNN_ERR_FORMAT,
-         {"tensor head.weight: expected rank 2, shape [5,4]", "found rank 2, shape [4,5]"}},
+         {"lrnn.output_size is 5", "tensor head.weight has shape [4,5]"}},
+        {"\"head.bias\":{\"dtype\":\"F32\",\"shape\":[5]",
+         "\"head.bias\":{\"dtype\":\"F32\",\"shape\":[5,1]",
+         LRNN_ERR_FORMAT,
+         {"tensor head.bias: expected rank 1, shape [5,0]", "found rank 2, shape [5,1]"}},
         {"\"head.weight\":{\"dtype\":\"F32\",\"shape\":[5,4]",
          "\"head.weight\":{\"dtype\":\"F32\",\"shape\":[20]",
          LRNN_ERR_FORMAT,
@@ -420,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_file_gives_the_model_back),
         cmocka_unit_test(what_cannot_be_read_or_written_is_named),
         cmocka_unit_test(wrong_metadata_is_named_by_its_key),
+        cmocka_unit_test(metadata_that_lies_about_the_tensors_is_named),
         cmocka_unit_test(wrong_tensors_are_named),
         cmocka_unit_test(a_parameter_that_is_not_finite_is_refused),
         cmocka_unit_test(what_is_no_safetensors_file_is_refused),

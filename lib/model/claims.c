@@ -1,0 +1,135 @@
+/* Each field is held against the shape of one tensor, or against whether there is one, before
+ * anything is computed from it: afterwards a number in the metadata is no larger than the file
+ * itself, so nothing that is allocated for it can be. */
+#include "claims.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "kernels/cells.h"
+
+enum { NAME_ROOM = 48, TEXT_ROOM = 160 };
+
+/* ---- shapes ---- */
+
+/* A dimension of a tensor should be `times` * value + plus. `claim` is what the metadata says. */
+typedef struct size_claim {
+    const char *tensor;
+    size_t dimension;
+    size_t value, times, plus;
+} size_claim;
+
+static lrnn_status check_size_claim(const safetensors *file, const size_claim *of,
+                                    const char *claim)
+{
+    size_t expected;
+    const tensor_view *view = safetensors_find(file, of->tensor);
+    if (view == NULL || view->rank != 2) {
+        return LRNN_OK;
+    }
+    if (size_multiply(&expected, of->value, of->times) && size_add(&expected, expected, of->plus) &&
+        expected == view->shape[of->dimension]) {
+        return LRNN_OK;
+    }
+    return error_set(LRNN_ERR_FORMAT, "%s: %s, but tensor %s has shape [%zu,%zu]",
+                     safetensors_name(file), claim, of->tensor, view->shape[0], view->shape[1]);
+}
+
+static lrnn_status check_embedding(const lrnn_model_options *o, const safetensors *file)
+{
+    char claim[TEXT_ROOM];
+    snprintf(claim, sizeof claim, "lrnn.vocab_size is %zu", o->vocab_size);
+    CHECK(check_size_claim(
+        file, &(size_claim){"embedding.weight", 0, .value = o->vocab_size, .times = 1}, claim));
+    snprintf(claim, sizeof claim, "lrnn.embedding_size is %zu", o->embedding_size);
+    return check_size_claim(
+        file, &(size_claim){"embedding.weight", 1, .value = o->embedding_size, .times = 1}, claim);
+}
+
+/* The first thing that reads the input has a column for every value of it. */
+static lrnn_status check_input(const lrnn_model_options *o, const safetensors *file)
+{
+    char claim[TEXT_ROOM];
+    bool embedded = o->vocab_size > 0 && o->embedding_size > 0;
+    size_t token_size = embedded ? o->embedding_size : o->vocab_size;
+    snprintf(claim, sizeof claim, "lrnn.%s is %zu and lrnn.feature_size %zu",
+             embedded ? "embedding_size" : "vocab_size", token_size, o->feature_size);
+    return check_size_claim(file,
+                            &(size_claim){o->layers > 0 ? "rnn.weight_ih_l0" : "head.weight", 1,
+                                          .value = token_size, .times = 1, .plus = o->feature_size},
+                            claim);
+}
+
+static lrnn_status check_hidden(const lrnn_model_options *o, const safetensors *file)
+{
+    char claim[TEXT_ROOM];
+    const cell_kind *cell = cell_find(o->cell);
+    snprintf(claim, sizeof claim, "lrnn.hidden_size is %zu and lrnn.cell %s", o->hidden_size,
+             cell->name);
+    CHECK(check_size_claim(
+        file, &(size_claim){"rnn.weight_hh_l0", 0, .value = o->hidden_size, .times = cell->gates},
+        claim));
+    bool projected = o->projection_size > 0;
+    size_t size = projected ? o->projection_size : o->hidden_size;
+    snprintf(claim, sizeof claim, "lrnn.%s is %zu", projected ? "projection_size" : "hidden_size",
+             size);
+    return check_size_claim(file, &(size_claim){"rnn.weight_hh_l0", 1, .value = size, .times = 1},
+                            claim);
+}
+
+static lrnn_status check_output(const lrnn_model_options *o, const safetensors *file)
+{
+    char claim[TEXT_ROOM];
+    snprintf(claim, sizeof claim, "lrnn.output_size is %zu", o->output_size);
+    return check_size_claim(
+        file, &(size_claim){"head.weight", 0, .value = o->output_size, .times = 1}, claim);
+}
+
+/* ---- what there is ---- */
+
+static lrnn_status check_presence(const safetensors *file, const char *field, size_t value,
+                                  const char *tensor, bool wanted)
+{
+    if ((safetensors_find(file, tensor) != NULL) == wanted) {
+        return LRNN_OK;
+    }
+    return error_set(LRNN_ERR_FORMAT, "%s: lrnn.%s is %zu, but %s tensor %s",
+                     safetensors_name(file), field, value, wanted ? "there is no" : "there is a",
+                     tensor);
+}
+
+static lrnn_status check_layers(const lrnn_model_options *o, const safetensors *file)
+{
+    char name[NAME_ROOM];
+    if (o->layers > 0) {
+        snprintf(name, sizeof name, "rnn.weight_hh_l%zu", o->layers - 1);
+        CHECK(check_presence(file, "layers", o->layers, name, true));
+    }
+    snprintf(name, sizeof name, "rnn.weight_hh_l%zu", o->layers);
+    return check_presence(file, "layers", o->layers, name, false);
+}
+
+lrnn_status claims_check(const lrnn_model_options *o, const safetensors *file)
+{
+    CHECK(check_layers(o, file));
+    CHECK(check_presence(file, o->vocab_size > 0 ? "embedding_size" : "vocab_size",
+                         o->vocab_size > 0 ? o->embedding_size : 0, "embedding.weight",
+                         o->vocab_size > 0 && o->embedding_size > 0));
+    CHECK(check_embedding(o, file));
+    CHECK(check_input(o, file));
+    if (o->layers > 0) {
+        CHECK(check_presence(file, "bidirectional", (size_t)o->bidirectional,
+                             "rnn.weight_hh_l0_reverse", o->bidirectional != 0));
+        CHECK(check_presence(file, "bias", (size_t)o->bias, "rnn.bias_hh_l0", o->bias != 0));
+        CHECK(check_presence(file, "projection_size", o->projection_size, "rnn.weight_hr_l0",
+                             o->projection_size > 0));
+        CHECK(check_hidden(o, file));
+    }
+    if (o->head == LRNN_HEAD_NONE) {
+        return LRNN_OK;
+    }
+    CHECK(check_presence(file, "output_size", o->output_size, "head.weight", true));
+    return check_output(o, file);
+}
