@@ -13,6 +13,7 @@
 #include "base/real.h"
 #include "cells.h"
 #include "matrix.h"
+#include "narrow.h"
 
 typedef struct adam_step {
     real learning_rate; /* already divided by 1 - beta1^t */
@@ -134,7 +135,11 @@ static inline void kernel_multiply(size_t M, size_t N, size_t K, const real *a, 
                                    packed_matrix b, const real *from, size_t from_row, real *c,
                                    size_t c_row)
 {
-    kernels()->multiply_matrix[b.kind](M, N, K, a, a_row, b, from, from_row, c, c_row);
+    if (b.narrow_units > 0) {
+        narrow_multiply(M, N, K, a, a_row, b, from, from_row, c, c_row);
+    } else {
+        kernels()->multiply_matrix[b.kind](M, N, K, a, a_row, b, from, from_row, c, c_row);
+    }
 }
 
 /* The columns of cell_step. Gate g of unit u stands in this one, of kernel_gates_width of them. */

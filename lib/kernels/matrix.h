@@ -15,11 +15,17 @@
 #include "base/real.h"
 #include "lrnn/model.h" /* LRNN_WEIGHT_*, of which a kind is one */
 
-/* data NULL: there is no matrix. */
+/* data NULL: there is no matrix. Where narrow_units is not 0, it is not in panels: see narrow.h. */
 typedef struct packed_matrix {
     int32_t kind;
     void *data;
+    size_t narrow_gates, narrow_units; /* so many columns are kept, row after row */
 } packed_matrix;
+
+static inline size_t matrix_narrow_columns(packed_matrix matrix)
+{
+    return matrix.narrow_gates * matrix.narrow_units;
+}
 
 /* More than the largest kind. */
 #define MATRIX_ROOM 4

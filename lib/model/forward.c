@@ -23,11 +23,12 @@ static void table_rows(lrnn_state *state, const segment *part, const packed_laye
     size_t width = state->model->width;
     for (size_t row = 0; row < part->steps * part->sequences->batch; row++) {
         size_t t = part->first + row / part->sequences->batch, b = row % part->sequences->batch;
-        const real *start = layer->bias;
         if (t < sequence_length(s, b)) {
-            start = layer->table + (size_t)s->tokens[b * s->steps + t] * width;
+            model_copy_table_row(state->pre + row * width, state->model, layer,
+                                 (size_t)s->tokens[b * s->steps + t]);
+        } else {
+            memcpy(state->pre + row * width, layer->bias, width * sizeof(real));
         }
-        memcpy(state->pre + row * width, start, width * sizeof(real));
     }
 }
 

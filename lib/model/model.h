@@ -3,6 +3,7 @@
 #define MODEL_MODEL_H
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "kernels/kernels.h"
@@ -21,6 +22,7 @@ typedef struct packed_layer {
     real *hidden_bias;        /* GRU, [W]: b_hh of n */
     /* Layer 0, [V,W]: bias plus the token's part of the input product. NULL: not kept. */
     real *table;
+    size_t table_row; /* W; of a narrow model only the columns of units, see narrow_spread */
 } packed_layer;
 
 struct lrnn_model {
@@ -36,6 +38,7 @@ struct lrnn_model {
     const real *head_bias;           /* [O] */
     void *packed;
     size_t width;         /* W, columns of a layer's packed matrices */
+    bool narrow;          /* matrices of few columns are not padded to panels; see narrow.h */
     packed_layer *layers; /* [L*D] */
     packed_matrix head;   /* [top,O] */
 };
@@ -44,6 +47,18 @@ struct lrnn_model {
 static inline bool model_has_table(const lrnn_model *model)
 {
     return model->net.options.layers > 0 && model->layers[0].table != NULL;
+}
+
+/* Copies a token's row of the table to [W]. */
+static inline void model_copy_table_row(real *to, const lrnn_model *model,
+                                        const packed_layer *layer, size_t token)
+{
+    const real *row = layer->table + token * layer->table_row;
+    if (layer->table_row == model->width) {
+        memcpy(to, row, model->width * sizeof(real));
+    } else {
+        narrow_spread(to, model->width, row, model->net.gates, model->net.options.hidden_size);
+    }
 }
 
 /* A model of a network that is already laid out, its parameters zero and not yet packed. Takes over

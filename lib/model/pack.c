@@ -3,6 +3,7 @@
  * the same kernel as a step would use, so the bits are the same either way. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
 #include "model.h"
@@ -19,44 +20,69 @@ static bool wants_table(const network *net)
             (size_multiply(&entries, net->options.vocab_size, columns) && entries <= TABLE_LIMIT));
 }
 
-static packed_matrix take_matrix(arena *from, const lrnn_model *model, size_t K, size_t columns)
+/* A matrix [K, gates * units], in panels of `width` columns in all, or narrow. */
+static packed_matrix take_matrix(arena *from, const lrnn_model *model, size_t K, size_t gates,
+                                 size_t units, size_t width)
 {
-    size_t size = kernel_packed_size(kernels(), K, columns);
-    int32_t kind = model->net.options.weight_type;
-    return (packed_matrix){kind, arena_take(from, size, matrix_bytes(kind))};
+    packed_matrix matrix = {.kind = model->net.options.weight_type};
+    size_t columns = width, bytes = matrix_bytes(matrix.kind);
+    if (model->narrow && narrow_pays(gates * units, width)) {
+        columns = gates * units;
+        matrix.narrow_gates = gates;
+        matrix.narrow_units = units;
+    }
+    matrix.data = arena_take(from, K, columns * bytes);
+    return matrix;
+}
+
+/* The transposed weights [N,K]. */
+static packed_matrix take_transposed(arena *from, const lrnn_model *model, size_t K, size_t N)
+{
+    return take_matrix(from, model, K, 1, N, kernel_packed_size(kernels(), 1, N));
+}
+
+static void take_layer(lrnn_model *model, arena *from, size_t index)
+{
+    const network *net = &model->net;
+    size_t G = net->gates, H = net->options.hidden_size, width = model->width;
+    packed_layer layer = {.input_rows = net->layers[index].input_size, .table_row = width};
+    if (index < net->directions && wants_table(net)) {
+        layer.input_rows = net->options.feature_size;
+        layer.table_row = model->narrow && narrow_pays(G * H, width) ? G * H : width;
+        layer.table = arena_take(from, net->options.vocab_size, layer.table_row * sizeof(real));
+    }
+    if (layer.input_rows > 0) {
+        layer.input = take_matrix(from, model, layer.input_rows, G, H, width);
+    }
+    /* In panels always: it has no more rows than columns. */
+    layer.hidden = (packed_matrix){
+        .kind = net->options.weight_type,
+        .data = arena_take(from, net->h_size, width * matrix_bytes(net->options.weight_type)),
+    };
+    if (network_is_projected(net)) {
+        layer.projection = take_transposed(from, model, H, net->h_size);
+    }
+    layer.bias = arena_take(from, width, sizeof(real));
+    if (net->cell->apart) {
+        layer.hidden_bias = arena_take(from, width, sizeof(real));
+    }
+    if (model->layers != NULL) {
+        model->layers[index] = layer;
+    }
 }
 
 /* Where everything lies; see arena. */
 static void lay_out(lrnn_model *model, arena *from)
 {
     const network *net = &model->net;
-    size_t columns = kernel_gates_width(kernels(), net->gates, net->options.hidden_size);
     size_t count = net->options.layers * net->directions;
-    model->width = columns;
+    model->width = kernel_gates_width(kernels(), net->gates, net->options.hidden_size);
     model->layers = arena_take(from, count, sizeof *model->layers);
     for (size_t i = 0; i < count; i++) {
-        packed_layer layer = {.input_rows = net->layers[i].input_size};
-        if (i < net->directions && wants_table(net)) {
-            layer.input_rows = net->options.feature_size;
-            layer.table = arena_take(from, net->options.vocab_size * columns, sizeof(real));
-        }
-        if (layer.input_rows > 0) {
-            layer.input = take_matrix(from, model, layer.input_rows, columns);
-        }
-        layer.hidden = take_matrix(from, model, net->h_size, columns);
-        if (network_is_projected(net)) {
-            layer.projection = take_matrix(from, model, net->options.hidden_size, net->h_size);
-        }
-        layer.bias = arena_take(from, columns, sizeof(real));
-        if (net->cell->apart) {
-            layer.hidden_bias = arena_take(from, columns, sizeof(real));
-        }
-        if (model->layers != NULL) {
-            model->layers[i] = layer;
-        }
+        take_layer(model, from, i);
     }
     if (net->head_weight != NETWORK_NONE) {
-        model->head = take_matrix(from, model, net->top_size, net->output_size);
+        model->head = take_transposed(from, model, net->top_size, net->output_size);
     }
 }
 
@@ -80,26 +106,88 @@ static void fill_bias(const lrnn_model *model, const network_layer *from, packed
     }
 }
 
-/* table[v] = bias + W_ih[:, token columns] times the token's vector, in the order of a step. */
-static void fill_table(const lrnn_model *model, const network_layer *from, packed_layer *to,
-                       real *packed)
+/* Rows of W that are packed at a time where that takes scratch: a megabyte of them, but at most so
+ * many. */
+#define PIECE_REALS ((size_t)1 << 18)
+#define PIECE_ROWS  ((size_t)256)
+
+static size_t piece_rows(const lrnn_model *model)
+{
+    size_t panel = kernels()->panel, width = model->width > panel ? model->width : panel;
+    size_t rows = PIECE_REALS / width;
+    return rows == 0 ? 1 : rows > PIECE_ROWS ? PIECE_ROWS : rows;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* rows [count,W] = bias + W_ih[:, token columns] times the vectors of tokens from `first` on, in
+ * the order of a step. */
+static void embed_rows(const lrnn_model *model, const network_layer *from,
+                       const packed_layer *layer, size_t first, size_t count, real *rows,
+                       real *scratch)
 {
     const network *net = &model->net;
-    const kernel_table *table = kernels();
-    size_t G = net->gates, H = net->options.hidden_size, E = net->token_size;
-    size_t width = model->width, V = net->options.vocab_size;
+    size_t E = net->token_size, width = model->width;
     const real *weight = model->parameters + from->weight_ih;
-    if (!network_one_hot(net)) {
-        kernel_pack_gates(table, packed, weight, from->input_size, E, G, H);
-        table->multiply_packed_from(V, width, E, model->parameters + net->embedding, E, 1, packed,
-                                    to->bias, 0, to->table, width);
+    const real *vectors = model->parameters + net->embedding + first * E;
+    for (size_t p = 0, depth; p < E; p += depth) {
+        depth = least(E - p, piece_rows(model));
+        kernel_pack_gates(kernels(), scratch, weight + p, from->input_size, depth, net->gates,
+                          net->options.hidden_size);
+        kernels()->multiply_packed_from(count, width, depth, vectors + p, E, 1, scratch,
+                                        p == 0 ? layer->bias : rows, p == 0 ? 0 : width, rows,
+                                        width);
+    }
+}
+
+/* A row of a narrow table from one of [W]. */
+static void gather_row(real *to, const real *row, size_t gates, size_t units)
+{
+    for (size_t g = 0; g < gates; g++) {
+        for (size_t u = 0; u < units; u++) {
+            to[g * units + u] = row[kernel_gate_column(kernels(), gates, g, u)];
+        }
+    }
+}
+
+static void fill_embedded_table(const lrnn_model *model, const network_layer *from,
+                                packed_layer *to, real *scratch)
+{
+    size_t V = model->net.options.vocab_size, width = model->width;
+    size_t most = piece_rows(model);
+    real *rows = scratch + most * width;
+    if (to->table_row == width) {
+        embed_rows(model, from, to, 0, V, to->table, scratch);
         return;
     }
-    for (size_t v = 0; v < V; v++) {
-        real *row = to->table + v * width;
-        memcpy(row, to->bias, width * sizeof(real));
+    for (size_t v = 0, count; v < V; v += count) {
+        count = least(V - v, most);
+        embed_rows(model, from, to, v, count, rows, scratch);
+        for (size_t i = 0; i < count; i++) {
+            gather_row(to->table + (v + i) * to->table_row, rows + i * width, model->net.gates,
+                       model->net.options.hidden_size);
+        }
+    }
+}
+
+/* table[v] = bias + W_ih[:,v] */
+static void fill_one_hot_table(const lrnn_model *model, const network_layer *from, packed_layer *to)
+{
+    const network *net = &model->net;
+    size_t G = net->gates, H = net->options.hidden_size, row = to->table_row;
+    const real *weight = model->parameters + from->weight_ih;
+    bool narrow = row != model->width;
+    for (size_t v = 0; v < net->options.vocab_size; v++) {
+        real *place = to->table + v * row;
+        if (!narrow) {
+            memcpy(place, to->bias, row * sizeof(real));
+        }
         for (size_t i = 0; i < G * H; i++) {
-            row[kernel_gate_column(table, G, i / H, i % H)] += weight[i * from->input_size + v];
+            size_t column = kernel_gate_column(kernels(), G, i / H, i % H);
+            place[narrow ? i : column] = to->bias[column] + weight[i * from->input_size + v];
         }
     }
 }
@@ -108,26 +196,47 @@ static void fill_table(const lrnn_model *model, const network_layer *from, packe
 static void fill_gates(const lrnn_model *model, packed_matrix to, const real *weights, size_t row,
                        size_t K, real *scratch)
 {
-    size_t G = model->net.gates, H = model->net.options.hidden_size;
+    size_t G = model->net.gates, H = model->net.options.hidden_size, panel = kernels()->panel;
     const matrix_kind *kind = matrix_kind_find(to.kind);
-    kernel_pack_gates(kernels(), kind->pack != NULL ? scratch : to.data, weights, row, K, G, H);
-    if (kind->pack != NULL) {
-        kind->pack(to.data, scratch, K * model->width, kernels()->panel);
+    if (to.narrow_units > 0) {
+        narrow_pack(to, weights, row, K);
+        return;
+    }
+    if (kind->pack == NULL) {
+        kernel_pack_gates(kernels(), to.data, weights, row, K, G, H);
+        return;
+    }
+    for (size_t p = 0, rows; p < K; p += rows) {
+        rows = least(K - p, piece_rows(model));
+        kernel_pack_gates(kernels(), scratch, weights + p, row, rows, G, H);
+        for (size_t n = 0; n < model->width; n += panel) {
+            unsigned char *place = matrix_columns(to, K, n, kind->bytes).data;
+            kind->pack(place + p * panel * kind->bytes, scratch + n * rows, rows * panel, panel);
+        }
     }
 }
 
 /* The transposed weights [N,K]. */
-static void fill_matrix(packed_matrix to, const real *weights, size_t K, size_t N, real *scratch)
+static void fill_matrix(const lrnn_model *model, packed_matrix to, const real *weights, size_t K,
+                        size_t N, real *scratch)
 {
     const matrix_kind *kind = matrix_kind_find(to.kind);
     size_t panel = kernels()->panel;
+    if (to.narrow_units > 0) {
+        narrow_pack(to, weights, K, K);
+        return;
+    }
     if (kind->pack == NULL) {
         kernel_pack(kernels(), to.data, weights, 1, K, K, N);
         return;
     }
     for (size_t n = 0; n < N; n += panel) {
-        kernel_pack(kernels(), scratch, weights + n * K, 1, K, K, N - n < panel ? N - n : panel);
-        kind->pack(matrix_columns(to, K, n, kind->bytes).data, scratch, K * panel, panel);
+        unsigned char *place = matrix_columns(to, K, n, kind->bytes).data;
+        for (size_t p = 0, rows; p < K; p += rows) {
+            rows = least(K - p, piece_rows(model));
+            kernel_pack(kernels(), scratch, weights + n * K + p, 1, K, rows, least(N - n, panel));
+            kind->pack(place + p * panel * kind->bytes, scratch, rows * panel, panel);
+        }
     }
 }
 
@@ -139,8 +248,10 @@ static void fill(lrnn_model *model, real *scratch)
         const network_layer *from = &net->layers[i];
         packed_layer *to = &model->layers[i];
         fill_bias(model, from, to);
-        if (to->table != NULL) {
-            fill_table(model, from, to, scratch);
+        if (to->table != NULL && network_one_hot(net)) {
+            fill_one_hot_table(model, from, to);
+        } else if (to->table != NULL) {
+            fill_embedded_table(model, from, to, scratch);
         }
         if (to->input_rows > 0) {
             const real *weight =
@@ -149,43 +260,58 @@ static void fill(lrnn_model *model, real *scratch)
         }
         fill_gates(model, to->hidden, model->parameters + from->weight_hh, R, R, scratch);
         if (network_is_projected(net)) {
-            fill_matrix(to->projection, model->parameters + from->weight_hr, H, R, scratch);
+            fill_matrix(model, to->projection, model->parameters + from->weight_hr, H, R, scratch);
         }
     }
     if (net->head_weight != NETWORK_NONE) {
-        fill_matrix(model->head, model->parameters + net->head_weight, net->top_size,
+        fill_matrix(model, model->head, model->parameters + net->head_weight, net->top_size,
                     net->output_size, scratch);
     }
 }
 
-/* Reals of scratch that filling takes. */
+/* Bytes of the parameters as the model keeps them. */
+static size_t kept_bytes(const lrnn_model *model)
+{
+    const network *net = &model->net;
+    size_t bytes = 0;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        bool matrix = net->tensors[i].rank == 2;
+        bytes += net->tensors[i].count *
+                 (matrix ? matrix_bytes(net->options.weight_type) : sizeof(real));
+    }
+    return bytes;
+}
+
+/* Padding that is not worth a second thought, in bytes. */
+#define PADDING_ALLOWED ((size_t)4 << 20)
+
+/* Counts what packing takes, narrow where panels would take far more than the parameters. */
+static arena measure(lrnn_model *model)
+{
+    arena padded = {0}, narrow = {0};
+    lay_out(model, &padded);
+    model->narrow = padded.overflow || padded.used / 2 > kept_bytes(model) + PADDING_ALLOWED / 2;
+    if (!model->narrow) {
+        return padded;
+    }
+    lay_out(model, &narrow);
+    return narrow;
+}
+
+/* Reals of scratch that filling takes: a piece of packed rows, and one of a narrow table's. */
 static size_t scratch_size(const lrnn_model *model)
 {
     const network *net = &model->net;
+    bool embeds = wants_table(net) && !network_one_hot(net);
     bool packs = matrix_kind_find(net->options.weight_type)->pack != NULL;
-    size_t rows = 0, most = 0;
-    if (wants_table(net) && !network_one_hot(net)) {
-        rows = net->token_size;
-    }
-    for (size_t i = 0; packs && i < net->options.layers * net->directions; i++) {
-        size_t input = model->layers[i].input_rows;
-        rows = input > rows ? input : rows;
-        rows = net->h_size > rows ? net->h_size : rows;
-        most = net->options.hidden_size;
-    }
-    most = net->top_size > most ? net->top_size : most;
-    size_t panel = packs ? most * kernels()->panel : 0;
-    return rows * model->width > panel ? rows * model->width : panel;
+    size_t panel = kernels()->panel, width = model->width > panel ? model->width : panel;
+    return (packs || embeds ? 1 + (size_t)model->narrow : 0) * piece_rows(model) * width;
 }
 
 lrnn_status model_pack(lrnn_model *model)
 {
-    arena pieces = {0};
-    lay_out(model, &pieces);
-    lrnn_status status = arena_allocate(&pieces, &model->allocator, "model: packed parameters");
-    if (status != LRNN_OK) {
-        return status;
-    }
+    arena pieces = measure(model);
+    CHECK(arena_allocate(&pieces, &model->allocator, "model: packed parameters"));
     model->packed = pieces.base;
     lay_out(model, &pieces);
     real *scratch = memory_allocate(&model->allocator, scratch_size(model), sizeof(real),

@@ -10,6 +10,18 @@
 #include "state.h"
 #include "values.h"
 
+/* The step of a cell multiplies with panels alone; what it starts from has the input's part then.
+ */
+static void add_narrow_input(lrnn_state *state, cell_step *step)
+{
+    size_t width = state->model->width;
+    kernel_multiply(step->rows, width, step->inputs, step->x, step->x_row, step->input, step->start,
+                    step->start_row, state->pre, width);
+    step->start = state->pre;
+    step->start_row = width;
+    step->inputs = 0;
+}
+
 void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step step)
 {
     const kernel_table *table = kernels();
@@ -26,6 +38,9 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step st
     if (network_is_projected(net)) {
         step.h_next = state->made;
         step.h_next_row = step.H;
+    }
+    if (step.inputs > 0 && layer->input.narrow_units > 0) {
+        add_narrow_input(state, &step);
     }
     table->cells[net->cell->kind].step(&step);
     if (network_is_projected(net)) {
@@ -79,13 +94,12 @@ static const real *read_start(lrnn_state *state, const lrnn_sequences *s, size_t
     if (layer->table == NULL) {
         return layer->bias;
     }
-    if (s->batch == 1) {
+    if (s->batch == 1 && layer->table_row == width) {
         return layer->table + (size_t)s->tokens[0] * width;
     }
     *row = width;
     for (size_t b = 0; b < s->batch; b++) {
-        memcpy(state->pre + b * width, layer->table + (size_t)s->tokens[b] * width,
-               width * sizeof(real));
+        model_copy_table_row(state->pre + b * width, state->model, layer, (size_t)s->tokens[b]);
     }
     return state->pre;
 }

@@ -148,7 +148,7 @@ static void check_pairs(const kernel_table *table, size_t M, size_t N, size_t K,
     bfloat16_pair *pairs = pairs_create(table, p.packed, size);
     table->multiply_packed_from(M, N, K, p.a, p.a_row, 1, p.packed, start, from_row, expected,
                                 p.c_row);
-    const packed_matrix b = {LRNN_WEIGHT_BFLOAT16, pairs};
+    const packed_matrix b = {.kind = LRNN_WEIGHT_BFLOAT16, .data = pairs};
     table->multiply_matrix[b.kind](M, N, K, p.a, p.a_row, b, start, from_row, p.c, p.c_row);
     if (memcmp(p.c, expected, p.c_size * sizeof(real)) != 0) {
         fail_msg("%s: M %zu N %zu K %zu from_row %zu", table->name, M, N, K, from_row);

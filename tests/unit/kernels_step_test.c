@@ -274,8 +274,8 @@ static void bfloat16_gives_the_bits_of_the_same_numbers_as_reals(void **state)
                 pairs_create(table, l.hidden, kernel_packed_size(table, l.step.R, l.width));
             outcome expected = outcome_of(table, &l, &l.step);
             cell_step step = l.step;
-            step.input = (packed_matrix){LRNN_WEIGHT_BFLOAT16, input};
-            step.hidden = (packed_matrix){LRNN_WEIGHT_BFLOAT16, hidden};
+            step.input = (packed_matrix){.kind = LRNN_WEIGHT_BFLOAT16, .data = input};
+            step.hidden = (packed_matrix){.kind = LRNN_WEIGHT_BFLOAT16, .data = hidden};
             outcome_equal(&l, outcome_of(table, &l, &step), expected);
             free(input);
             free(hidden);
