@@ -90,6 +90,38 @@ LRNN_API lrnn_status lrnn_vocab_create_from_tokens(lrnn_vocab **vocab, const cha
                                                    const size_t *lengths, size_t count,
                                                    const lrnn_vocab_options *options);
 
+/* Counts the tokens of texts that come in pieces, in memory that depends only on how many different
+ * tokens there are and on the longest word: for texts larger than memory. Used by one thread at a
+ * time. Since 0.2. */
+typedef struct lrnn_vocab_counter lrnn_vocab_counter;
+
+/* Makes a counter. options: those of the vocabulary; NULL means the defaults.
+ * LRNN_ERR_INVALID: an option is out of range; LRNN_ERR_MEMORY. Since 0.2. */
+LRNN_API lrnn_status lrnn_vocab_counter_create(lrnn_vocab_counter **counter,
+                                               const lrnn_vocab_options *options);
+
+/* Accepts NULL. Since 0.2. */
+LRNN_API void lrnn_vocab_counter_destroy(lrnn_vocab_counter *counter);
+
+/* Counts the next `length` bytes of a text; a piece may end anywhere, also within a character. text
+ * may be NULL if length is 0.
+ * After an error the counter can only be destroyed: other calls return LRNN_ERR_STATE.
+ * LRNN_ERR_FORMAT: invalid UTF-8 at character level; the message gives the byte, its offset, line
+ * and column in the text. LRNN_ERR_INVALID: NULL argument, or more than 536,870,911 different
+ * tokens. LRNN_ERR_MEMORY. Since 0.2. */
+LRNN_API lrnn_status lrnn_vocab_counter_add(lrnn_vocab_counter *counter, const char *text,
+                                            size_t length);
+
+/* Ends a text: what is added next is another one, and no token spans the two. Errors as for
+ * lrnn_vocab_counter_add. Since 0.2. */
+LRNN_API lrnn_status lrnn_vocab_counter_end(lrnn_vocab_counter *counter);
+
+/* Makes the vocabulary of all texts counted, with the ids that lrnn_vocab_create_from_text would
+ * give. The counter can only be destroyed then. Errors as for lrnn_vocab_counter_add;
+ * LRNN_ERR_INVALID: no token but `<unk>` is left. Since 0.2. */
+LRNN_API lrnn_status lrnn_vocab_create_from_counter(lrnn_vocab **vocab,
+                                                    lrnn_vocab_counter *counter);
+
 /* Releases the caller's reference; a model that carries the vocabulary keeps it alive. Accepts
  * NULL. Since 0.1. */
 LRNN_API void lrnn_vocab_destroy(lrnn_vocab *vocab);

@@ -14,6 +14,81 @@
 extern "C" {
 #endif
 
+/* ---- token files: texts larger than memory ----------------------------------------------------
+ */
+
+/* A token file holds a text as ids of 1, 2 or 4 bytes each, as the vocabulary needs, together with
+ * that vocabulary. It is a safetensors file: Python reads the tensor "tokens".
+ *
+ * Writes a token file. Used by one thread at a time. Since 0.2. */
+typedef struct lrnn_token_writer lrnn_token_writer;
+
+/* Starts a file for texts of this vocabulary, which the writer shares. The file appears under its
+ * name when lrnn_token_writer_finish is done, complete, and not before. allocator: NULL means
+ * malloc and free. LRNN_ERR_IO: path and reason; LRNN_ERR_INVALID: NULL argument;
+ * LRNN_ERR_UNSUPPORTED: a vocabulary too large for a file's header (about 100 MB); LRNN_ERR_MEMORY.
+ * Since 0.2. */
+LRNN_API lrnn_status lrnn_token_writer_create(lrnn_token_writer **writer, const char *path,
+                                              const lrnn_vocab *vocab,
+                                              const lrnn_allocator *allocator);
+
+/* Accepts NULL. A file that is not finished is gone, and one that it would have replaced is as it
+ * was. Since 0.2. */
+LRNN_API void lrnn_token_writer_destroy(lrnn_token_writer *writer);
+
+/* Encodes the next `length` bytes of a text; a piece may end anywhere, also within a character or
+ * word. Memory is that of the longest word.
+ * After an error the writer can only be destroyed: other calls return LRNN_ERR_STATE.
+ * LRNN_ERR_NOT_FOUND, LRNN_ERR_FORMAT as for lrnn_vocab_encode, with offset, line and column in the
+ * text; LRNN_ERR_IO; LRNN_ERR_MEMORY; LRNN_ERR_INVALID: NULL argument. Since 0.2. */
+LRNN_API lrnn_status lrnn_token_writer_add(lrnn_token_writer *writer, const char *text,
+                                           size_t length);
+
+/* Ends a text: what is added next is another one, and no token spans the two. Nothing is written
+ * between them. Errors as for lrnn_token_writer_add. Since 0.2. */
+LRNN_API lrnn_status lrnn_token_writer_end(lrnn_token_writer *writer);
+
+/* Ends a text as above and adds ids that are encoded already.
+ * LRNN_ERR_INVALID: NULL argument, or an id out of range, in which case nothing has changed; other
+ * errors as for lrnn_token_writer_add. Since 0.2. */
+LRNN_API lrnn_status lrnn_token_writer_add_ids(lrnn_token_writer *writer, const int32_t *ids,
+                                               size_t count);
+
+/* Ends the last text and puts the file in its place. The writer can only be destroyed then. Errors
+ * as for lrnn_token_writer_add. Since 0.2. */
+LRNN_API lrnn_status lrnn_token_writer_finish(lrnn_token_writer *writer);
+
+/* An open token file. Immutable: any number of threads may share one. Since 0.2. */
+typedef struct lrnn_tokens lrnn_tokens;
+
+/* Opens a token file; only its header is read. allocator: NULL means malloc and free.
+ * LRNN_ERR_IO: the file cannot be read. LRNN_ERR_FORMAT: it is not a token file; the message names
+ * the file and the key or tensor. LRNN_ERR_UNSUPPORTED: written by a later version of the format.
+ * LRNN_ERR_MEMORY; LRNN_ERR_INVALID: NULL argument. Since 0.2. */
+LRNN_API lrnn_status lrnn_tokens_open(lrnn_tokens **tokens, const char *path,
+                                      const lrnn_allocator *allocator);
+
+/* Releases the caller's reference; batches made from the file keep it open. Accepts NULL.
+ * Since 0.2. */
+LRNN_API void lrnn_tokens_destroy(lrnn_tokens *tokens);
+
+/* Number of tokens. 0 for NULL. Since 0.2. */
+LRNN_API size_t lrnn_tokens_count(const lrnn_tokens *tokens);
+
+/* Number of characters (bytes, at byte level) of the texts that were encoded; 0 if the file does
+ * not say, and for NULL. Since 0.2. */
+LRNN_API uint64_t lrnn_tokens_characters(const lrnn_tokens *tokens);
+
+/* The vocabulary, valid until the tokens are destroyed; NULL if the file has none. Since 0.2. */
+LRNN_API const lrnn_vocab *lrnn_tokens_vocab(const lrnn_tokens *tokens);
+
+/* Reads `count` ids from token `first` on. Allocates nothing.
+ * LRNN_ERR_INVALID: there are not so many tokens, NULL argument. LRNN_ERR_IO: the file cannot be
+ * read, or has become shorter. LRNN_ERR_FORMAT: an id is not in the vocabulary; the message gives
+ * its position. Since 0.2. */
+LRNN_API lrnn_status lrnn_tokens_read(int32_t *ids, const lrnn_tokens *tokens, size_t first,
+                                      size_t count);
+
 /* ---- batches --------------------------------------------------------------------------------- */
 
 /* Windows of B rows and T steps for the trainer: cut from one long stream of tokens, where the
@@ -60,6 +135,16 @@ LRNN_API lrnn_status lrnn_batches_options_init(lrnn_batches_options *options, si
  * B*T tokens; LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens,
                                          size_t count, const lrnn_batches_options *options);
+
+/* The same windows of the tokens first..first+count-1 of a file, which is read as they are needed:
+ * memory is that of a window and up to 4 MB, whatever the length of the file. lrnn_batches_next may
+ * then also return LRNN_ERR_IO and LRNN_ERR_FORMAT, as lrnn_tokens_read; the cursor does not move.
+ * LRNN_ERR_INVALID: a field out of range, fewer than B*T tokens, or not so many in the file;
+ * LRNN_ERR_MEMORY. Since 0.2. */
+LRNN_API lrnn_status lrnn_batches_create_from_tokens(lrnn_batches **batches,
+                                                     const lrnn_tokens *tokens, size_t first,
+                                                     size_t count,
+                                                     const lrnn_batches_options *options);
 
 /* A list of examples: sequences of unequal length, each with its targets. An array of steps holds
  * those of the first example, then those of the second, and so on: S = sum of all lengths. */

@@ -25,8 +25,7 @@
 #define MAX_LINKS 40  /* as Linux follows */
 #define MAX_NAMES 100 /* temporary names tried before giving up */
 
-/* Closes and removes what there is, and reports `reason`, an errno. */
-static lrnn_status fail(atomic_file *file, const char *what, int reason)
+void atomic_file_abort(atomic_file *file)
 {
     if (file->descriptor >= 0) {
         close(file->descriptor);
@@ -36,6 +35,12 @@ static lrnn_status fail(atomic_file *file, const char *what, int reason)
         unlink(file->temporary);
         file->temporary[0] = '\0';
     }
+}
+
+/* Closes and removes what there is, and reports `reason`, an errno. */
+static lrnn_status fail(atomic_file *file, const char *what, int reason)
+{
+    atomic_file_abort(file);
     return error_set(LRNN_ERR_IO, "%s: %s: %s", file->name, what, strerror(reason));
 }
 
@@ -265,6 +270,24 @@ lrnn_status atomic_file_write(atomic_file *file, const void *bytes, size_t lengt
             return fail(file, "cannot be written", n < 0 ? errno : EIO);
         }
         from += n;
+        length -= (size_t)n;
+    }
+    return LRNN_OK;
+}
+
+lrnn_status atomic_file_rewrite(atomic_file *file, const void *bytes, size_t length)
+{
+    const char *from = bytes;
+    for (off_t at = 0; length > 0;) {
+        ssize_t n = pwrite(file->descriptor, from, length, at);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return fail(file, "cannot be written", n < 0 ? errno : EIO);
+        }
+        from += n;
+        at += n;
         length -= (size_t)n;
     }
     return LRNN_OK;

@@ -19,7 +19,14 @@ typedef struct atomic_file {
     char temporary[ATOMIC_FILE_PATH]; /* "" when there is no name to remove */
 } atomic_file;
 
-/* All three return LRNN_ERR_IO with the path and the system's reason. After a failure nothing is
+/* Overwrites the first `length` bytes, which have been written before; writing continues at the
+ * end. Errors as below. */
+lrnn_status atomic_file_rewrite(atomic_file *file, const void *bytes, size_t length);
+
+/* Closes the file and leaves the target as it was; does nothing after a failure or a commit. */
+void atomic_file_abort(atomic_file *file);
+
+/* All of them return LRNN_ERR_IO with the path and the system's reason. After a failure nothing is
  * left behind, the old file is untouched and the atomic_file is closed; only when the folder cannot
  * be synced after the renaming, the new file is there and its durability is in doubt. */
 lrnn_status atomic_file_open(atomic_file *file, const char *path);

@@ -111,6 +111,12 @@ lrnn_status safetensors_writer_save(safetensors_writer *writer, const char *path
 /* The same bytes into memory of the allocator (memory_release frees them). */
 lrnn_status safetensors_writer_memory(safetensors_writer *writer, void **bytes, size_t *length);
 
+/* The head of the file alone, its length and header, for data that is written separately and whose
+ * length is known only at the end. The header is padded with spaces to at least `room` bytes in
+ * all, so that one with larger numbers can take its place. memory_release frees it. */
+lrnn_status safetensors_writer_head(safetensors_writer *writer, void **bytes, size_t *length,
+                                    size_t room);
+
 /* The dtype of `real`. */
 #define TENSOR_REAL (LRNN_REAL_IS_FLOAT ? TENSOR_F32 : TENSOR_F64)
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "atomic_file.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -296,8 +297,9 @@ static void put_tensor(header_text *text, const safetensors_writer *writer,
     put_plain(text, "]}");
 }
 
-/* The length in eight bytes, the JSON, and spaces up to a multiple of eight. */
-static void put_header(header_text *text, const safetensors_writer *writer, size_t length)
+/* The length in eight bytes, the JSON, and spaces up to a multiple of eight and to `room` bytes. */
+static void put_header(header_text *text, const safetensors_writer *writer, size_t length,
+                       size_t room)
 {
     for (int i = 0; i < SAFETENSORS_PREFIX; i++) {
         char byte = (char)(unsigned char)((uint64_t)length >> (8 * i));
@@ -316,18 +318,18 @@ static void put_header(header_text *text, const safetensors_writer *writer, size
         offset += writer->tensors[i].bytes;
     }
     put_plain(text, "}");
-    while (text->used % 8 != 0) {
+    while (text->used % 8 != 0 || text->used < room) {
         put_plain(text, " ");
     }
 }
 
-static lrnn_status measure_header(size_t *length, const safetensors_writer *writer)
+static lrnn_status measure_header(size_t *length, const safetensors_writer *writer, size_t room)
 {
     header_text text = {0};
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
     return error_set(LRNN_ERR_UNSUPPORTED, "files are written on little-endian machines only");
 #endif
-    put_header(&text, writer, 0);
+    put_header(&text, writer, 0, room);
     *length = text.used;
     if (text.used - SAFETENSORS_PREFIX > SAFETENSORS_MAX_HEADER) {
         return error_set(LRNN_ERR_UNSUPPORTED,
@@ -339,12 +341,29 @@ static lrnn_status measure_header(size_t *length, const safetensors_writer *writ
 
 /* ---- out ------------------------------------------------------------------------------------ */
 
+lrnn_status safetensors_writer_head(safetensors_writer *writer, void **bytes, size_t *length,
+                                    size_t room)
+{
+    *bytes = NULL;
+    *length = 0;
+    size_t total;
+    CHECK(measure_header(&total, writer, room));
+    header_text text = {memory_allocate(&writer->allocator, total, 1, "header of a file"), 0};
+    if (text.to == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    put_header(&text, writer, total - SAFETENSORS_PREFIX, room);
+    *bytes = text.to;
+    *length = total;
+    return LRNN_OK;
+}
+
 lrnn_status safetensors_writer_memory(safetensors_writer *writer, void **bytes, size_t *length)
 {
     size_t header, total;
     *bytes = NULL;
     *length = 0;
-    lrnn_status status = measure_header(&header, writer);
+    lrnn_status status = measure_header(&header, writer, 0);
     if (status != LRNN_OK) {
         return status;
     }
@@ -353,7 +372,7 @@ lrnn_status safetensors_writer_memory(safetensors_writer *writer, void **bytes, 
     if (text.to == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    put_header(&text, writer, header - SAFETENSORS_PREFIX);
+    put_header(&text, writer, header - SAFETENSORS_PREFIX, 0);
     for (size_t i = 0; i < writer->count; i++) {
         if (writer->tensors[i].bytes > 0) {
             put(&text, writer->tensors[i].data, writer->tensors[i].bytes);
@@ -381,7 +400,7 @@ static lrnn_status write_file(const safetensors_writer *writer, const char *path
 lrnn_status safetensors_writer_save(safetensors_writer *writer, const char *path)
 {
     size_t length;
-    lrnn_status status = measure_header(&length, writer);
+    lrnn_status status = measure_header(&length, writer, 0);
     if (status != LRNN_OK) {
         return status;
     }
@@ -389,7 +408,7 @@ lrnn_status safetensors_writer_save(safetensors_writer *writer, const char *path
     if (header.to == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    put_header(&header, writer, length - SAFETENSORS_PREFIX);
+    put_header(&header, writer, length - SAFETENSORS_PREFIX, 0);
     status = write_file(writer, path, &header);
     memory_release(&writer->allocator, header.to);
     return status;

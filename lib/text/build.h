@@ -32,13 +32,22 @@ typedef struct tokenizer_rules {
 #define TOKENIZER_DROP  256 /* the byte is left out */
 #define TOKENIZER_SPACE 257 /* the byte ends a word */
 
+/* What ends a word: ASCII white space and separators. */
+bool tokenizer_is_space(unsigned c);
+
 void tokenizer_set_rules(tokenizer_rules *rules, const lrnn_vocab_options *options);
+
+/* Where a text begins that is part of a longer one: its first byte, line and column, all from 0. */
+typedef struct text_origin {
+    size_t byte, line, column;
+} text_origin;
 
 typedef struct tokenizer {
     const tokenizer_rules *rules;
     uint64_t seed; /* of the hash */
     const char *text;
     size_t length, at;
+    text_origin origin; /* of text[0], for messages */
 } tokenizer;
 
 /* A token as it stands in the text. What the rules make of its bytes is never stored: it is hashed,
@@ -95,9 +104,34 @@ const char *token_show(char to[TOKEN_SHOWN], const char *bytes, size_t length);
 #define TOKEN_NAMED (TOKEN_SHOWN + 32)
 const char *token_name(char to[TOKEN_NAMED], const char *bytes, size_t length);
 
-/* "line L, column C" of the byte at `at`, both from 1; a column is a character. */
-#define PLACE_SHOWN 64
-const char *text_place(char to[PLACE_SHOWN], const char *text, size_t at);
+/* Moves an origin past these bytes; a column is a character. */
+void text_origin_advance(text_origin *origin, const char *text, size_t length);
+
+/* "byte N (line L, column C)" of text[at], line and column from 1. */
+#define PLACE_SHOWN 96
+const char *text_place(char to[PLACE_SHOWN], const tokenizer *from, size_t at);
+
+/* ---- coding.c ---- */
+
+/* Ids of the next tokens, up to `capacity`, *count of them. LRNN_END: the text has no more; other
+ * errors as lrnn_vocab_encode. */
+lrnn_status vocab_encode_next(int32_t *ids, size_t capacity, size_t *count, const lrnn_vocab *vocab,
+                              tokenizer *from);
+
+/* ---- count.c ---- */
+
+typedef struct token_counter token_counter;
+
+/* Options NULL: the defaults. */
+lrnn_status counter_create(token_counter **made, const lrnn_vocab_options *options);
+void counter_destroy(token_counter *c); /* takes NULL */
+const lrnn_vocab_options *counter_options(const token_counter *c);
+const lrnn_allocator *counter_allocator(const token_counter *c);
+lrnn_status counter_add(token_counter *c, const char *text, size_t length,
+                        const text_origin *origin);
+
+/* Makes the vocabulary of what was counted, which is used up by it. */
+lrnn_status counter_build(lrnn_vocab **vocab, token_counter *c);
 
 /* ---- vocab.c ---- */
 

@@ -4,12 +4,32 @@
 #include "base/error.h"
 #include "build.h"
 
-static lrnn_status error_unknown(const piece *p, const char *text)
+static lrnn_status error_unknown(const tokenizer *from, const piece *p)
 {
     char name[TOKEN_NAMED], place[PLACE_SHOWN];
-    size_t at = (size_t)(p->raw - text);
-    return error_set(LRNN_ERR_NOT_FOUND, "token %s at byte %zu (%s) is not in the vocabulary",
-                     token_name(name, p->raw, p->raw_length), at, text_place(place, text, at));
+    return error_set(LRNN_ERR_NOT_FOUND, "token %s at %s is not in the vocabulary",
+                     token_name(name, p->raw, p->raw_length),
+                     text_place(place, from, (size_t)(p->raw - from->text)));
+}
+
+lrnn_status vocab_encode_next(int32_t *ids, size_t capacity, size_t *count, const lrnn_vocab *vocab,
+                              tokenizer *from)
+{
+    *count = 0;
+    while (*count < capacity) {
+        piece next;
+        lrnn_status status = tokenizer_next(from, &next);
+        if (status != LRNN_OK) {
+            return status;
+        }
+        int32_t id = vocab_find_piece(vocab, &next);
+        id = id < 0 ? vocab->unknown : id;
+        if (id < 0) {
+            return error_unknown(from, &next);
+        }
+        ids[(*count)++] = id;
+    }
+    return LRNN_OK;
 }
 
 lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, const lrnn_vocab *vocab,
@@ -22,7 +42,7 @@ lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, cons
     if (vocab == NULL || (text == NULL && length > 0) || (ids == NULL && capacity > 0)) {
         return error_null(vocab == NULL ? "vocab" : text == NULL && length > 0 ? "text" : "ids");
     }
-    tokenizer from = {&vocab->rules, vocab->seed, text, length, 0};
+    tokenizer from = {&vocab->rules, vocab->seed, text, length, 0, {0}};
     piece next;
     size_t made = 0;
     lrnn_status status;
@@ -30,7 +50,7 @@ lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, cons
         int32_t id = vocab_find_piece(vocab, &next);
         id = id < 0 ? vocab->unknown : id;
         if (id < 0) {
-            return error_unknown(&next, text);
+            return error_unknown(&from, &next);
         }
         if (made < capacity) {
             ids[made] = id;

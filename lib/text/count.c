@@ -14,9 +14,10 @@ typedef struct entry {
 } entry;
 
 /* The distinct tokens so far, in the order of their first appearance. */
-typedef struct counter {
-    const lrnn_allocator *allocator;
-    const tokenizer_rules *rules;
+struct token_counter {
+    lrnn_allocator allocator;
+    lrnn_vocab_options options;
+    tokenizer_rules rules;
     uint64_t seed;
     entry *entries;
     size_t size, capacity;
@@ -24,7 +25,7 @@ typedef struct counter {
     char *bytes;
     size_t used, room;
     int32_t single[256]; /* index + 1 of the tokens of one byte, 0 where there is none */
-} counter;
+};
 
 static lrnn_status check_flag(const char *name, int32_t value, bool allowed)
 {
@@ -63,18 +64,19 @@ static lrnn_status check_options(const lrnn_vocab_options *o)
 
 /* ---- counting ------------------------------------------------------------------------------- */
 
-static lrnn_status grow_entries(counter *c)
+static lrnn_status grow_entries(token_counter *c)
 {
     size_t capacity = c->capacity == 0 ? 1024 : 2 * c->capacity;
     if (capacity > VOCAB_MAX_SIZE * 2) {
         return error_set(LRNN_ERR_INVALID, "text: more than %zu different tokens", VOCAB_MAX_SIZE);
     }
-    entry *entries = memory_allocate(c->allocator, capacity, sizeof *entries, "vocabulary: counts");
+    entry *entries =
+        memory_allocate(&c->allocator, capacity, sizeof *entries, "vocabulary: counts");
     int32_t *slots =
-        memory_allocate(c->allocator, 2 * capacity, sizeof *slots, "vocabulary: counts");
+        memory_allocate(&c->allocator, 2 * capacity, sizeof *slots, "vocabulary: counts");
     if (entries == NULL || slots == NULL) {
-        memory_release(c->allocator, entries);
-        memory_release(c->allocator, slots);
+        memory_release(&c->allocator, entries);
+        memory_release(&c->allocator, slots);
         return LRNN_ERR_MEMORY;
     }
     for (size_t i = 0; i < c->size; i++) {
@@ -88,47 +90,47 @@ static lrnn_status grow_entries(counter *c)
         }
         slots[slot] = (int32_t)i + 1;
     }
-    memory_release(c->allocator, c->entries);
-    memory_release(c->allocator, c->slots);
+    memory_release(&c->allocator, c->entries);
+    memory_release(&c->allocator, c->slots);
     c->entries = entries;
     c->slots = slots;
     c->capacity = capacity;
     return LRNN_OK;
 }
 
-static lrnn_status grow_bytes(counter *c, size_t needed)
+static lrnn_status grow_bytes(token_counter *c, size_t needed)
 {
     size_t room = c->room < needed ? needed : c->room;
     if (!size_add(&room, room, room) || !size_add(&room, room, 4096)) {
         return error_set(LRNN_ERR_MEMORY, "vocabulary: a word of %zu bytes", needed);
     }
-    char *bytes = memory_allocate(c->allocator, room, 1, "vocabulary: words");
+    char *bytes = memory_allocate(&c->allocator, room, 1, "vocabulary: words");
     if (bytes == NULL) {
         return LRNN_ERR_MEMORY;
     }
     if (c->used > 0) {
         memcpy(bytes, c->bytes, c->used);
     }
-    memory_release(c->allocator, c->bytes);
+    memory_release(&c->allocator, c->bytes);
     c->bytes = bytes;
     c->room = room;
     return LRNN_OK;
 }
 
 /* Index + 1 of a new entry, uncounted; room for it has been made. */
-static int32_t append_entry(counter *c, const piece *p)
+static int32_t append_entry(token_counter *c, const piece *p)
 {
     c->entries[c->size] = (entry){p->hash, c->used, p->length, 0};
-    piece_copy(c->bytes + c->used, c->rules, p);
+    piece_copy(c->bytes + c->used, &c->rules, p);
     c->used += p->length;
     return (int32_t)++c->size;
 }
 
 /* Where the piece's index + 1 is, or 0 and the place for it. */
-static int32_t *find_place(counter *c, const piece *p)
+static int32_t *find_place(token_counter *c, const piece *p)
 {
     if (p->length == 1) {
-        return &c->single[piece_byte(c->rules, p)];
+        return &c->single[piece_byte(&c->rules, p)];
     }
     size_t mask = 2 * c->capacity - 1;
     for (size_t slot = p->hash & mask;; slot = (slot + 1) & mask) {
@@ -137,13 +139,13 @@ static int32_t *find_place(counter *c, const piece *p)
         }
         const entry *e = &c->entries[c->slots[slot] - 1];
         if (e->hash == p->hash && e->length == p->length &&
-            piece_is(c->rules, p, c->bytes + e->start)) {
+            piece_is(&c->rules, p, c->bytes + e->start)) {
             return &c->slots[slot];
         }
     }
 }
 
-static lrnn_status count_piece(counter *c, const piece *p)
+static lrnn_status count_piece(token_counter *c, const piece *p)
 {
     if (c->size == c->capacity) {
         CHECK(grow_entries(c));
@@ -159,9 +161,13 @@ static lrnn_status count_piece(counter *c, const piece *p)
     return LRNN_OK;
 }
 
-static lrnn_status count_text(counter *c, const char *text, size_t length)
+lrnn_status counter_add(token_counter *c, const char *text, size_t length,
+                        const text_origin *origin)
 {
-    tokenizer from = {c->rules, c->seed, text, length, 0};
+    if (c->options.level == LRNN_LEVEL_BYTE) {
+        return LRNN_OK; /* all of them have an id anyway */
+    }
+    tokenizer from = {&c->rules, c->seed, text, length, 0, *origin};
     piece next;
     lrnn_status status;
     while ((status = tokenizer_next(&from, &next)) == LRNN_OK) {
@@ -173,16 +179,16 @@ static lrnn_status count_text(counter *c, const char *text, size_t length)
 /* ---- choosing and ordering ------------------------------------------------------------------ */
 
 /* Negative if x comes before y; 0 keeps their order. */
-typedef int entry_order(const counter *c, const entry *x, const entry *y);
+typedef int entry_order(const token_counter *c, const entry *x, const entry *y);
 
-static int by_falling_count(const counter *c, const entry *x, const entry *y)
+static int by_falling_count(const token_counter *c, const entry *x, const entry *y)
 {
     (void)c;
     return (x->count < y->count) - (x->count > y->count);
 }
 
 /* UTF-8 is sorted by code point when it is sorted by bytes. */
-static int by_bytes(const counter *c, const entry *x, const entry *y)
+static int by_bytes(const token_counter *c, const entry *x, const entry *y)
 {
     size_t shorter = x->length < y->length ? x->length : y->length;
     int order = memcmp(c->bytes + x->start, c->bytes + y->start, shorter);
@@ -190,7 +196,7 @@ static int by_bytes(const counter *c, const entry *x, const entry *y)
 }
 
 /* Bottom-up merge sort: stable, and unlike qsort it takes no memory but ours. */
-static void sort_entries(const counter *c, entry *entries, entry *scratch, size_t count,
+static void sort_entries(const token_counter *c, entry *entries, entry *scratch, size_t count,
                          entry_order *order)
 {
     for (size_t run = 1; run < count; run *= 2) {
@@ -209,7 +215,7 @@ static void sort_entries(const counter *c, entry *entries, entry *scratch, size_
 
 /* Leaves in entries[0..*kept-1], in order of id, the tokens that the options keep, without `<unk>`;
  * *unknown says whether the vocabulary has one. */
-static void choose(counter *c, entry *scratch, const lrnn_vocab_options *o, size_t *kept,
+static void choose(token_counter *c, entry *scratch, const lrnn_vocab_options *o, size_t *kept,
                    bool *unknown)
 {
     size_t count = 0;
@@ -239,27 +245,32 @@ static void choose(counter *c, entry *scratch, const lrnn_vocab_options *o, size
     }
 }
 
-static lrnn_status build(lrnn_vocab **vocab, counter *c, const lrnn_vocab_options *o)
+static lrnn_status build(lrnn_vocab **vocab, token_counter *c)
 {
+    memory_release(&c->allocator, c->slots); /* room for what follows */
+    c->slots = NULL;
+    c->capacity = 0;
     /* One more: `<unk>` may be added. */
-    entry *scratch = memory_allocate(c->allocator, c->size, sizeof *scratch, "vocabulary: order");
-    token *tokens = memory_allocate(c->allocator, c->size + 1, sizeof *tokens, "vocabulary: order");
+    entry *scratch = memory_allocate(&c->allocator, c->size, sizeof *scratch, "vocabulary: order");
+    token *tokens =
+        memory_allocate(&c->allocator, c->size + 1, sizeof *tokens, "vocabulary: order");
     lrnn_status status = LRNN_ERR_MEMORY;
     if (scratch != NULL && tokens != NULL) {
         size_t kept;
         bool unknown;
-        choose(c, scratch, o, &kept, &unknown);
+        choose(c, scratch, &c->options, &kept, &unknown);
         for (size_t i = 0; i < kept; i++) {
             tokens[i] = (token){c->bytes + c->entries[i].start, c->entries[i].length};
         }
         if (unknown) {
             tokens[kept] = (token){UNKNOWN_TOKEN, UNKNOWN_LENGTH};
         }
-        status = kept == 0 ? error_set(LRNN_ERR_INVALID, "text: no token is left")
-                           : vocab_create(vocab, c->allocator, tokens, kept + unknown, o);
+        status = kept == 0
+                     ? error_set(LRNN_ERR_INVALID, "text: no token is left")
+                     : vocab_create(vocab, &c->allocator, tokens, kept + unknown, &c->options);
     }
-    memory_release(c->allocator, scratch);
-    memory_release(c->allocator, tokens);
+    memory_release(&c->allocator, scratch);
+    memory_release(&c->allocator, tokens);
     return status;
 }
 
@@ -276,27 +287,51 @@ static lrnn_status create_bytes(lrnn_vocab **vocab, const lrnn_vocab_options *o,
     return vocab_create(vocab, allocator, tokens, BYTE_TOKENS, o);
 }
 
-static lrnn_status create(lrnn_vocab **vocab, const char *text, size_t length,
-                          const lrnn_vocab_options *o, const lrnn_allocator *allocator)
+lrnn_status counter_build(lrnn_vocab **vocab, token_counter *c)
 {
-    tokenizer_rules rules;
-    tokenizer_set_rules(&rules, o);
-    counter *c = memory_allocate(allocator, 1, sizeof *c, "vocabulary: counts");
+    return c->options.level == LRNN_LEVEL_BYTE ? create_bytes(vocab, &c->options, &c->allocator)
+                                               : build(vocab, c);
+}
+
+lrnn_status counter_create(token_counter **made, const lrnn_vocab_options *options)
+{
+    lrnn_vocab_options o;
+    lrnn_allocator allocator;
+    *made = NULL;
+    CHECK(vocab_read_options(&o, options));
+    CHECK(check_options(&o));
+    CHECK(allocator_read(&allocator, o.allocator));
+    token_counter *c = memory_allocate(&allocator, 1, sizeof *c, "vocabulary: counts");
     if (c == NULL) {
         return LRNN_ERR_MEMORY;
     }
     c->allocator = allocator;
-    c->rules = &rules;
+    c->options = o;
     c->seed = token_seed(c);
-    lrnn_status status = count_text(c, text, length);
-    if (status == LRNN_OK) {
-        status = build(vocab, c, o);
+    tokenizer_set_rules(&c->rules, &o);
+    *made = c;
+    return LRNN_OK;
+}
+
+void counter_destroy(token_counter *c)
+{
+    if (c != NULL) {
+        lrnn_allocator allocator = c->allocator;
+        memory_release(&allocator, c->entries);
+        memory_release(&allocator, c->slots);
+        memory_release(&allocator, c->bytes);
+        memory_release(&allocator, c);
     }
-    memory_release(allocator, c->entries);
-    memory_release(allocator, c->slots);
-    memory_release(allocator, c->bytes);
-    memory_release(allocator, c);
-    return status;
+}
+
+const lrnn_vocab_options *counter_options(const token_counter *c)
+{
+    return &c->options;
+}
+
+const lrnn_allocator *counter_allocator(const token_counter *c)
+{
+    return &c->allocator;
 }
 
 lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char *text, size_t length,
@@ -306,14 +341,15 @@ lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char *text, si
         return error_null("vocab");
     }
     *vocab = NULL;
-    lrnn_vocab_options o;
-    lrnn_allocator allocator;
-    CHECK(vocab_read_options(&o, options));
     if (text == NULL || length == 0) {
         return error_set(LRNN_ERR_INVALID, "text is %s", text == NULL ? "NULL" : "empty");
     }
-    CHECK(check_options(&o));
-    CHECK(allocator_read(&allocator, o.allocator));
-    return o.level == LRNN_LEVEL_BYTE ? create_bytes(vocab, &o, &allocator)
-                                      : create(vocab, text, length, &o, &allocator);
+    token_counter *c;
+    CHECK(counter_create(&c, options));
+    lrnn_status status = counter_add(c, text, length, &(text_origin){0});
+    if (status == LRNN_OK) {
+        status = counter_build(vocab, c);
+    }
+    counter_destroy(c);
+    return status;
 }

@@ -93,17 +93,24 @@ const char *token_name(char to[TOKEN_NAMED], const char *bytes, size_t length)
     return to;
 }
 
-const char *text_place(char to[PLACE_SHOWN], const char *text, size_t at)
+void text_origin_advance(text_origin *origin, const char *text, size_t length)
 {
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < at; i++) {
+    origin->byte += length;
+    for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n') {
-            line++;
-            column = 1;
+            origin->line++;
+            origin->column = 0;
         } else {
-            column += ((unsigned char)text[i] & 0xc0) != 0x80;
+            origin->column += ((unsigned char)text[i] & 0xc0) != 0x80;
         }
     }
-    snprintf(to, PLACE_SHOWN, "line %zu, column %zu", line, column);
+}
+
+const char *text_place(char to[PLACE_SHOWN], const tokenizer *from, size_t at)
+{
+    text_origin place = from->origin;
+    text_origin_advance(&place, from->text, at);
+    snprintf(to, PLACE_SHOWN, "byte %zu (line %zu, column %zu)", place.byte, place.line + 1,
+             place.column + 1);
     return to;
 }

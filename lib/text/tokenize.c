@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "build.h"
 
-static bool is_space(unsigned c)
+bool tokenizer_is_space(unsigned c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
 }
@@ -26,7 +26,7 @@ void tokenizer_set_rules(tokenizer_rules *rules, const lrnn_vocab_options *o)
     for (unsigned c = 0; c < 256; c++) {
         bool upper = o->lowercase && c >= 'A' && c <= 'Z';
         rules->map[c] = (uint16_t)(upper ? c + ('a' - 'A') : c);
-        if (words && is_space(c)) {
+        if (words && tokenizer_is_space(c)) {
             rules->map[c] = TOKENIZER_SPACE;
         } else if (o->strip_punctuation && is_punctuation(c)) {
             rules->map[c] = TOKENIZER_DROP;
@@ -146,8 +146,8 @@ lrnn_status tokenizer_next_long(tokenizer *from, piece *next)
     size_t size = utf8_decode(&code_point, raw, from->length - from->at);
     if (size == 0) {
         char place[PLACE_SHOWN];
-        return error_set(LRNN_ERR_FORMAT, "text: invalid UTF-8 at byte %zu (%s): 0x%02x", from->at,
-                         text_place(place, from->text, from->at), (unsigned char)*raw);
+        return error_set(LRNN_ERR_FORMAT, "text: invalid UTF-8 at %s: 0x%02x",
+                         text_place(place, from, from->at), (unsigned char)*raw);
     }
     from->at += size;
     *next = (piece){raw, size, size, token_hash(from->seed, raw, size)};

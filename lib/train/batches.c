@@ -145,6 +145,59 @@ lrnn_status lrnn_batches_create(lrnn_batches **batches, const int32_t *tokens, s
     return LRNN_OK;
 }
 
+static lrnn_status create_from_tokens(lrnn_batches **batches, const lrnn_tokens *tokens,
+                                      size_t first, size_t count, const lrnn_batches_options *o,
+                                      const lrnn_allocator *allocator)
+{
+    size_t B = o->batch, T = o->steps, windows = count / (B * T), used = windows * B * T;
+    size_t rows = o->order == LRNN_BATCHES_ROWS ? 1 : B; /* as rows it is read in order */
+    token_source source;
+    CHECK(token_source_create(&source, tokens, first, used, rows, T + 1, allocator));
+    lrnn_batches *made = memory_allocate(allocator, 1, sizeof *made, "batches");
+    int32_t *window = memory_allocate(allocator, 2 * B * T, sizeof *window, "batches: window");
+    if (made == NULL || window == NULL) {
+        token_source_release(&source, allocator);
+        memory_release(allocator, made);
+        memory_release(allocator, window);
+        return LRNN_ERR_MEMORY;
+    }
+    *made = (lrnn_batches){
+        .allocator = *allocator,
+        .options = *o,
+        .source = source,
+        .used = used,
+        .windows = windows,
+        .inputs = window,
+        .targets = window + B * T,
+    };
+    *batches = made;
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_batches_create_from_tokens(lrnn_batches **batches, const lrnn_tokens *tokens,
+                                            size_t first, size_t count,
+                                            const lrnn_batches_options *options)
+{
+    if (batches == NULL) {
+        return error_null("batches");
+    }
+    *batches = NULL;
+    if (tokens == NULL) {
+        return error_null("tokens");
+    }
+    lrnn_batches_options o;
+    lrnn_allocator allocator;
+    CHECK(read_options(&o, &allocator, options));
+    CHECK(check_stream(&o, count));
+    size_t all = lrnn_tokens_count(tokens);
+    if (first > all || count > all - first) {
+        return error_set(LRNN_ERR_INVALID,
+                         "first and count: %zu tokens from %zu on, in a file that has %zu", count,
+                         first, all);
+    }
+    return create_from_tokens(batches, tokens, first, count, &o, &allocator);
+}
+
 /* ---- examples ---- */
 
 lrnn_status lrnn_batches_create_from_examples(lrnn_batches **batches, const lrnn_examples *examples,
@@ -197,6 +250,7 @@ void lrnn_batches_destroy(lrnn_batches *batches)
 {
     if (batches != NULL) {
         lrnn_allocator allocator = batches->allocator;
+        token_source_release(&batches->source, &allocator);
         memory_release(&allocator, batches->inputs);
         memory_release(&allocator, batches->examples.storage);
         memory_release(&allocator, batches);
@@ -221,6 +275,30 @@ static size_t row_start(const lrnn_batches *batches, size_t w, size_t b)
                                                        : (b * batches->windows + w) * T;
 }
 
+/* Row b of a window, from memory or from a file. */
+static lrnn_status fill_row(lrnn_batches *batches, size_t w, size_t b)
+{
+    size_t T = batches->options.steps, start = row_start(batches, w, b);
+    int32_t *inputs = batches->inputs + b * T, *targets = batches->targets + b * T;
+    bool wraps = start + T == batches->used;
+    if (batches->source.tokens == NULL) {
+        copy_tokens(inputs, batches, start, T);
+        copy_tokens(targets, batches, start + 1, T - 1);
+        copy_tokens(targets + T - 1, batches, wraps ? 0 : start + T, 1);
+        return LRNN_OK;
+    }
+    token_source *source = &batches->source;
+    const int32_t *ids;
+    CHECK(token_source_get(&ids, source, b % source->rows, start, wraps ? T : T + 1));
+    memcpy(inputs, ids, T * sizeof *ids);
+    memcpy(targets, ids + 1, (T - 1) * sizeof *ids);
+    if (wraps) {
+        return lrnn_tokens_read(targets + T - 1, source->tokens, source->first, 1);
+    }
+    targets[T - 1] = ids[T];
+    return LRNN_OK;
+}
+
 lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
 {
     if (batches == NULL || sequences == NULL) {
@@ -242,11 +320,7 @@ lrnn_status lrnn_batches_next(lrnn_batches *batches, lrnn_sequences *sequences)
     }
     size_t B = batches->options.batch, T = batches->options.steps;
     for (size_t b = 0; b < B; b++) {
-        size_t start = row_start(batches, batches->position, b);
-        int32_t *targets = batches->targets + b * T;
-        copy_tokens(batches->inputs + b * T, batches, start, T);
-        copy_tokens(targets, batches, start + 1, T - 1);
-        copy_tokens(targets + T - 1, batches, (start + T) % batches->used, 1);
+        CHECK(fill_row(batches, batches->position, b));
     }
     batches->position++;
     window.batch = B;

@@ -6,12 +6,14 @@
 #include "examples.h"
 #include "lrnn/train.h"
 #include "section.h"
+#include "token_source.h"
 
 struct lrnn_batches {
     lrnn_allocator allocator;
     lrnn_batches_options options;
-    void *tokens; /* [used] of a stream, of 1, 2 or 4 bytes each; NULL for examples */
+    void *tokens; /* [used] of a stream, of 1, 2 or 4 bytes each; NULL for others */
     size_t token_size;
+    token_source source; /* of a stream in a file */
     size_t used;
     size_t windows;
     size_t position;

@@ -1,0 +1,202 @@
+/* Token files: a safetensors file of one tensor, "tokens", of 1, 2 or 4 bytes a token as the
+ * vocabulary needs, with the vocabulary in the metadata. Reading never holds more than what was
+ * asked for: it goes through pread, so that a file that shrinks is an error and not a signal, and
+ * any number of threads may read at the same time. */
+#include "token_file.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "format/safetensors.h"
+#include "text/vocab.h"
+#include "token_format.h"
+
+struct lrnn_tokens {
+    atomic_size_t owners;
+    lrnn_allocator allocator;
+    safetensors *file; /* open as long as this is */
+    const tensor_view *view;
+    lrnn_vocab *vocab; /* NULL: the file has none */
+    size_t size;       /* bytes of a token */
+    uint64_t characters;
+};
+
+/* ---- opening ---- */
+
+static lrnn_status check_kind(const safetensors *file)
+{
+    const char *name = safetensors_name(file), *kind = safetensors_metadata(file, KEY_KIND, NULL);
+    const char *format = safetensors_metadata(file, KEY_FORMAT, NULL);
+    if (kind == NULL || strcmp(kind, TOKENS_KIND) != 0) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: not a token file: expected " KEY_KIND " " TOKENS_KIND ", found %.40s",
+                         name, kind != NULL ? kind : "none");
+    }
+    if (format == NULL || strcmp(format, TOKENS_FORMAT) != 0) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "%s: " KEY_FORMAT ": this library reads " TOKENS_FORMAT ", found %.40s",
+                         name, format != NULL ? format : "none");
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status find_tensor(lrnn_tokens *tokens)
+{
+    const char *name = safetensors_name(tokens->file);
+    const tensor_view *view = safetensors_find(tokens->file, TOKENS_TENSOR);
+    if (view == NULL) {
+        return error_set(LRNN_ERR_FORMAT, "%s: tensor " TOKENS_TENSOR " is missing", name);
+    }
+    if (view->rank != 1) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: tensor " TOKENS_TENSOR ": expected rank 1, found %zu", name,
+                         view->rank);
+    }
+    if (view->dtype != TENSOR_U8 && view->dtype != TENSOR_U16 && view->dtype != TENSOR_I32) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: tensor " TOKENS_TENSOR ": expected U8, U16 or I32, found %s", name,
+                         tensor_dtype_name(view->dtype));
+    }
+    tokens->view = view;
+    tokens->size = tensor_dtype_size(view->dtype);
+    return LRNN_OK;
+}
+
+/* 0 where the file does not say. */
+static uint64_t read_number(const safetensors *file, const char *key)
+{
+    const char *text = safetensors_metadata(file, key, NULL);
+    return text != NULL ? strtoull(text, NULL, 10) : 0;
+}
+
+static lrnn_status read_header(lrnn_tokens *tokens)
+{
+    const safetensors *file = tokens->file;
+    size_t length;
+    CHECK(check_kind(file));
+    CHECK(find_tensor(tokens));
+    tokens->characters = read_number(file, KEY_CHARACTERS);
+    const char *text = safetensors_metadata(file, KEY_VOCAB, &length);
+    if (text == NULL) {
+        return LRNN_OK;
+    }
+    lrnn_status status = vocab_read(&tokens->vocab, &tokens->allocator, text, length);
+    return status != LRNN_ERR_FORMAT ? status
+                                     : error_set(status, "%s: " KEY_VOCAB ": %s",
+                                                 safetensors_name(file), lrnn_last_error());
+}
+
+lrnn_status lrnn_tokens_open(lrnn_tokens **tokens, const char *path,
+                             const lrnn_allocator *allocator)
+{
+    if (tokens == NULL) {
+        return error_null("tokens");
+    }
+    *tokens = NULL;
+    if (path == NULL) {
+        return error_null("path");
+    }
+    lrnn_allocator memory;
+    CHECK(allocator_read(&memory, allocator));
+    lrnn_tokens *made = memory_allocate(&memory, 1, sizeof *made, "tokens");
+    if (made == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    atomic_init(&made->owners, 1);
+    made->allocator = memory;
+    lrnn_status status = safetensors_open(&made->file, &memory, path);
+    if (status == LRNN_OK) {
+        status = read_header(made);
+    }
+    if (status != LRNN_OK) {
+        lrnn_tokens_destroy(made);
+        return status;
+    }
+    *tokens = made;
+    return LRNN_OK;
+}
+
+lrnn_tokens *tokens_share(const lrnn_tokens *tokens)
+{
+    lrnn_tokens *shared = (lrnn_tokens *)(uintptr_t)tokens;
+    atomic_fetch_add(&shared->owners, 1);
+    return shared;
+}
+
+void lrnn_tokens_destroy(lrnn_tokens *tokens)
+{
+    if (tokens == NULL || atomic_fetch_sub(&tokens->owners, 1) > 1) {
+        return;
+    }
+    lrnn_allocator allocator = tokens->allocator;
+    lrnn_vocab_destroy(tokens->vocab);
+    safetensors_destroy(tokens->file);
+    memory_release(&allocator, tokens);
+}
+
+/* ---- asking ---- */
+
+size_t lrnn_tokens_count(const lrnn_tokens *tokens)
+{
+    return tokens == NULL ? 0 : tokens->view->count;
+}
+
+const lrnn_vocab *lrnn_tokens_vocab(const lrnn_tokens *tokens)
+{
+    return tokens == NULL ? NULL : tokens->vocab;
+}
+
+uint64_t lrnn_tokens_characters(const lrnn_tokens *tokens)
+{
+    return tokens == NULL ? 0 : tokens->characters;
+}
+
+/* The stored numbers are the end of the array, and each is read before it is overwritten. */
+static void widen(int32_t *ids, size_t count, size_t size)
+{
+    const unsigned char *from = (const unsigned char *)(ids + count) - count * size;
+    for (size_t i = 0; i < count; i++) {
+        if (size == 1) {
+            ids[i] = from[i];
+        } else {
+            uint16_t id;
+            memcpy(&id, from + 2 * i, sizeof id);
+            ids[i] = id;
+        }
+    }
+}
+
+static lrnn_status check_ids(const lrnn_tokens *tokens, const int32_t *ids, size_t first,
+                             size_t count)
+{
+    size_t limit = tokens->vocab != NULL ? lrnn_vocab_size(tokens->vocab) : (size_t)INT32_MAX + 1;
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] < 0 || (size_t)ids[i] >= limit) {
+            return error_set(LRNN_ERR_FORMAT, "%s: token %zu: expected 0..%zu, found %d",
+                             safetensors_name(tokens->file), first + i, limit - 1, (int)ids[i]);
+        }
+    }
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_tokens_read(int32_t *ids, const lrnn_tokens *tokens, size_t first, size_t count)
+{
+    if (tokens == NULL || (ids == NULL && count > 0)) {
+        return error_null(tokens == NULL ? "tokens" : "ids");
+    }
+    size_t all = tokens->view->count;
+    if (first > all || count > all - first) {
+        return error_set(LRNN_ERR_INVALID,
+                         "first and count: tokens %zu to %zu of a file that has %zu", first,
+                         first + count, all);
+    }
+    CHECK(tensor_bytes((char *)(ids + count) - count * tokens->size, tokens->view, first, count));
+    if (tokens->size < sizeof *ids) {
+        widen(ids, count, tokens->size);
+    }
+    return check_ids(tokens, ids, first, count);
+}
