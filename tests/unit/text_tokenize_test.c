@@ -30,7 +30,7 @@ static void exactly_ten_bytes_separate_words(void **state)
     for (int byte = 0; byte < 256; byte++) {
         char text[] = {'a', (char)byte, 'b'};
         bool space = byte != 0 && strchr(spaces, byte) != NULL;
-        tokenizer from = {&rules, 0, text, sizeof text, 0};
+        tokenizer from = {&rules, 0, text, sizeof text, 0, {0}};
         piece next;
         assert_int_equal(tokenizer_next(&from, &next), LRNN_OK);
         assert_int_equal(next.raw_length, space ? 1 : 3);
@@ -43,7 +43,7 @@ static void a_piece_hashes_compares_and_copies_as_its_changed_bytes(void **state
     (void)state;
     static const char text[] = "  Don't!  ", meant[] = "dont";
     tokenizer_rules rules = rules_of(LRNN_LEVEL_WORD, 1, 1);
-    tokenizer from = {&rules, 12345, text, sizeof text - 1, 0};
+    tokenizer from = {&rules, 12345, text, sizeof text - 1, 0, {0}};
     piece next;
     char copy[8] = "########";
     assert_int_equal(tokenizer_next(&from, &next), LRNN_OK);
@@ -63,7 +63,7 @@ static void the_byte_of_a_short_piece_is_found_behind_what_is_dropped(void **sta
 {
     (void)state;
     tokenizer_rules rules = rules_of(LRNN_LEVEL_WORD, 1, 1);
-    tokenizer from = {&rules, 0, "--A.", 4, 0};
+    tokenizer from = {&rules, 0, "--A.", 4, 0, {0}};
     piece next;
     assert_int_equal(tokenizer_next(&from, &next), LRNN_OK);
     assert_int_equal(next.length, 1);
