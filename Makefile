@@ -81,7 +81,7 @@ SONAME := liblrnn.so.$(SOVERSION)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests run-thread-tests FORCE
+.PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests run-thread-tests fuzz fuzz-seeds mutate FORCE
 
 all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(PROGRAM) $(BUILD)/lrnn.pc ## build library and program
 
@@ -142,7 +142,18 @@ TEST_CFLAGS = -Iinclude -Ilib -Itests $(BLAS_CFLAGS) $(filter-out -Wmissing-prot
 
 $(BUILD)/tests/%: tests/%.c $(INTERNAL)
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d $< $(INTERNAL) $(LDFLAGS) $(LIBS) -lcmocka -o $@
+	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d $< $(filter %.o,$^) $(INTERNAL) $(LDFLAGS) $(LIBS) -lcmocka -o $@
+
+# The fuzz test of a checkpoint's note is a test of the program: it includes train.c, which has the
+# table of options, and links the other sources.
+NOTE_OBJECTS := $(filter-out %/main.o %/train.o,$(PROG_OBJECTS))
+$(BUILD)/tests/fuzz/note_test $(BUILD)/targets/note: $(NOTE_OBJECTS)
+
+# Targets for libFuzzer; tests/fuzz/run builds the library for them.
+$(BUILD)/targets/%: tests/fuzz/%_test.c $(INTERNAL)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -DLRNN_LIBFUZZER -fsanitize=fuzzer -MMD -MP -MF $@.d $< $(filter %.o,$^) $(INTERNAL) \
+	    $(LDFLAGS) $(LIBS) -o $@
 
 # The same library in double precision, for gradient checks; never installed. Public headers are
 # copied with float replaced by double, and public symbols are renamed.
@@ -191,6 +202,15 @@ check: tests ## the daily loop: unit, api, golden, gradient, program and install
 
 check-all: check ## check, then both BLAS, clang, every instruction set, sanitizers, valgrind, fuzz
 	MAKE="$(MAKE)" BUILD=$(BUILD) tests/check-all
+
+SECONDS ?= 60
+FUZZ    ?=
+fuzz: ## libFuzzer (clang), SECONDS=60 for each target of tests/fuzz; FUZZ=name: that one
+	MAKE="$(MAKE)" BUILD=$(BUILD) tests/fuzz/run $(SECONDS) $(FUZZ)
+
+fuzz-seeds: $(STATIC) # rewrites the seeds that are files of this library
+	$(CC) -Iinclude $(ALL_CFLAGS) tests/fuzz/seeds.c $(STATIC) $(LDFLAGS) $(LIBS) -o $(BUILD)/fuzz-seeds
+	$(BUILD)/fuzz-seeds
 
 lint: all ## layers, formatting, exported symbols, headers alone as C99 and C++11
 	BUILD=$(BUILD) scripts/lint

@@ -69,7 +69,8 @@ int options_recall(const command_line *line, void *settings, const char *name, c
         const char *text;
     } remembered;
     unescape(value);
-    if (i == line->count || !option_read_value(&line->rows[i], &remembered, value)) {
+    if (i == line->count || line->rows[i].memory == OPTION_FORGET ||
+        !option_read_value(&line->rows[i], &remembered, value)) {
         return complain("--%s %s: in the checkpoint, but not an option of this version", name,
                         value);
     }

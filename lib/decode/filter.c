@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 
 static bool has_penalty(const lrnn_decoder_options *o)
@@ -75,7 +76,19 @@ static double penalized(const lrnn_decoder_options *o, double value, int32_t occ
     return value - o->presence_penalty - o->frequency_penalty * (double)occurrences;
 }
 
-static void penalize(lrnn_decoder *d, const view *text, real *values, double shift)
+/* Penalties are finite numbers of any size, but a value must not become infinite, or none is
+ * comparable with it. */
+static lrnn_status check_penalized(double value, size_t row, int32_t token)
+{
+    if ((real)value < (real)INFINITY) {
+        return LRNN_OK;
+    }
+    return error_set(LRNN_ERR_NUMERIC,
+                     "row %zu: the penalties make the value of token %d infinite; use smaller ones",
+                     row, (int)token);
+}
+
+static lrnn_status penalize(lrnn_decoder *d, size_t row, const view *text, real *values)
 {
     size_t distinct = 0;
     for (size_t i = 0; i < text->count; i++) {
@@ -84,13 +97,18 @@ static void penalize(lrnn_decoder *d, const view *text, real *values, double shi
             d->seen[distinct++] = token;
         }
     }
-    double zero = d->options.penalize == LRNN_PENALTY_LOGITS ? 0 : shift;
+    lrnn_status status = LRNN_OK;
+    double zero = d->options.penalize == LRNN_PENALTY_LOGITS ? 0 : d->shifts[row];
     for (size_t i = 0; i < distinct; i++) {
         int32_t token = d->seen[i];
         double value = penalized(&d->options, (double)values[token] - zero, d->counts[token]);
+        if (status == LRNN_OK) {
+            status = check_penalized(value + zero, row, token);
+        }
         values[token] = (real)(value + zero);
         d->counts[token] = 0;
     }
+    return status;
 }
 
 /* ---- bans ---- */
@@ -219,7 +237,7 @@ static lrnn_status filter_row(lrnn_decoder *d, size_t row)
     } else {
         view text = look_back(d, row);
         if (has_penalty(&d->options)) {
-            penalize(d, &text, values, d->shifts[row]);
+            CHECK(penalize(d, row, &text, values));
         }
         ban(d, &text, values);
     }

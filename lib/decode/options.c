@@ -72,10 +72,13 @@ static lrnn_status check_beam(const lrnn_decoder_options *o)
                          o->diversity_penalty);
     }
     CHECK(check_finite("length_penalty", o->length_penalty));
-    if (isinf(pow((double)o->max_length, fabs(o->length_penalty)))) {
+    double longest = o->count_prompt == 1 ? (double)INT32_MAX : (double)o->max_length;
+    if (isinf(pow(longest, fabs(o->length_penalty)))) {
         return error_set(LRNN_ERR_INVALID,
-                         "length_penalty: %g is too large: max_length to this power is infinite",
-                         o->length_penalty);
+                         "length_penalty: %g is too large: %.0f to this power is infinite, %s",
+                         o->length_penalty, longest,
+                         o->count_prompt == 1 ? "which a length may be with count_prompt"
+                                              : "which is max_length");
     }
     CHECK(check_choice("candidates", o->candidates, LRNN_CANDIDATES_TRANSFORMERS));
     CHECK(check_choice("cut", o->cut, LRNN_CUT_FINISHED));

@@ -46,6 +46,8 @@ SPOILS(negative_diversity, o->method = LRNN_METHOD_BEAM; o->beam_groups = 5;
 SPOILS(nan_diversity, o->method = LRNN_METHOD_BEAM; o->beam_groups = 5; o->diversity_penalty = NAN;)
 SPOILS(lonely_diversity, o->method = LRNN_METHOD_BEAM; o->diversity_penalty = 1;)
 SPOILS(infinite_length_penalty, o->length_penalty = INFINITY;)
+SPOILS(penalty_of_prompts, o->method = LRNN_METHOD_BEAM; o->max_length = 1; o->count_prompt = 1;
+       o->length_penalty = -1e300;)
 SPOILS(candidates_too_large, o->method = LRNN_METHOD_BEAM; o->candidates = 2;)
 SPOILS(cut_too_large, o->method = LRNN_METHOD_BEAM; o->cut = 2;)
 SPOILS(count_prompt_two, o->count_prompt = 2;)
@@ -121,6 +123,7 @@ static const bad_option bad_options[] = {
     {"diversity_penalty", nan_diversity},
     {"diversity_penalty", lonely_diversity},
     {"length_penalty", infinite_length_penalty},
+    {"length_penalty", penalty_of_prompts},
     {"candidates", candidates_too_large},
     {"cut", cut_too_large},
     {"count_prompt", count_prompt_two},
