@@ -4,6 +4,7 @@
 
 int command_train(int argc, char **argv);
 int command_generate(int argc, char **argv);
+int command_encode(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_score(int argc, char **argv);
 int command_inspect(int argc, char **argv);

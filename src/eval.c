@@ -51,10 +51,23 @@ static const char closing[] =
     "  characters          of the text as it was read\n"
     "  bits_per_character  cross-entropy of the whole text / ln 2 / characters";
 
-static int read_tokens(token_list *tokens, size_t *characters, const lrnn_model *model,
+static int open_tokens(corpus *tokens, size_t *characters, const lrnn_vocab *vocab,
+                       const char *path)
+{
+    if (corpus_open(tokens, path) != 0 || corpus_check_vocab(tokens, vocab, "the model") != 0) {
+        return 1;
+    }
+    *characters = (size_t)lrnn_tokens_characters(tokens->file);
+    return 0;
+}
+
+static int read_tokens(corpus *tokens, size_t *characters, const lrnn_model *model,
                        char *const *paths, int count)
 {
     const lrnn_vocab *vocab = lrnn_model_input_vocab(model);
+    if (count == 1 && corpus_is_file(paths[0])) {
+        return open_tokens(tokens, characters, vocab, paths[0]);
+    }
     text source = {.level = lrnn_vocab_level(vocab)};
     int failed = 0;
     for (int i = 0; i < count && !failed; i++) {
@@ -62,7 +75,7 @@ static int read_tokens(token_list *tokens, size_t *characters, const lrnn_model 
     }
     if (!failed) {
         *characters = text_characters(&source);
-        failed = tokens_encode_text(tokens, vocab, &source);
+        failed = corpus_encode(tokens, vocab, &source);
     }
     text_free(&source);
     return failed;
@@ -110,7 +123,7 @@ static int fit_to_text(const command_line *line, const lrnn_model *model, eval_s
 static int evaluate(const command_line *line, const lrnn_model *model, eval_settings *settings,
                     char *const *paths, int count)
 {
-    token_list tokens = {0};
+    corpus tokens = {0};
     size_t characters = 0;
     lrnn_trainer *trainer = NULL;
     double sum = 0;
@@ -129,12 +142,14 @@ static int evaluate(const command_line *line, const lrnn_model *model, eval_sett
         printf("tokens: %.0f\n", predicted);
         printf("nats_per_token: %.6f\n", sum / predicted);
         printf("perplexity: %.6g\n", exp(sum / predicted));
-        printf("characters: %zu\n", characters);
-        printf("bits_per_character: %.6f\n", sum / log(2) / (double)characters);
+        if (characters > 0) { /* a token file of another program may not say */
+            printf("characters: %zu\n", characters);
+            printf("bits_per_character: %.6f\n", sum / log(2) / (double)characters);
+        }
         failed = output_flush();
     }
     lrnn_trainer_destroy(trainer);
-    tokens_free(&tokens);
+    corpus_free(&tokens);
     return failed;
 }
 
@@ -144,7 +159,8 @@ int command_eval(int argc, char **argv)
     command_line line = {
         .command = "eval",
         .arguments = "-m MODEL [options] TEXT...",
-        .summary = "Measures how well a model predicts a text (- is standard input).",
+        .summary = "Measures how well a model predicts a text (- is standard input), or a token "
+                   "file that lrnn encode made.",
         .closing = closing,
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],

@@ -93,6 +93,11 @@ static bool is_checkpoint(const char *header)
     return is_lrnn_file(header, "checkpoint");
 }
 
+static bool is_token_file(const char *header)
+{
+    return is_lrnn_file(header, "tokens");
+}
+
 static size_t count_of(const char *header, const char *word)
 {
     size_t count = 0;
@@ -159,6 +164,7 @@ static const struct {
     {FILE_MODEL, "a model", is_model, NULL},
     {FILE_CHECKPOINT, "a checkpoint", is_checkpoint, NULL},
     {FILE_STATE_DICT, "a state_dict in a safetensors file", is_state_dict, NULL},
+    {FILE_TOKENS, "a token file", is_token_file, NULL},
     {FILE_LOG, "a log of lrnn train", NULL, is_log},
     {FILE_SVG, "an SVG picture", NULL, is_svg},
     {FILE_HTML, "a page of lrnn inspect", NULL, is_page},
@@ -183,9 +189,11 @@ const char *file_kind_name(file_kind kind)
 bool file_kind_holds(file_kind kind, int descriptor)
 {
     struct stat about;
-    if (fstat(descriptor, &about) == 0 && about.st_size == 0) {
-        return true;
-    }
+    return (fstat(descriptor, &about) == 0 && about.st_size == 0) || file_kind_is(kind, descriptor);
+}
+
+bool file_kind_is(file_kind kind, int descriptor)
+{
     size_t i = index_of(kind);
     size_t length = 0;
     bool headed = kinds[i].header != NULL;

@@ -193,7 +193,8 @@ static int prove_target(const char *target, file_kind kind)
             return EISDIR;
         }
         if (!S_ISREG(about.st_mode)) {
-            bool tensors = kind == FILE_MODEL || kind == FILE_CHECKPOINT || kind == FILE_STATE_DICT;
+            bool tensors = kind == FILE_MODEL || kind == FILE_CHECKPOINT ||
+                           kind == FILE_STATE_DICT || kind == FILE_TOKENS;
             bool flows = S_ISCHR(about.st_mode) || (S_ISFIFO(about.st_mode) && !tensors);
             return flows ? 0 : EINVAL;
         }

@@ -20,6 +20,7 @@ typedef enum file_kind {
     FILE_MODEL,
     FILE_CHECKPOINT,
     FILE_STATE_DICT,
+    FILE_TOKENS,
     FILE_LOG,
     FILE_SVG,
     FILE_HTML

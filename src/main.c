@@ -19,6 +19,7 @@ static const struct {
 } commands[] = {
     {"train", "train a language model on text files", command_train},
     {"generate", "continue a prompt with a model", command_generate},
+    {"encode", "turn texts into a token file", command_encode},
     {"eval", "perplexity and bits per character of a text", command_eval},
     {"score", "log-probability of each token of a text", command_score},
     {"inspect", "show what is in a model file", command_inspect},

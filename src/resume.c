@@ -204,7 +204,11 @@ static int restore_best(training *run)
 int resume_restore(training *run)
 {
     const char *path = run->settings->resume;
-    if (run->at.text != tokens_fingerprint(run->tokens.ids, run->tokens.count)) {
+    uint64_t found;
+    if (corpus_fingerprint(&found, &run->tokens) != 0) {
+        return 1;
+    }
+    if (run->at.text != found) {
         return complain("%s: the checkpoint was made with another text", path);
     }
     lrnn_checkpoint checkpoint;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "corpus.h"
 #include "output.h"
 
 static int reserve(text *all, size_t length)
@@ -64,24 +65,31 @@ static const char *foreign_encoding(const char *bytes, size_t length)
     return alternate ? "UTF-16" : NULL;
 }
 
+int text_check_beginning(size_t *mark, const char *bytes, size_t length, const char *name)
+{
+    const char *foreign = foreign_encoding(bytes, length);
+    *mark = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    return foreign == NULL
+               ? 0
+               : complain("%s: the text is %s: convert it to UTF-8 (iconv -f %s -t UTF-8), or "
+                          "read it with --level byte",
+                          name, foreign, foreign);
+}
+
 /* Leaves out the document's byte order mark. */
 static int check_encoding(text *all, document *d)
 {
+    size_t mark;
+    char *bytes = all->bytes + d->start;
     if (all->level == LRNN_LEVEL_BYTE) {
         return 0;
     }
-    char *bytes = all->bytes + d->start;
-    const char *foreign = foreign_encoding(bytes, d->length);
-    if (foreign != NULL) {
-        return complain("%s: the text is %s: convert it to UTF-8 (iconv -f %s -t UTF-8), or read "
-                        "it with --level byte",
-                        d->name, foreign, foreign);
+    if (text_check_beginning(&mark, bytes, d->length, d->name) != 0) {
+        return 1;
     }
-    if (d->length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
-        d->length -= 3;
-        all->length -= 3;
-        memmove(bytes, bytes + 3, d->length);
-    }
+    d->length -= mark;
+    all->length -= mark;
+    memmove(bytes, bytes + mark, d->length);
     return 0;
 }
 
@@ -112,6 +120,9 @@ int text_add_file(text *all, const char *path)
         return complain("%s: out of memory", path);
     }
     all->documents = documents;
+    if (corpus_is_file(path)) {
+        return complain("%s: a token file; lrnn train and lrnn eval read it, alone", path);
+    }
     if (all->level >= LRNN_LEVEL_WORD && all->length > 0 && all->bytes[all->length - 1] != '\n') {
         all->bytes[all->length++] = '\n';
     }
@@ -200,9 +211,9 @@ void tokens_free(token_list *tokens)
     *tokens = (token_list){0};
 }
 
-uint64_t tokens_fingerprint(const int32_t *ids, size_t count)
+uint64_t tokens_fingerprint(uint64_t start, const int32_t *ids, size_t count)
 {
-    uint64_t hash = 0xCBF29CE484222325u;
+    uint64_t hash = start;
     for (size_t i = 0; i < count; i++) {
         for (unsigned shift = 0; shift < 32; shift += 8) {
             hash = (hash ^ (((uint32_t)ids[i] >> shift) & 0xFFu)) * 0x100000001B3u;

@@ -7,7 +7,6 @@
 #include "commands.h"
 #include "output.h"
 
-static const char *const levels[] = {"byte", "char", "word", NULL};
 static const char *const cells[] = {"rnn", "rnn-relu", "lstm", "gru", NULL};
 static const char *const orders[] = {"streams", "rows", NULL};
 static const char *const optimizers[] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", NULL};
@@ -26,17 +25,7 @@ static const char *const schedules[] = {"constant", "step",    "exponential",
 
 static const option_row rows[] = {
     HEADING("Text:"),
-    {MATCH_CHOICE("level", level), .choices = levels, .help = "what a token is"},
-    {MATCH_FLAG("strip-punctuation", strip_punctuation),
-     .help = "word level: remove ASCII punctuation from words"},
-    {MATCH_FLAG("keep-empty", keep_empty),
-     .help = "word level: keep words that become empty, as the empty word"},
-    {MATCH_FLAG("lowercase", lowercase), .help = "turn A-Z into a-z"},
-    {MATCH_COUNT("min-count", min_count), .minimum = 1,
-     .help = "replace tokens that occur less often than this by <unk>"},
-    {MATCH_COUNT("max-vocab", max_vocab),
-     .help = "keep only this many tokens, the most frequent ones, <unk> included; 0: all"},
-    {MATCH_FLAG("unknown", unknown), .help = "add <unk> even if no token was cut"},
+    VOCAB_ROWS(train_settings, vocab, OPTION_MATCH),
     {ROW(OPTION_TEXT, "valid", valid, OPTION_MATCH), .argument = "FRACTION|FILE",
      .help = "compute the loss on this last part of the text, or on another file, after each "
              "epoch, and keep the best model"},
@@ -117,8 +106,8 @@ static const option_row rows[] = {
 };
 
 static const char summary[] =
-    "Trains a language model, which predicts the next token, on text files (- is standard input) "
-    "and writes it to MODEL.";
+    "Trains a language model, which predicts the next token, on text files (- is standard input), "
+    "or on a token file that lrnn encode made, and writes it to MODEL.";
 
 static const char closing[] =
     "Several texts are documents, read one after the other with nothing between them; no word "
@@ -136,8 +125,7 @@ static const char closing[] =
 static train_settings default_settings(void)
 {
     return (train_settings){
-        .level = LRNN_LEVEL_CHAR,
-        .min_count = 1,
+        .vocab = VOCAB_DEFAULTS,
         .cell = LRNN_CELL_LSTM,
         .embedding = 64,
         .hidden = 128,
@@ -164,7 +152,7 @@ static void check_swallowed(const command_line *line, const train_settings *sett
     int32_t kind = settings->schedule;
     bool step = kind == LRNN_SCHEDULE_STEP, exponential = kind == LRNN_SCHEDULE_EXPONENTIAL;
     bool cosine = kind == LRNN_SCHEDULE_COSINE, plateau = kind == LRNN_SCHEDULE_PLATEAU;
-    bool words = settings->level == LRNN_LEVEL_WORD, bytes = settings->level == LRNN_LEVEL_BYTE;
+    vocab_check_options(line, &settings->vocab);
     bool moves =
         settings->optimizer == LRNN_OPTIMIZER_SGD || settings->optimizer == LRNN_OPTIMIZER_RMSPROP;
     bool validates = settings->valid != NULL;
@@ -173,12 +161,6 @@ static void check_swallowed(const command_line *line, const train_settings *sett
         bool useful;
         const char *needs;
     } needs[] = {
-        {"strip-punctuation", words, "--level word"},
-        {"keep-empty", words, "--level word"},
-        {"keep-empty", settings->strip_punctuation, "--strip-punctuation"},
-        {"min-count", !bytes, "--level char or word; of bytes there are always 256"},
-        {"max-vocab", !bytes, "--level char or word; of bytes there are always 256"},
-        {"unknown", !bytes, "--level char or word; of bytes there are always 256"},
         {"cell", settings->layers > 0, "--layers of at least 1"},
         {"hidden", settings->layers > 0, "--layers of at least 1"},
         {"momentum", moves, "--optimizer sgd or rmsprop"},

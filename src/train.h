@@ -5,22 +5,16 @@
 #include <lrnn.h>
 #include <stdbool.h>
 
+#include "corpus.h"
 #include "history.h"
 #include "log.h"
 #include "options.h"
 #include "progress.h"
-#include "text.h"
+#include "vocab_options.h"
 
 typedef struct train_settings {
     const char *output;
-    /* text */
-    int32_t level;
-    bool strip_punctuation;
-    bool keep_empty;
-    bool lowercase;
-    bool unknown;
-    size_t min_count;
-    size_t max_vocab; /* 0: no limit */
+    vocab_settings vocab;
     const char *valid;
     /* model */
     int32_t cell;
@@ -85,8 +79,8 @@ typedef struct train_position {
 typedef struct training {
     train_settings *settings;
     const command_line *line;
-    token_list tokens;
-    token_list valid; /* count 0: no validation */
+    corpus tokens;
+    corpus valid; /* count 0: no validation; the end of `tokens`, or its own */
     lrnn_model *model;
     lrnn_trainer *trainer;
     lrnn_optimizer *optimizer;
@@ -147,6 +141,9 @@ int keep_stopped(training *run);
 
 /* Makes sure of the files of the run before any of them is opened for writing. */
 int training_claim_files(training *run);
+
+/* Reads the texts, in memory or as token files, and makes the model. */
+int training_read_texts(training *run);
 
 /* Reads the texts and makes everything a run needs. training_destroy afterwards in any case. */
 int training_create(training *run);

@@ -126,6 +126,10 @@ LRNN_API lrnn_status lrnn_vocab_create_from_counter(lrnn_vocab **vocab,
  * NULL. Since 0.1. */
 LRNN_API void lrnn_vocab_destroy(lrnn_vocab *vocab);
 
+/* Adds a reference to the same vocabulary, to be released with lrnn_vocab_destroy like the first;
+ * any thread may call it. Returns vocab; NULL for NULL. Since 0.2. */
+LRNN_API lrnn_vocab *lrnn_vocab_share(const lrnn_vocab *vocab);
+
 /* Number of tokens. 0 for NULL. Since 0.1. */
 LRNN_API size_t lrnn_vocab_size(const lrnn_vocab *vocab);
 

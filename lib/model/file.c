@@ -100,7 +100,12 @@ static lrnn_status get_text(const char **value, const safetensors *file, const c
 
 static lrnn_status check_format(const safetensors *file)
 {
-    const char *text;
+    const char *text = safetensors_metadata(file, "lrnn.kind", NULL);
+    if (text != NULL && strcmp(text, "model") != 0 && strcmp(text, "checkpoint") != 0) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: not a model: lrnn.kind: expected model or checkpoint, found %.40s",
+                         safetensors_name(file), text);
+    }
     if (safetensors_metadata(file, "lrnn.format", NULL) == NULL) {
         return error_set(LRNN_ERR_FORMAT,
                          "%s: metadata key lrnn.format is missing; lrnn_model_import reads "
@@ -133,7 +138,7 @@ static lrnn_status get_vocab(lrnn_vocab **vocab, const safetensors *file, const 
         return LRNN_OK;
     }
     if (strcmp(text, "=") == 0) {
-        *vocab = vocab_share(same);
+        *vocab = lrnn_vocab_share(same);
         return LRNN_OK;
     }
     lrnn_status status = vocab_read(vocab, allocator, text, length);

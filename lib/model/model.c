@@ -37,8 +37,8 @@ lrnn_status model_create_bare(lrnn_model **model, network *net, const lrnn_vocab
     made->allocator = *allocator;
     made->net = *net;
     made->parameters = parameters;
-    made->input_vocab = vocab_share(input_vocab);
-    made->output_vocab = vocab_share(output_vocab);
+    made->input_vocab = lrnn_vocab_share(input_vocab);
+    made->output_vocab = lrnn_vocab_share(output_vocab);
     *model = made;
     return LRNN_OK;
 }

@@ -153,7 +153,7 @@ void lrnn_vocab_destroy(lrnn_vocab *vocab)
     memory_release(&allocator, vocab);
 }
 
-lrnn_vocab *vocab_share(const lrnn_vocab *vocab)
+lrnn_vocab *lrnn_vocab_share(const lrnn_vocab *vocab)
 {
     lrnn_vocab *shared = (lrnn_vocab *)(uintptr_t)vocab;
     if (shared != NULL) {

@@ -4,10 +4,6 @@
 
 #include "lrnn/text.h"
 
-/* One more owner; returns vocab. Thread-safe (atomic count); lrnn_vocab_destroy gives it up. NULL
- * stays NULL. */
-lrnn_vocab *vocab_share(const lrnn_vocab *vocab);
-
 /* The vocabulary as UTF-8 text for a file's metadata and back: JSON with level, options and the
  * tokens in id order; bytes that are not valid UTF-8 are escaped reversibly. *text is taken from
  * `allocator` (memory_release) and NUL-terminated. */

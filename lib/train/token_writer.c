@@ -124,7 +124,7 @@ lrnn_status lrnn_token_writer_create(lrnn_token_writer **writer, const char *pat
         return LRNN_ERR_MEMORY;
     }
     made->allocator = memory;
-    made->vocab = vocab_share(vocab);
+    made->vocab = lrnn_vocab_share(vocab);
     made->stream = (text_stream){.allocator = memory, .level = lrnn_vocab_level(vocab)};
     made->file.descriptor = -1;
     lrnn_status status = fill_writer(made, path);

@@ -1,6 +1,6 @@
 . "$(dirname "$0")/common.sh"
 
-for command in train generate eval score inspect convert import export; do
+for command in train generate encode eval score inspect convert import export; do
     "$LRNN" $command --help > help.$command
     holds "$command --help succeeds" test $? -eq 0
     holds "$command --help begins with its usage" grep -q "^usage: lrnn $command" help.$command

@@ -194,7 +194,7 @@ static void null_is_a_vocabulary_of_nothing(void **state)
 {
     (void)state;
     lrnn_vocab_destroy(NULL);
-    assert_null(vocab_share(NULL));
+    assert_null(lrnn_vocab_share(NULL));
     assert_int_equal(lrnn_vocab_size(NULL), 0);
     assert_int_equal(lrnn_vocab_level(NULL), -1);
     assert_int_equal(lrnn_vocab_unknown(NULL), -1);
@@ -211,7 +211,7 @@ static void the_last_owner_frees(void **state)
     assert_int_equal(lrnn_vocab_options_init(&options, sizeof options), LRNN_OK);
     options.allocator = &fault.allocator;
     assert_int_equal(lrnn_vocab_create_from_labels(&vocab, labels, 2, &options), LRNN_OK);
-    assert_ptr_equal(vocab_share(vocab), vocab);
+    assert_ptr_equal(lrnn_vocab_share(vocab), vocab);
     lrnn_vocab_destroy(vocab);
     assert_int_equal(lrnn_vocab_size(vocab), 2);
     lrnn_vocab_destroy(vocab);
@@ -240,7 +240,7 @@ static void *read_and_let_go(void *argument)
     static const char text[] = "b c a, unheard-of b";
     static const int32_t expected[] = {1, 2, 0, 3, 1};
     for (int i = 0; i < 2000; i++) {
-        lrnn_vocab *held = vocab_share(mine->vocab);
+        lrnn_vocab *held = lrnn_vocab_share(mine->vocab);
         int32_t ids[5];
         size_t count;
         if (lrnn_vocab_encode(ids, 5, &count, held, text, sizeof text - 1) != LRNN_OK ||
@@ -269,7 +269,7 @@ static void threads_share_one_vocabulary_and_the_last_frees_it(void **state)
     options.strip_punctuation = options.unknown = 1;
     assert_int_equal(lrnn_vocab_create_from_text(&vocab, "a a a b b c", 11, &options), LRNN_OK);
     for (int i = 0; i < 3; i++) {
-        readers[i] = (reader){vocab_share(vocab), &wrong};
+        readers[i] = (reader){lrnn_vocab_share(vocab), &wrong};
         assert_int_equal(pthread_create(&threads[i], NULL, read_and_let_go, &readers[i]), 0);
     }
     lrnn_vocab_destroy(vocab);

@@ -399,6 +399,7 @@ static void a_model_is_no_token_file_and_the_other_way_round(void **state)
     assert_int_equal(lrnn_tokens_open(&tokens, scratch_path(&files, "m"), NULL), LRNN_ERR_FORMAT);
     assert_non_null(strstr(lrnn_last_error(), "found model"));
     assert_int_equal(lrnn_model_load(&model, scratch_path(&files, "t"), NULL), LRNN_ERR_FORMAT);
+    assert_non_null(strstr(lrnn_last_error(), "found tokens"));
     assert_int_equal(lrnn_tokens_open(&tokens, scratch_path(&files, "none"), NULL), LRNN_ERR_IO);
     scratch_destroy(&files);
 }
