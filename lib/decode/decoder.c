@@ -1,7 +1,10 @@
+/* Making decoders. All that a decoder ever needs is one block, which lay_out cuts: once to measure
+ * it, once to hand it out. */
 #include "decoder.h"
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "filter.h"
 #include "model/model.h"
@@ -33,7 +36,7 @@ static int32_t *take_copy(arena *from, const int32_t *values, size_t count)
     return copy;
 }
 
-/* Copies of the caller's arrays; `given` are his options. */
+/* Copies the arrays of the options that the caller gave. */
 static void lay_out_options(lrnn_decoder *d, const lrnn_decoder_options *given, arena *from)
 {
     lrnn_decoder_options *o = &d->options;
@@ -61,7 +64,13 @@ static ending_list take_endings(arena *from, size_t capacity)
 static slot lay_out_slot(const lrnn_decoder *d, arena *from)
 {
     slot of = {0};
-    of.nodes = take(from, d->width, d->options.max_length, sizeof *of.nodes);
+    size_t nodes;
+    if (!size_multiply(&nodes, d->width, d->options.max_length) || !size_add(&nodes, nodes, 1)) {
+        from->overflow = true;
+        return of;
+    }
+    of.nodes = arena_take(from, nodes, sizeof *of.nodes);
+    of.log_probabilities = arena_take(from, nodes, sizeof *of.log_probabilities);
     of.unfinished = take_endings(from, d->width);
     of.groups = arena_take(from, d->groups, sizeof *of.groups);
     for (size_t g = 0; g < d->groups && !from->overflow; g++) {
@@ -92,24 +101,25 @@ static void lay_out_slots(lrnn_decoder *d, arena *from)
 
 static void lay_out_rows(lrnn_decoder *d, arena *from)
 {
-    size_t rows = d->row_capacity;
-    d->live = arena_take(from, rows, sizeof *d->live);
-    d->next = arena_take(from, rows, sizeof *d->next);
-    d->parents = arena_take(from, rows, sizeof(int32_t));
-    d->tokens = arena_take(from, rows, sizeof(int32_t));
-    d->owners = arena_take(from, rows, sizeof(int32_t));
-    d->lengths = arena_take(from, rows, sizeof(int32_t));
-    d->next_parents = arena_take(from, rows, sizeof(int32_t));
-    d->next_tokens = arena_take(from, rows, sizeof(int32_t));
-    d->shifts = arena_take(from, rows, sizeof(double));
-    d->stuck = arena_take(from, rows, sizeof(bool));
-    d->normalizers = arena_take(from, d->logits_rows, sizeof(double));
-    d->maxima = arena_take(from, d->logits_rows, sizeof(real));
-    d->slices = (d->vocab_size + VALUES_SLICE - 1) / VALUES_SLICE;
-    d->slice_maxima = take(from, d->logits_rows, d->slices, sizeof(real));
-    d->slice_sums = take(from, d->logits_rows, d->slices, sizeof(double));
-    d->logits = take(from, d->logits_rows, d->vocab_size, sizeof(real));
-    d->values = d->filters ? take(from, rows, d->vocab_size, sizeof(real)) : d->logits;
+    size_t rows = d->rows.capacity;
+    d->rows.live = arena_take(from, rows, sizeof *d->rows.live);
+    d->rows.next = arena_take(from, rows, sizeof *d->rows.next);
+    d->rows.parents = arena_take(from, rows, sizeof(int32_t));
+    d->rows.tokens = arena_take(from, rows, sizeof(int32_t));
+    d->rows.requests = arena_take(from, rows, sizeof(int32_t));
+    d->rows.lengths = arena_take(from, rows, sizeof(int32_t));
+    d->rows.next_parents = arena_take(from, rows, sizeof(int32_t));
+    d->rows.next_tokens = arena_take(from, rows, sizeof(int32_t));
+    d->scores.shifts = arena_take(from, rows, sizeof(double));
+    d->scores.stuck = arena_take(from, rows, sizeof(bool));
+    d->scores.normalizers = arena_take(from, d->scores.capacity, sizeof(double));
+    d->scores.maxima = arena_take(from, d->scores.capacity, sizeof(real));
+    d->scores.slices = (d->vocab_size + VALUES_SLICE - 1) / VALUES_SLICE;
+    d->scores.slice_maxima = take(from, d->scores.capacity, d->scores.slices, sizeof(real));
+    d->scores.slice_sums = take(from, d->scores.capacity, d->scores.slices, sizeof(double));
+    d->scores.logits = take(from, d->scores.capacity, d->vocab_size, sizeof(real));
+    d->scores.values =
+        d->filters ? take(from, rows, d->vocab_size, sizeof(real)) : d->scores.logits;
 }
 
 static void lay_out_scratch(lrnn_decoder *d, arena *from)
@@ -123,47 +133,48 @@ static void lay_out_scratch(lrnn_decoder *d, arena *from)
         d->best.items = arena_take(from, d->best.capacity, sizeof(candidate));
     }
     if (decoder_is_sampled(&d->options)) {
-        d->list = arena_take(from, V, sizeof *d->list);
-        d->weights = take(from, d->width, V, sizeof(real));
-        d->block_sums = take(from, d->width, SAMPLE_BLOCKS(V), sizeof(double));
-        d->row_sums = arena_take(from, d->width, sizeof(double));
-        d->row_factors = arena_take(from, d->width, sizeof(double));
+        d->draw.list = arena_take(from, V, sizeof *d->draw.list);
+        d->draw.weights = take(from, d->width, V, sizeof(real));
+        d->draw.block_sums = take(from, d->width, SAMPLE_BLOCKS(V), sizeof(double));
+        d->draw.row_sums = arena_take(from, d->width, sizeof(double));
+        d->draw.row_factors = arena_take(from, d->width, sizeof(double));
     }
     if (d->filters) {
-        d->counts = arena_take(from, V, sizeof(int32_t));
-        d->seen = arena_take(from, V, sizeof(int32_t));
+        d->past.counts = arena_take(from, V, sizeof(int32_t));
+        d->past.seen = arena_take(from, V, sizeof(int32_t));
     }
-    d->history = arena_take(from, d->options.max_length, sizeof(int32_t));
-    d->history_values = arena_take(from, d->options.max_length, sizeof(real));
-    d->taken = arena_take(from, d->groups, sizeof(size_t));
+    d->past.history = arena_take(from, d->options.max_length, sizeof(int32_t));
+    d->results.fresh = arena_take(from, d->options.max_length, sizeof(int32_t));
+    d->results.fresh_values = arena_take(from, d->options.max_length, sizeof(real));
+    d->results.taken = arena_take(from, d->groups, sizeof(size_t));
 }
 
 static void lay_out_prompts(lrnn_decoder *d, arena *from)
 {
     size_t batch = d->options.batch, rows = batch * PROMPT_STEPS;
-    d->prompt_tokens = take(from, batch, PROMPT_STEPS, sizeof(int32_t));
-    d->prompt_parents = arena_take(from, batch, sizeof(int32_t));
-    rows = rows > d->row_capacity ? rows : d->row_capacity;
-    d->features = take(from, rows, d->feature_size, sizeof(real));
-    size_t h = d->layers * d->h_size, c = d->layers * d->c_size;
-    d->prompt_h = take(from, batch, h, sizeof(real));
-    d->prompt_c = d->cell_state ? take(from, batch, c, sizeof(real)) : NULL;
+    d->source.prompt_tokens = take(from, batch, PROMPT_STEPS, sizeof(int32_t));
+    d->source.prompt_parents = arena_take(from, batch, sizeof(int32_t));
+    rows = rows > d->rows.capacity ? rows : d->rows.capacity;
+    d->source.features = take(from, rows, d->source.feature_size, sizeof(real));
+    size_t h = d->source.layers * d->source.h_size, c = d->source.layers * d->source.c_size;
+    d->source.prompt_h = take(from, batch, h, sizeof(real));
+    d->source.prompt_c = d->source.cell_state ? take(from, batch, c, sizeof(real)) : NULL;
 }
 
 static void lay_out_results(lrnn_decoder *d, arena *from)
 {
     size_t requests = d->options.requests, n_best = d->options.n_best, count;
-    d->result_counts = arena_take(from, requests, sizeof(size_t));
-    d->results = take(from, requests, n_best, sizeof *d->results);
+    d->results.counts = arena_take(from, requests, sizeof(size_t));
+    d->results.items = take(from, requests, n_best, sizeof *d->results.items);
     if (!size_multiply(&count, requests, n_best)) {
         from->overflow = true;
         return;
     }
     int32_t *tokens = take(from, count, d->options.max_length, sizeof *tokens);
     real *values = take(from, count, d->options.max_length, sizeof *values);
-    for (size_t i = 0; d->results != NULL && i < count; i++) {
-        d->results[i].tokens = tokens + i * d->options.max_length;
-        d->results[i].log_probabilities = values + i * d->options.max_length;
+    for (size_t i = 0; d->results.items != NULL && i < count; i++) {
+        d->results.items[i].tokens = tokens + i * d->options.max_length;
+        d->results.items[i].log_probabilities = values + i * d->options.max_length;
     }
 }
 
@@ -172,7 +183,7 @@ static void lay_out(lrnn_decoder *d, const lrnn_decoder_options *given, arena *f
     lay_out_options(d, given, from);
     lay_out_rows(d, from);
     lay_out_scratch(d, from);
-    if (d->scorer.score == NULL) {
+    if (d->source.scorer.score == NULL) {
         lay_out_prompts(d, from);
     }
     lay_out_results(d, from);
@@ -186,63 +197,62 @@ static void derive_sizes(lrnn_decoder *d)
     const lrnn_decoder_options *o = &d->options;
     d->width = decoder_is_beam(o) ? o->beam_width : 1;
     d->groups = decoder_is_beam(o) ? o->beam_groups : 1;
-    d->row_capacity = o->batch * d->width;
-    d->logits_rows = d->row_capacity;
-    if (d->scorer.score == NULL && d->every_step && d->logits_rows < SCORE_ROWS) {
-        d->logits_rows = SCORE_ROWS;
+    d->rows.capacity = o->batch * d->width;
+    d->scores.capacity = d->rows.capacity;
+    if (d->source.scorer.score == NULL && d->source.every_step && d->scores.capacity < SCORE_ROWS) {
+        d->scores.capacity = SCORE_ROWS;
     }
     d->filters = filter_wanted(o);
-    d->bounded = filter_bounded(o);
+    bool whole_groups = o->candidates == LRNN_CANDIDATES_TRANSFORMERS || d->groups > 1;
+    d->rules = (search_rules){
+        .stopping = o->stopping,
+        .kept = whole_groups ? d->width / d->groups : o->n_best,
+        .max_length = o->max_length,
+        .length_penalty = o->length_penalty,
+        .bounded = filter_bounded(o),
+    };
+}
+
+static lrnn_status fill(lrnn_decoder *made, const lrnn_decoder_options *given,
+                        const lrnn_model *model)
+{
+    arena pieces = {0};
+    lay_out(made, given, &pieces);
+    CHECK(arena_allocate(&pieces, &made->allocator, "decoder"));
+    made->storage = pieces.base;
+    lay_out(made, given, &pieces);
+    return model != NULL ? source_create_state(made, model) : LRNN_OK;
 }
 
 /* From checked options and a source that is known. */
 static lrnn_status build(lrnn_decoder **decoder, const lrnn_decoder *draft, const lrnn_model *model)
 {
-    *decoder = memory_allocate(&draft->allocator, 1, sizeof **decoder, "decoder");
-    if (*decoder == NULL) {
+    lrnn_decoder *made = memory_allocate(&draft->allocator, 1, sizeof *made, "decoder");
+    if (made == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    lrnn_decoder *made = *decoder;
     *made = *draft;
-    arena pieces = {0};
-    lay_out(made, &draft->options, &pieces);
-    lrnn_status status = arena_allocate(&pieces, &made->allocator, "decoder");
-    if (status == LRNN_OK) {
-        made->storage = pieces.base;
-        lay_out(made, &draft->options, &pieces);
-        if (model != NULL) {
-            status = source_create_state(made, model);
-        }
-    }
+    lrnn_status status = fill(made, &draft->options, model);
     if (status != LRNN_OK) {
         lrnn_decoder_destroy(made);
-        *decoder = NULL;
+        return status;
     }
-    return status;
+    *decoder = made;
+    return LRNN_OK;
 }
 
 static lrnn_status create(lrnn_decoder **decoder, const lrnn_model *model,
                           const lrnn_scorer *scorer, const lrnn_decoder_options *options)
 {
     lrnn_decoder draft = {0};
-    lrnn_status status = decoder_read_options(&draft.options, options);
-    if (status == LRNN_OK) {
-        status = allocator_read(&draft.allocator, draft.options.allocator == NULL && model != NULL
-                                                      ? &model->allocator
-                                                      : draft.options.allocator);
-    }
-    if (status == LRNN_OK) {
-        status =
-            model != NULL ? source_read_model(&draft, model) : source_read_scorer(&draft, scorer);
-    }
-    if (status == LRNN_OK) {
-        status = decoder_check_tokens(&draft.options, draft.vocab_size);
-    }
-    if (status == LRNN_OK) {
-        derive_sizes(&draft);
-        status = build(decoder, &draft, model);
-    }
-    return status;
+    CHECK(decoder_read_options(&draft.options, options));
+    const lrnn_allocator *allocator = draft.options.allocator;
+    allocator = allocator == NULL && model != NULL ? &model->allocator : allocator;
+    CHECK(allocator_read(&draft.allocator, allocator));
+    CHECK(model != NULL ? source_read_model(&draft, model) : source_read_scorer(&draft, scorer));
+    CHECK(decoder_check_tokens(&draft.options, draft.vocab_size));
+    derive_sizes(&draft);
+    return build(decoder, &draft, model);
 }
 
 lrnn_status lrnn_decoder_create(lrnn_decoder **decoder, const lrnn_model *model,
@@ -271,7 +281,7 @@ void lrnn_decoder_destroy(lrnn_decoder *decoder)
         return;
     }
     lrnn_allocator allocator = decoder->allocator;
-    lrnn_state_destroy(decoder->state);
+    lrnn_state_destroy(decoder->source.state);
     memory_release(&allocator, decoder->storage);
     memory_release(&allocator, decoder);
 }

@@ -55,10 +55,10 @@ static size_t needed(const lrnn_decoder *d)
 
 static view look_back(lrnn_decoder *d, size_t row)
 {
-    const slot *of = &d->slots[d->live[row].slot];
+    const slot *of = &d->slots[d->rows.live[row].slot];
     size_t count = needed(d);
-    decoder_copy_path(d->history, NULL, count, of, d->live[row].node);
-    view text = {of->request.tokens, d->history, 0, count};
+    search_copy_path(d->past.history, NULL, count, of->nodes, NULL, d->rows.live[row].node);
+    view text = {of->request.tokens, d->past.history, 0, count};
     if (d->options.filter_prompt == 1 && count == d->step) {
         text.prompt_count = of->request.count;
         text.count += of->request.count;
@@ -93,20 +93,20 @@ static lrnn_status penalize(lrnn_decoder *d, size_t row, const view *text, real 
     size_t distinct = 0;
     for (size_t i = 0; i < text->count; i++) {
         int32_t token = token_at(text, i);
-        if ((size_t)token < d->vocab_size && d->counts[token]++ == 0) {
-            d->seen[distinct++] = token;
+        if ((size_t)token < d->vocab_size && d->past.counts[token]++ == 0) {
+            d->past.seen[distinct++] = token;
         }
     }
     lrnn_status status = LRNN_OK;
-    double zero = d->options.penalize == LRNN_PENALTY_LOGITS ? 0 : d->shifts[row];
+    double zero = d->options.penalize == LRNN_PENALTY_LOGITS ? 0 : d->scores.shifts[row];
     for (size_t i = 0; i < distinct; i++) {
-        int32_t token = d->seen[i];
-        double value = penalized(&d->options, (double)values[token] - zero, d->counts[token]);
+        int32_t token = d->past.seen[i];
+        double value = penalized(&d->options, (double)values[token] - zero, d->past.counts[token]);
         if (status == LRNN_OK) {
             status = check_penalized(value + zero, row, token);
         }
         values[token] = (real)(value + zero);
-        d->counts[token] = 0;
+        d->past.counts[token] = 0;
     }
     return status;
 }
@@ -182,11 +182,12 @@ static lrnn_status allow(lrnn_decoder *d, size_t row, real *values)
 {
     const int32_t *tokens = NULL;
     size_t count = LRNN_AUTO;
-    decoder_leave(d);
-    lrnn_status status = decoder_return(
-        d, d->options.allowed(d->options.user, &d->rows, row, &tokens, &count), "allowed");
-    if (status != LRNN_OK || count == LRNN_AUTO) {
-        return status;
+    search_leave(&d->calls);
+    CHECK(search_return(&d->calls,
+                        d->options.allowed(d->options.user, &d->rows.shown, row, &tokens, &count),
+                        "allowed"));
+    if (count == LRNN_AUTO) {
+        return LRNN_OK;
     }
     if (tokens == NULL && count > 0) {
         return error_set(LRNN_ERR_CALLBACK, "allowed: %zu tokens, but tokens is NULL", count);
@@ -198,13 +199,13 @@ static lrnn_status allow(lrnn_decoder *d, size_t row, real *values)
         }
     }
     for (size_t i = 0; i < count; i++) {
-        d->counts[tokens[i]] = 1;
+        d->past.counts[tokens[i]] = 1;
     }
     for (size_t i = 0; i < d->vocab_size; i++) {
-        values[i] = d->counts[i] != 0 ? values[i] : -(real)INFINITY;
+        values[i] = d->past.counts[i] != 0 ? values[i] : -(real)INFINITY;
     }
     for (size_t i = 0; i < count; i++) {
-        d->counts[tokens[i]] = 0;
+        d->past.counts[tokens[i]] = 0;
     }
     return LRNN_OK;
 }
@@ -215,25 +216,26 @@ static lrnn_status allow(lrnn_decoder *d, size_t row, real *values)
 static void start_row(lrnn_decoder *d, size_t row)
 {
     size_t V = d->vocab_size;
-    real *values = d->values + row * V;
-    memcpy(values, d->logits + row * V, V * sizeof(real));
-    d->shifts[row] = d->normalizers[row];
+    real *values = d->scores.values + row * V;
+    memcpy(values, d->scores.logits + row * V, V * sizeof(real));
+    d->scores.shifts[row] = d->scores.normalizers[row];
     if (d->options.logits != NULL && d->options.penalize == LRNN_PENALTY_LOG_PROBABILITIES) {
-        real shift = (real)d->shifts[row];
+        real shift = (real)d->scores.shifts[row];
         for (size_t i = 0; i < V; i++) {
             values[i] -= shift;
         }
-        d->shifts[row] = 0;
+        d->scores.shifts[row] = 0;
     }
 }
 
 static lrnn_status filter_row(lrnn_decoder *d, size_t row)
 {
     size_t V = d->vocab_size;
-    real *values = d->values + row * V;
+    real *values = d->scores.values + row * V;
     start_row(d, row);
     if (d->step < d->options.forced_count) {
-        force(d, values, d->logits + row * V, d->normalizers[row], d->shifts[row]);
+        force(d, values, d->scores.logits + row * V, d->scores.normalizers[row],
+              d->scores.shifts[row]);
     } else {
         view text = look_back(d, row);
         if (has_penalty(&d->options)) {
@@ -246,34 +248,34 @@ static lrnn_status filter_row(lrnn_decoder *d, size_t row)
 
 static lrnn_status change_logits(lrnn_decoder *d)
 {
-    decoder_leave(d);
-    lrnn_status status =
-        decoder_return(d, d->options.logits(d->options.user, &d->rows, d->values), "logits");
-    for (size_t row = 0; status == LRNN_OK && row < d->row_count; row++) {
-        if (!values_are_valid(d->values + row * d->vocab_size, d->vocab_size)) {
-            status = error_set(LRNN_ERR_NUMERIC, "logits callback, row %zu: NaN or +infinity", row);
+    search_leave(&d->calls);
+    CHECK(search_return(
+        &d->calls, d->options.logits(d->options.user, &d->rows.shown, d->scores.values), "logits"));
+    for (size_t row = 0; row < d->rows.count; row++) {
+        if (!values_are_valid(d->scores.values + row * d->vocab_size, d->vocab_size)) {
+            return error_set(LRNN_ERR_NUMERIC, "logits callback, row %zu: NaN or +infinity", row);
         }
     }
-    return status;
+    return LRNN_OK;
 }
 
 lrnn_status filter_rows(lrnn_decoder *decoder)
 {
-    lrnn_status status = LRNN_OK;
+    decode_scores *scores = &decoder->scores;
+    size_t V = decoder->vocab_size, rows = decoder->rows.count;
     if (!decoder->filters) {
-        memcpy(decoder->shifts, decoder->normalizers, decoder->row_count * sizeof(double));
+        memcpy(scores->shifts, scores->normalizers, rows * sizeof(double));
         return LRNN_OK;
     }
-    for (size_t row = 0; status == LRNN_OK && row < decoder->row_count; row++) {
-        status = filter_row(decoder, row);
+    for (size_t row = 0; row < rows; row++) {
+        CHECK(filter_row(decoder, row));
     }
-    if (status == LRNN_OK && decoder->options.logits != NULL) {
-        status = change_logits(decoder);
+    if (decoder->options.logits != NULL) {
+        CHECK(change_logits(decoder));
     }
-    for (size_t row = 0; status == LRNN_OK && row < decoder->row_count; row++) {
-        decoder->maxima[row] =
-            values_maximum(decoder->values + row * decoder->vocab_size, decoder->vocab_size);
-        decoder->stuck[row] = decoder->maxima[row] == -(real)INFINITY;
+    for (size_t row = 0; row < rows; row++) {
+        scores->maxima[row] = values_maximum(scores->values + row * V, V);
+        scores->stuck[row] = scores->maxima[row] == -(real)INFINITY;
     }
-    return status;
+    return LRNN_OK;
 }

@@ -1,3 +1,5 @@
+/* Options of a decoder: defaults, ranges, and which fields a method uses; one that it does not use
+ * has to keep its default, so that a mistaken method is noticed. */
 #include <math.h>
 #include <stdio.h>
 

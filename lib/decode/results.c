@@ -1,25 +1,13 @@
+/* Results: the endings of a slot, best first, written out from the tree; and reports to the token
+ * callback of what is settled. A token is settled when all live hypotheses and the best ending
+ * share it, so what was reported is always the beginning of the best result. */
 #include <math.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "decoder.h"
-
-void decoder_copy_path(int32_t *tokens, real *log_probabilities, size_t count, const slot *of,
-                       int32_t node)
-{
-    while (count > 0) {
-        count--;
-        const decode_node *at = &of->nodes[node];
-        if (tokens != NULL) {
-            tokens[count] = at->token;
-        }
-        if (log_probabilities != NULL) {
-            log_probabilities[count] = at->log_probability;
-        }
-        node = at->parent;
-    }
-}
 
 /* ---- storing ---- */
 
@@ -51,13 +39,14 @@ static void store(const lrnn_decoder *d, const slot *of, const ending *item, sto
         to->tokens[path] = item->token;
         to->log_probabilities[path] = item->log_probability;
     }
-    decoder_copy_path(to->tokens, to->log_probabilities, path, of, item->node);
+    search_copy_path(to->tokens, to->log_probabilities, path, of->nodes, of->log_probabilities,
+                     item->node);
     if (d->groups == 1 || !stored_before(results, *count)) {
         (*count)++;
     }
 }
 
-/* The best finished hypothesis of all groups behind those that `taken` counts; NULL if there is
+/* The best finished hypothesis of all groups after those that `taken` counts; NULL if there is
  * none. */
 static const ending *best_finished(const lrnn_decoder *d, const slot *of, const size_t *taken,
                                    size_t *group)
@@ -77,16 +66,16 @@ static const ending *best_finished(const lrnn_decoder *d, const slot *of, const 
 void decoder_store(lrnn_decoder *decoder, slot *of)
 {
     size_t n_best = decoder->options.n_best, group = 0;
-    stored_result *results = decoder->results + of->index * n_best;
-    size_t *count = &decoder->result_counts[of->index];
-    memset(decoder->taken, 0, decoder->groups * sizeof *decoder->taken);
+    stored_result *results = decoder->results.items + of->index * n_best;
+    size_t *count = &decoder->results.counts[of->index];
+    memset(decoder->results.taken, 0, decoder->groups * sizeof *decoder->results.taken);
     *count = 0;
     while (*count < n_best) {
-        const ending *best = best_finished(decoder, of, decoder->taken, &group);
+        const ending *best = best_finished(decoder, of, decoder->results.taken, &group);
         if (best == NULL) {
             break;
         }
-        decoder->taken[group]++;
+        decoder->results.taken[group]++;
         store(decoder, of, best, results, count);
     }
     for (size_t i = 0; i < of->unfinished.count && *count < n_best; i++) {
@@ -106,8 +95,9 @@ lrnn_status lrnn_result_init(lrnn_result *result, size_t struct_size)
 
 size_t lrnn_decoder_result_count(const lrnn_decoder *decoder, size_t request)
 {
-    return decoder == NULL || request >= decoder->request_count ? 0
-                                                                : decoder->result_counts[request];
+    return decoder == NULL || request >= decoder->results.requests
+               ? 0
+               : decoder->results.counts[request];
 }
 
 lrnn_status lrnn_decoder_get_result(lrnn_result *result, const lrnn_decoder *decoder,
@@ -116,15 +106,15 @@ lrnn_status lrnn_decoder_get_result(lrnn_result *result, const lrnn_decoder *dec
     if (result == NULL || decoder == NULL) {
         return error_null(result == NULL ? "result" : "decoder");
     }
-    if (request >= decoder->request_count) {
+    if (request >= decoder->results.requests) {
         return error_set(LRNN_ERR_INVALID, "request: %zu of %zu in the last run", request,
-                         decoder->request_count);
+                         decoder->results.requests);
     }
-    if (rank >= decoder->result_counts[request]) {
+    if (rank >= decoder->results.counts[request]) {
         return error_set(LRNN_ERR_INVALID, "rank: %zu of %zu results of request %zu", rank,
-                         decoder->result_counts[request], request);
+                         decoder->results.counts[request], request);
     }
-    const stored_result *from = &decoder->results[request * decoder->options.n_best + rank];
+    const stored_result *from = &decoder->results.items[request * decoder->options.n_best + rank];
     lrnn_result filled = default_result;
     filled.tokens = from->tokens;
     filled.log_probabilities = from->log_probabilities;
@@ -134,92 +124,70 @@ lrnn_status lrnn_decoder_get_result(lrnn_result *result, const lrnn_decoder *dec
     filled.score = from->score;
     filled.ended = from->ended;
     filled.group = from->group;
-    lrnn_result checked;
-    lrnn_status status = OPTIONS_READ(&checked, result, &default_result, lrnn_result);
-    if (status == LRNN_OK) {
-        filled.size = result->size;
-        memcpy(result, &filled, filled.size);
-    }
-    return status;
+    lrnn_result given;
+    CHECK(OPTIONS_READ(&given, result, &default_result, lrnn_result));
+    filled.size = result->size;
+    memcpy(result, &filled, filled.size);
+    return LRNN_OK;
 }
 
 /* ---- streaming ---- */
 
-/* The deepest node that is on the paths to a and to b, both of depth *depth, if that is above
- * `least`; *depth is then its depth. */
-static int32_t common_node(const slot *of, int32_t a, int32_t b, size_t *depth, size_t least)
-{
-    while (a != b && *depth > least) {
-        a = of->nodes[a].parent;
-        b = of->nodes[b].parent;
-        (*depth)--;
-    }
-    return a;
-}
-
-static int32_t ancestor(const slot *of, int32_t node, size_t depth, size_t wanted)
-{
-    for (; depth > wanted; depth--) {
-        node = of->nodes[node].parent;
-    }
-    return node;
-}
-
 static lrnn_status report_token(lrnn_decoder *d, const slot *of, int32_t token,
                                 real log_probability)
 {
-    decoder_leave(d);
-    return decoder_return(d, d->options.token(d->options.user, of->index, token, log_probability),
-                          "token");
+    search_leave(&d->calls);
+    return search_return(
+        &d->calls, d->options.token(d->options.user, of->index, token, log_probability), "token");
 }
 
-/* What may still become the best result: all live hypotheses, and the best that has ended. */
+/* The node of the longest text that all of what may still become the best result begins with: the
+ * live hypotheses, and the best that has ended. No longer than what is reported: any such node. */
+static int32_t settled_node(const lrnn_decoder *d, const slot *of)
+{
+    const hypothesis *live = d->rows.live + of->first;
+    int32_t shared = live->node, least = (int32_t)of->reported;
+    size_t group;
+    for (size_t i = 1; i < of->count; i++) {
+        shared = search_common(of->nodes, shared, live[i].node, least);
+    }
+    const ending *ended = best_finished(d, of, NULL, &group);
+    if (ended == NULL && of->unfinished.count > 0) {
+        ended = &of->unfinished.items[0];
+    }
+    return ended == NULL ? shared : search_common(of->nodes, shared, ended->node, least);
+}
+
 lrnn_status decoder_report(lrnn_decoder *decoder, slot *of)
 {
     if (decoder->options.token == NULL || of->count == 0) {
         return LRNN_OK;
     }
-    size_t depth = decoder->step, group;
-    int32_t shared = decoder->live[of->first].node;
-    for (size_t i = 1; i < of->count && depth > of->reported; i++) {
-        int32_t node = ancestor(of, decoder->live[of->first + i].node, decoder->step, depth);
-        shared = common_node(of, shared, node, &depth, of->reported);
-    }
-    const ending *ended = best_finished(decoder, of, NULL, &group);
-    if (ended == NULL && of->unfinished.count > 0) {
-        ended = &of->unfinished.items[0];
-    }
-    if (ended != NULL) {
-        size_t length = ended->length - (ended->token != NO_TOKEN);
-        size_t both = length < depth ? length : depth;
-        shared = ancestor(of, shared, depth, both);
-        depth = both;
-        shared =
-            common_node(of, shared, ancestor(of, ended->node, length, both), &depth, of->reported);
-    }
-    if (depth <= of->reported) {
+    int32_t node = settled_node(decoder, of);
+    size_t length = (size_t)of->nodes[node].length;
+    if (length <= of->reported) {
         return LRNN_OK;
     }
-    size_t fresh = depth - of->reported;
-    decoder_copy_path(decoder->history, decoder->history_values, fresh, of, shared);
-    lrnn_status status = LRNN_OK;
-    for (size_t i = 0; status == LRNN_OK && i < fresh; i++) {
+    size_t fresh = length - of->reported;
+    decode_results *results = &decoder->results;
+    search_copy_path(results->fresh, results->fresh_values, fresh, of->nodes, of->log_probabilities,
+                     node);
+    for (size_t i = 0; i < fresh; i++) {
         of->reported++;
-        status = report_token(decoder, of, decoder->history[i], decoder->history_values[i]);
+        CHECK(report_token(decoder, of, results->fresh[i], results->fresh_values[i]));
     }
-    return status;
+    return LRNN_OK;
 }
 
 lrnn_status decoder_report_rest(lrnn_decoder *decoder, slot *of)
 {
-    lrnn_status status = LRNN_OK;
-    if (decoder->options.token == NULL || decoder->result_counts[of->index] == 0) {
-        return status;
+    if (decoder->options.token == NULL || decoder->results.counts[of->index] == 0) {
+        return LRNN_OK;
     }
-    const stored_result *best = &decoder->results[of->index * decoder->options.n_best];
-    while (status == LRNN_OK && of->reported < best->count) {
+    const stored_result *best = &decoder->results.items[of->index * decoder->options.n_best];
+    while (of->reported < best->count) {
         size_t i = of->reported++;
-        status = report_token(decoder, of, best->tokens[i], best->log_probabilities[i]);
+        CHECK(report_token(decoder, of, best->tokens[i], best->log_probabilities[i]));
     }
-    return status;
+    return LRNN_OK;
 }

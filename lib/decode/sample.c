@@ -47,8 +47,8 @@ static double sum_weights(const real *weights, size_t V, double *block_sums)
 
 static void weigh_row(const lrnn_decoder *d, size_t row, real *weights)
 {
-    const real *values = d->values + row * d->vocab_size;
-    real maximum = d->maxima[row], inverse = (real)(1 / d->options.temperature);
+    const real *values = d->scores.values + row * d->vocab_size;
+    real maximum = d->scores.maxima[row], inverse = (real)(1 / d->options.temperature);
     for (size_t i = 0; i < d->vocab_size; i++) {
         weights[i] = (values[i] - maximum) * inverse;
     }
@@ -96,7 +96,7 @@ static double sum_list(const lrnn_decoder *d, size_t count, const real *weights)
 {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
-        sum += (double)weights[d->list[i].token];
+        sum += (double)weights[d->draw.list[i].token];
     }
     return sum;
 }
@@ -104,13 +104,13 @@ static double sum_list(const lrnn_decoder *d, size_t count, const real *weights)
 /* The best `count` tokens of a row, best first, and their weights. */
 static size_t list_best(lrnn_decoder *d, size_t row, size_t count, real *weights)
 {
-    selection best = {d->list, 0, count < d->vocab_size ? count : d->vocab_size};
-    selection_scan(&best, d->values + row * d->vocab_size, d->vocab_size,
+    selection best = {d->draw.list, 0, count < d->vocab_size ? count : d->vocab_size};
+    selection_scan(&best, d->scores.values + row * d->vocab_size, d->vocab_size,
                    decoder_slice_maxima(d, row), 0, 0);
     selection_sort(&best);
     for (size_t i = 0; i < best.count; i++) {
-        double below = d->list[i].value - (double)d->maxima[row];
-        weights[d->list[i].token] = (real)exp(below / d->options.temperature);
+        double below = d->draw.list[i].value - (double)d->scores.maxima[row];
+        weights[d->draw.list[i].token] = (real)exp(below / d->options.temperature);
     }
     return best.count;
 }
@@ -119,10 +119,10 @@ static size_t list_best(lrnn_decoder *d, size_t row, size_t count, real *weights
 static size_t list_heavy(lrnn_decoder *d, size_t row, const real *weights, double least)
 {
     size_t count = 0;
-    const real *values = d->values + row * d->vocab_size;
+    const real *values = d->scores.values + row * d->vocab_size;
     for (size_t i = 0; i < d->vocab_size; i++) {
         if ((double)weights[i] >= least && weights[i] > 0) {
-            d->list[count++] = (candidate){(double)values[i], 0, (int32_t)i};
+            d->draw.list[count++] = (candidate){(double)values[i], 0, (int32_t)i};
         }
     }
     return count;
@@ -132,15 +132,15 @@ static size_t apply_min_p(lrnn_decoder *d, size_t count, const real *weights)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        kept += (double)weights[d->list[i].token] >= d->options.min_p;
+        kept += (double)weights[d->draw.list[i].token] >= d->options.min_p;
     }
     if (kept < d->options.min_keep) {
-        return candidates_keep(d->list, count, weights, d->options.min_keep, 0);
+        return candidates_keep(d->draw.list, count, weights, d->options.min_keep, 0);
     }
     kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if ((double)weights[d->list[i].token] >= d->options.min_p) {
-            d->list[kept++] = d->list[i];
+        if ((double)weights[d->draw.list[i].token] >= d->options.min_p) {
+            d->draw.list[kept++] = d->draw.list[i];
         }
     }
     return kept;
@@ -151,14 +151,14 @@ static size_t apply_typical(lrnn_decoder *d, size_t count, const real *weights)
 {
     double sum = sum_list(d, count, weights), entropy = 0;
     for (size_t i = 0; i < count; i++) {
-        double p = (double)weights[d->list[i].token] / sum;
-        d->list[i].value = p > 0 ? -log(p) : HUGE_VAL;
-        entropy += p > 0 ? p * d->list[i].value : 0;
+        double p = (double)weights[d->draw.list[i].token] / sum;
+        d->draw.list[i].value = p > 0 ? -log(p) : HUGE_VAL;
+        entropy += p > 0 ? p * d->draw.list[i].value : 0;
     }
     for (size_t i = 0; i < count; i++) {
-        d->list[i].value = -fabs(d->list[i].value - entropy);
+        d->draw.list[i].value = -fabs(d->draw.list[i].value - entropy);
     }
-    return candidates_keep(d->list, count, weights, d->options.min_keep,
+    return candidates_keep(d->draw.list, count, weights, d->options.min_keep,
                            d->options.typical_p * sum);
 }
 
@@ -186,7 +186,7 @@ static size_t narrow(lrnn_decoder *d, size_t row, real *weights, double *block_s
         }
     }
     if (o->top_p < 1) {
-        count = candidates_keep(d->list, count, weights, o->min_keep, o->top_p * *sum);
+        count = candidates_keep(d->draw.list, count, weights, o->min_keep, o->top_p * *sum);
     }
     if (o->min_p > 0) {
         count = apply_min_p(d, count, weights);
@@ -199,25 +199,25 @@ static size_t narrow(lrnn_decoder *d, size_t row, real *weights, double *block_s
 int32_t sample_token(lrnn_decoder *decoder, size_t row)
 {
     double sum;
-    size_t count = narrow(decoder, row, decoder->weights, decoder->block_sums, &sum);
-    const lrnn_request *request = &decoder->slots[decoder->live[row].slot].request;
+    size_t count = narrow(decoder, row, decoder->draw.weights, decoder->draw.block_sums, &sum);
+    const lrnn_request *request = &decoder->slots[decoder->rows.live[row].slot].request;
     double u = random_uniform(request->seed, RANDOM_STREAM_SAMPLER, decoder->step);
     if (count == 0) {
-        return (int32_t)walk_blocks(decoder->weights, decoder->vocab_size, decoder->block_sums,
-                                    u * sum);
+        return (int32_t)walk_blocks(decoder->draw.weights, decoder->vocab_size,
+                                    decoder->draw.block_sums, u * sum);
     }
     if (decoder->options.uniform == 1) {
         size_t i = (size_t)(u * (double)count);
-        return decoder->list[i < count ? i : count - 1].token;
+        return decoder->draw.list[i < count ? i : count - 1].token;
     }
-    double target = u * sum_list(decoder, count, decoder->weights);
+    double target = u * sum_list(decoder, count, decoder->draw.weights);
     for (size_t i = 0; i + 1 < count; i++) {
-        target -= (double)decoder->weights[decoder->list[i].token];
+        target -= (double)decoder->draw.weights[decoder->draw.list[i].token];
         if (target < 0) {
-            return decoder->list[i].token;
+            return decoder->draw.list[i].token;
         }
     }
-    return decoder->list[count - 1].token;
+    return decoder->draw.list[count - 1].token;
 }
 
 /* ---- continuations of several rows ---- */
@@ -231,11 +231,11 @@ static double weigh_left(lrnn_decoder *d, size_t row, real *weights, double *blo
         return sum;
     }
     for (size_t i = 0; i < count; i++) {
-        d->list[i].value = (double)weights[d->list[i].token];
+        d->draw.list[i].value = (double)weights[d->draw.list[i].token];
     }
     memset(weights, 0, d->vocab_size * sizeof(real));
     for (size_t i = 0; i < count; i++) {
-        weights[d->list[i].token] = (real)d->list[i].value;
+        weights[d->draw.list[i].token] = (real)d->draw.list[i].value;
     }
     return sum_weights(weights, d->vocab_size, block_sums);
 }
@@ -243,7 +243,8 @@ static double weigh_left(lrnn_decoder *d, size_t row, real *weights, double *blo
 /* A weight of row `row` times this is exp(sum of x) up to a constant of the request. */
 static double row_level(const lrnn_decoder *d, size_t row)
 {
-    return d->live[row].sum + ((double)d->maxima[row] - d->shifts[row]) / d->options.temperature;
+    return d->rows.live[row].sum +
+           ((double)d->scores.maxima[row] - d->scores.shifts[row]) / d->options.temperature;
 }
 
 /* Draws one continuation and takes its weight away; false if none is left that weighs anything. */
@@ -252,14 +253,14 @@ static bool draw(lrnn_decoder *d, size_t first, size_t rows, const double *facto
     size_t V = d->vocab_size, chosen = 0;
     double total = 0, rest = 0;
     for (size_t i = 0; i < rows; i++) {
-        total += d->row_sums[i] * factors[i];
+        total += d->draw.row_sums[i] * factors[i];
     }
     if (!(total > 0)) {
         return false;
     }
     double target = u * total;
     for (size_t i = 0; i < rows; i++) {
-        double mass = d->row_sums[i] * factors[i];
+        double mass = d->draw.row_sums[i] * factors[i];
         if (mass > 0) {
             chosen = i;
             rest = target / factors[i];
@@ -269,15 +270,15 @@ static bool draw(lrnn_decoder *d, size_t first, size_t rows, const double *facto
             }
         }
     }
-    real *weights = d->weights + chosen * V;
-    double *block_sums = d->block_sums + chosen * SAMPLE_BLOCKS(V);
+    real *weights = d->draw.weights + chosen * V;
+    double *block_sums = d->draw.block_sums + chosen * SAMPLE_BLOCKS(V);
     size_t token = walk_blocks(weights, V, block_sums, rest);
     weights[token] = 0;
-    d->row_sums[chosen] = sum_weights(weights, V, block_sums);
+    d->draw.row_sums[chosen] = sum_weights(weights, V, block_sums);
     size_t row = first + chosen;
     double x = decoder_x(d, row, (int32_t)token);
     d->best.items[d->best.count++] =
-        (candidate){d->live[row].sum + x, (int32_t)row, (int32_t)token};
+        (candidate){d->rows.live[row].sum + x, (int32_t)row, (int32_t)token};
     return true;
 }
 
@@ -286,26 +287,27 @@ void sample_continuations(lrnn_decoder *decoder, size_t first, size_t rows, size
     size_t V = decoder->vocab_size;
     double highest = -HUGE_VAL;
     for (size_t i = 0; i < rows; i++) {
-        decoder->row_sums[i] = decoder->stuck[first + i]
-                                   ? 0
-                                   : weigh_left(decoder, first + i, decoder->weights + i * V,
-                                                decoder->block_sums + i * SAMPLE_BLOCKS(V));
-        if (decoder->row_sums[i] > 0) {
+        decoder->draw.row_sums[i] =
+            decoder->scores.stuck[first + i]
+                ? 0
+                : weigh_left(decoder, first + i, decoder->draw.weights + i * V,
+                             decoder->draw.block_sums + i * SAMPLE_BLOCKS(V));
+        if (decoder->draw.row_sums[i] > 0) {
             double level = row_level(decoder, first + i);
             highest = level > highest ? level : highest;
         }
     }
     for (size_t i = 0; i < rows; i++) {
-        decoder->row_factors[i] =
-            decoder->row_sums[i] > 0 ? exp(row_level(decoder, first + i) - highest) : 0;
+        decoder->draw.row_factors[i] =
+            decoder->draw.row_sums[i] > 0 ? exp(row_level(decoder, first + i) - highest) : 0;
     }
-    const lrnn_request *request = &decoder->slots[decoder->live[first].slot].request;
+    const lrnn_request *request = &decoder->slots[decoder->rows.live[first].slot].request;
     decoder->best.count = 0;
     for (size_t i = 0; i < count; i++) {
         /* A stream of its own, of 2^32 numbers for every step. */
         double u = random_uniform(request->seed, RANDOM_STREAM_SAMPLER + 1,
                                   (uint64_t)decoder->step << 32 | i);
-        if (!draw(decoder, first, rows, decoder->row_factors, u)) {
+        if (!draw(decoder, first, rows, decoder->draw.row_factors, u)) {
             break;
         }
     }

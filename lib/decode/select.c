@@ -1,3 +1,7 @@
+/* A selection is a binary heap with the worst member on top; what a scan offers is first compared
+ * with a threshold in blocks that compilers vectorize, so most values are passed over at the speed
+ * of reading them. Members go by the one order of candidate_better, so ties never depend on chance.
+ */
 #include "select.h"
 
 #include <math.h>
@@ -151,7 +155,7 @@ static void choose_pivot(candidate *items, size_t count)
     swap(a, b);
 }
 
-/* Splits at the first item, which comes to stand behind all that are better: returns where. */
+/* Splits at the first item, which is placed after all better ones: returns where. */
 static size_t partition(candidate *items, size_t count)
 {
     size_t better = 0;

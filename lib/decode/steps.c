@@ -1,3 +1,6 @@
+/* From the values of a step to the next rows. Greedy search and sampling take one token per row;
+ * beam search ranks all continuations of a group, places the best, and asks the stopping rule. What
+ * ends is inserted into a list of endings and has no row any more. */
 #include <math.h>
 
 #include "decoder.h"
@@ -13,41 +16,22 @@ bool decoder_is_end_token(const lrnn_decoder *decoder, int32_t token)
     return false;
 }
 
-double decoder_score(const lrnn_decoder *decoder, const slot *of, double sum, size_t length)
-{
-    if (length == 0) {
-        return -HUGE_VAL;
-    }
-    size_t n = length + (decoder->options.count_prompt == 1 ? of->request.count : 0);
-    return sum / pow((double)n, decoder->options.length_penalty);
-}
-
 static double token_log_probability(const lrnn_decoder *d, size_t row, int32_t token)
 {
-    return (double)d->logits[row * d->vocab_size + (size_t)token] - d->normalizers[row];
+    return (double)d->scores.logits[row * d->vocab_size + (size_t)token] -
+           d->scores.normalizers[row];
 }
 
-static void insert(ending_list *list, const ending *item)
+/* Tokens of the prompt that count in scores. */
+static size_t counted_prompt(const lrnn_decoder *d, const slot *of)
 {
-    size_t i = list->count;
-    if (i == list->capacity) {
-        if (i == 0 || !(item->score > list->items[i - 1].score)) {
-            return;
-        }
-        i--;
-    } else {
-        list->count++;
-    }
-    for (; i > 0 && item->score > list->items[i - 1].score; i--) {
-        list->items[i] = list->items[i - 1];
-    }
-    list->items[i] = *item;
+    return d->options.count_prompt == 1 ? of->request.count : 0;
 }
 
 void decoder_end(lrnn_decoder *decoder, size_t row, int32_t token, double sum, int32_t ended,
                  ending_list *to)
 {
-    const hypothesis *from = &decoder->live[row];
+    const hypothesis *from = &decoder->rows.live[row];
     ending item = {
         .total = from->total,
         .length = decoder->step,
@@ -62,25 +46,27 @@ void decoder_end(lrnn_decoder *decoder, size_t row, int32_t token, double sum, i
         item.total += log_probability;
         item.log_probability = (real)log_probability;
     }
-    item.score = decoder_score(decoder, &decoder->slots[from->slot], sum, item.length);
-    insert(to, &item);
+    item.score = search_score(&decoder->rules, sum, item.length,
+                              counted_prompt(decoder, &decoder->slots[from->slot]));
+    ending_insert(to, &item);
 }
 
 void decoder_continue(lrnn_decoder *decoder, size_t row, int32_t token, double sum, size_t *count)
 {
-    const hypothesis *from = &decoder->live[row];
+    const hypothesis *from = &decoder->rows.live[row];
     slot *of = &decoder->slots[from->slot];
     double log_probability = token_log_probability(decoder, row, token);
-    of->nodes[of->node_count] = (decode_node){from->node, token, (real)log_probability};
-    decoder->next[*count] = (hypothesis){
+    of->nodes[of->node_count] = (search_node){from->node, token, (int32_t)decoder->step + 1};
+    of->log_probabilities[of->node_count] = (real)log_probability;
+    decoder->rows.next[*count] = (hypothesis){
         .slot = from->slot,
         .group = from->group,
         .node = (int32_t)of->node_count,
         .sum = sum,
         .total = from->total + log_probability,
     };
-    decoder->next_parents[*count] = (int32_t)row;
-    decoder->next_tokens[*count] = token;
+    decoder->rows.next_parents[*count] = (int32_t)row;
+    decoder->rows.next_tokens[*count] = token;
     of->node_count++;
     (*count)++;
 }
@@ -91,7 +77,7 @@ static int32_t likeliest(lrnn_decoder *d, size_t row)
 {
     candidate item;
     selection best = {&item, 0, 1};
-    selection_scan(&best, d->values + row * d->vocab_size, d->vocab_size,
+    selection_scan(&best, d->scores.values + row * d->vocab_size, d->vocab_size,
                    decoder_slice_maxima(d, row), 0, 0);
     return item.token;
 }
@@ -99,8 +85,8 @@ static int32_t likeliest(lrnn_decoder *d, size_t row)
 void greedy_step(lrnn_decoder *decoder, slot *of, size_t *count)
 {
     size_t row = of->first;
-    double sum = decoder->live[row].sum;
-    if (decoder->stuck[row]) {
+    double sum = decoder->rows.live[row].sum;
+    if (decoder->scores.stuck[row]) {
         decoder_end(decoder, row, NO_TOKEN, sum, LRNN_ENDED_STUCK, &of->unfinished);
         return;
     }
@@ -123,7 +109,7 @@ static void diversify(lrnn_decoder *d, const search_group *group, size_t first, 
 {
     for (size_t i = first; i < count; i++) {
         for (size_t row = group->first; row < group->first + group->count; row++) {
-            real *value = &d->values[row * d->vocab_size + (size_t)d->next_tokens[i]];
+            real *value = &d->scores.values[row * d->vocab_size + (size_t)d->rows.next_tokens[i]];
             *value = (real)((double)*value - d->options.diversity_penalty);
         }
     }
@@ -138,8 +124,8 @@ static void find_candidates(lrnn_decoder *d, const search_group *group)
     }
     d->best.count = 0;
     for (size_t row = group->first; row < group->first + group->count; row++) {
-        selection_scan(&d->best, d->values + row * d->vocab_size, d->vocab_size,
-                       decoder_slice_maxima(d, row), d->live[row].sum - d->shifts[row],
+        selection_scan(&d->best, d->scores.values + row * d->vocab_size, d->vocab_size,
+                       decoder_slice_maxima(d, row), d->rows.live[row].sum - d->scores.shifts[row],
                        (int32_t)row);
     }
     selection_sort(&d->best);
@@ -181,38 +167,9 @@ static double best_sum(const lrnn_decoder *d, size_t first, size_t count)
 {
     double best = -HUGE_VAL;
     for (size_t i = first; i < count; i++) {
-        best = d->next[i].sum > best ? d->next[i].sum : best;
+        best = d->rows.next[i].sum > best ? d->rows.next[i].sum : best;
     }
     return best;
-}
-
-/* Whether the stopping rule ends a group, whose next rows are first..count-1. */
-static bool stops(const lrnn_decoder *d, const slot *of, const search_group *group, size_t first,
-                  size_t count)
-{
-    const lrnn_decoder_options *o = &d->options;
-    const ending_list *finished = &group->finished;
-    if (o->stopping == LRNN_STOP_FIRST) {
-        return finished->count > 0;
-    }
-    if (o->stopping == LRNN_STOP_WIDTH) {
-        return finished->count == finished->capacity;
-    }
-    size_t kept = o->candidates == LRNN_CANDIDATES_TRANSFORMERS || d->groups > 1
-                      ? finished->capacity
-                      : o->n_best;
-    if (finished->count < kept) {
-        return false;
-    }
-    size_t length = d->step + 1;
-    if (o->stopping == LRNN_STOP_EXACT) {
-        if (!d->bounded) {
-            return false;
-        }
-        length = o->length_penalty > 0 ? o->max_length : length;
-    }
-    return !(decoder_score(d, of, best_sum(d, first, count), length) >
-             finished->items[kept - 1].score);
 }
 
 /* Next rows from `counted` on have not yet been counted against the tokens of this group's rows. */
@@ -225,16 +182,18 @@ static void group_step(lrnn_decoder *d, slot *of, size_t index, size_t counted, 
             diversify(d, group, counted, first);
         }
         for (size_t row = group->first; row < group->first + group->count; row++) {
-            d->live[row].group = index;
+            d->rows.live[row].group = index;
         }
         find_candidates(d, group);
         place_candidates(d, of, group, d->width / d->groups, count);
         for (size_t row = group->first; row < group->first + group->count; row++) {
-            if (d->stuck[row]) {
-                decoder_end(d, row, NO_TOKEN, d->live[row].sum, LRNN_ENDED_STUCK, &of->unfinished);
+            if (d->scores.stuck[row]) {
+                decoder_end(d, row, NO_TOKEN, d->rows.live[row].sum, LRNN_ENDED_STUCK,
+                            &of->unfinished);
             }
         }
-        if (stops(d, of, group, first, *count)) {
+        if (search_stops(&d->rules, &group->finished, best_sum(d, first, *count), d->step + 1,
+                         counted_prompt(d, of))) {
             *count = first;
         }
     }
