@@ -11,7 +11,7 @@
 
 #include "files.h"
 
-enum { OPTIONS_MAX = 64 };
+enum { OPTIONS_MAX = 128 };
 
 /* What an option holds, and the type of the settings field it is stored in. */
 typedef enum option_kind {

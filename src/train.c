@@ -10,8 +10,8 @@
 static const char *const cells[] = {"rnn", "rnn-relu", "lstm", "gru", NULL};
 static const char *const orders[] = {"streams", "rows", NULL};
 static const char *const optimizers[] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", NULL};
-static const char *const schedules[] = {"constant", "step",    "exponential",
-                                        "cosine",   "plateau", NULL};
+static const char *const schedules[] = {"constant", "step",       "exponential", "cosine",
+                                        "plateau",  "milestones", NULL};
 
 #define ROW(option_kind_, option_name, field, option_memory_)                                      \
     .kind = (option_kind_), .name = (option_name), .memory = (option_memory_),                     \
@@ -55,7 +55,17 @@ static const option_row rows[] = {
     {MATCH_NUMBER("lr", learning_rate), .field = "learning_rate", .argument = "RATE",
      .bounds = ABOVE_MINIMUM, .help = "learning rate"},
     {MATCH_NUMBER("momentum", momentum), .argument = "M", .help = "momentum of sgd and rmsprop"},
+    {MATCH_NUMBER("dampening", dampening), .argument = "D",
+     .help = "with --momentum of sgd: share of the new gradient that is left out of it"},
     {MATCH_FLAG("nesterov", nesterov), .help = "use Nesterov momentum, with sgd"},
+    {MATCH_NUMBER("alpha", alpha), .argument = "A", .maximum = 1, .bounds = BELOW_MAXIMUM,
+     .help = "decay of the mean square of the gradient, with rmsprop"},
+    {MATCH_NUMBER("beta1", beta1), .argument = "B", .maximum = 1, .bounds = BELOW_MAXIMUM,
+     .help = "decay of the mean of the gradient, with adam and adamw"},
+    {MATCH_NUMBER("beta2", beta2), .argument = "B", .maximum = 1, .bounds = BELOW_MAXIMUM,
+     .help = "decay of its mean square, with adam and adamw"},
+    {MATCH_NUMBER("epsilon", epsilon), .argument = "E",
+     .help = "added to the divisor, with every optimizer but sgd"},
     {MATCH_NUMBER("weight-decay", weight_decay), .argument = "D",
      .help = "L2 penalty on the parameters; with adamw, decoupled weight decay"},
     {MATCH_NUMBER("clip-norm", clip_norm), .argument = "NORM",
@@ -73,16 +83,27 @@ static const option_row rows[] = {
     {MATCH_CHOICE("schedule", schedule), .choices = schedules,
      .help = "step: multiply the rate by the factor every period; exponential: the same, smoothly, "
              "every epoch; cosine: decay to the minimum over the period; plateau: multiply by the "
-             "factor when the validation loss has stopped improving"},
+             "factor when the validation loss has stopped improving; milestones: multiply by the "
+             "factor after each of the epochs listed"},
+    {MATCH_COUNT("schedule-start", schedule_start), .argument = "EPOCH", .minimum = 1,
+     .help = "the last epoch that begins at the full rate: from its beginning the schedule counts, "
+             "and plateau listens from its end"},
+    {ROW(OPTION_TEXT, "schedule-milestones", schedule_milestones, OPTION_MATCH),
+     .argument = "EPOCHS",
+     .help = "with milestones: the epochs after which the rate falls, as in 4,6,9"},
     {MATCH_COUNT("warmup", warmup), .help = "steps over which the rate first rises"},
     {MATCH_COUNT("schedule-period", schedule_period), .argument = "EPOCHS",
      .help = "period of step and cosine; 0: one epoch for step, the whole run for cosine"},
     {MATCH_NUMBER("schedule-factor", schedule_factor), .argument = "F", .bounds = ABOVE_MINIMUM,
-     .help = "factor of step, exponential and plateau"},
+     .help = "factor of step, exponential, plateau and milestones"},
     {MATCH_NUMBER("schedule-minimum", schedule_minimum), .argument = "RATE",
      .help = "lowest rate of cosine and plateau"},
     {MATCH_COUNT("schedule-patience", schedule_patience), .argument = "EPOCHS",
      .help = "with plateau: epochs without improvement before the rate is lowered"},
+    {MATCH_NUMBER("schedule-threshold", schedule_threshold), .argument = "SHARE", .maximum = 1,
+     .bounds = BELOW_MAXIMUM,
+     .help = "with plateau: the share of the best loss by which one must be lower to count as "
+             "improved"},
 
     HEADING("Files and output:"),
     {ADOPT_FILE("output", output), .letter = 'o', .file = FILE_MODEL,
@@ -136,10 +157,16 @@ static train_settings default_settings(void)
         .epochs = 10,
         .optimizer = LRNN_OPTIMIZER_ADAM,
         .learning_rate = 0.002,
+        .alpha = 0.99,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .epsilon = 1e-8,
         .clip_norm = 5,
         .schedule = LRNN_SCHEDULE_CONSTANT,
+        .schedule_start = 1,
         .schedule_factor = 0.5,
         .schedule_patience = 2,
+        .schedule_threshold = 1e-4,
         .threads = 1,
         .seed = 1,
         .report_every = 100,
@@ -153,8 +180,10 @@ static void check_swallowed(const command_line *line, const train_settings *sett
     bool step = kind == LRNN_SCHEDULE_STEP, exponential = kind == LRNN_SCHEDULE_EXPONENTIAL;
     bool cosine = kind == LRNN_SCHEDULE_COSINE, plateau = kind == LRNN_SCHEDULE_PLATEAU;
     vocab_check_options(line, &settings->vocab);
-    bool moves =
-        settings->optimizer == LRNN_OPTIMIZER_SGD || settings->optimizer == LRNN_OPTIMIZER_RMSPROP;
+    bool milestones = kind == LRNN_SCHEDULE_MILESTONES;
+    int32_t rule = settings->optimizer;
+    bool sgd = rule == LRNN_OPTIMIZER_SGD, rmsprop = rule == LRNN_OPTIMIZER_RMSPROP;
+    bool adam = rule == LRNN_OPTIMIZER_ADAM || rule == LRNN_OPTIMIZER_ADAMW;
     bool validates = settings->valid != NULL;
     const struct {
         const char *name;
@@ -163,17 +192,49 @@ static void check_swallowed(const command_line *line, const train_settings *sett
     } needs[] = {
         {"cell", settings->layers > 0, "--layers of at least 1"},
         {"hidden", settings->layers > 0, "--layers of at least 1"},
-        {"momentum", moves, "--optimizer sgd or rmsprop"},
+        {"momentum", sgd || rmsprop, "--optimizer sgd or rmsprop"},
+        {"dampening", sgd && settings->momentum > 0, "--optimizer sgd and --momentum above 0"},
+        {"alpha", rmsprop, "--optimizer rmsprop"},
+        {"beta1", adam, "--optimizer adam or adamw"},
+        {"beta2", adam, "--optimizer adam or adamw"},
+        {"epsilon", !sgd, "--optimizer rmsprop, adagrad, adam or adamw"},
         {"patience", validates, "--valid"},
+        {"schedule-start", step || exponential || cosine || plateau,
+         "--schedule step, exponential, cosine or plateau"},
+        {"schedule-milestones", milestones, "--schedule milestones"},
+        {"schedule-threshold", plateau, "--schedule plateau"},
         {"schedule-period", step || cosine, "--schedule step or cosine"},
-        {"schedule-factor", step || exponential || plateau,
-         "--schedule step, exponential or plateau"},
+        {"schedule-factor", step || exponential || plateau || milestones,
+         "--schedule step, exponential, plateau or milestones"},
         {"schedule-minimum", cosine || plateau, "--schedule cosine or plateau"},
         {"schedule-patience", plateau, "--schedule plateau"},
         {"report-every", !settings->quiet, "progress to report, which --quiet leaves out"},
     };
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
         options_need(line, needs[i].name, needs[i].useful, needs[i].needs);
+    }
+}
+
+static void check_schedule(const command_line *line, const train_settings *settings)
+{
+    const char *milestones = settings->schedule_milestones;
+    if (settings->valid == NULL && settings->schedule == LRNN_SCHEDULE_PLATEAU) {
+        options_fail(line, "--schedule plateau: needs --valid");
+    }
+    if (settings->schedule_minimum > settings->learning_rate) {
+        options_fail(line, "--schedule-minimum: must not be above --lr");
+    }
+    if (settings->schedule_start > settings->epochs) {
+        options_fail(line, "--schedule-start: must not be above --epochs");
+    }
+    if (settings->schedule == LRNN_SCHEDULE_MILESTONES && milestones == NULL) {
+        options_fail(line, "--schedule milestones: needs --schedule-milestones");
+    }
+    if (milestones != NULL && train_milestones(NULL, milestones) == 0) {
+        options_fail(line,
+                     "--schedule-milestones: expected epochs, whole numbers from 1 in rising order "
+                     "as in 4,6,9, found '%s'",
+                     milestones);
     }
 }
 
@@ -192,17 +253,15 @@ static void check_together(const command_line *line, const train_settings *setti
     if (settings->nesterov && (!sgd || settings->momentum <= 0)) {
         options_fail(line, "--nesterov: needs --optimizer sgd and --momentum above 0");
     }
+    if (settings->nesterov && settings->dampening > 0) {
+        options_fail(line, "--nesterov: needs a --dampening of 0");
+    }
     if (settings->valid != NULL && train_valid_fraction(settings->valid) < 0) {
         options_fail(line,
                      "--valid: expected a fraction above 0 and below 1, or a file, found '%s'",
                      settings->valid);
     }
-    if (settings->valid == NULL && settings->schedule == LRNN_SCHEDULE_PLATEAU) {
-        options_fail(line, "--schedule plateau: needs --valid");
-    }
-    if (settings->schedule_minimum > settings->learning_rate) {
-        options_fail(line, "--schedule-minimum: must not be above --lr");
-    }
+    check_schedule(line, settings);
 }
 
 int command_train(int argc, char **argv)

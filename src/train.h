@@ -32,17 +32,25 @@ typedef struct train_settings {
     int32_t optimizer;
     double learning_rate;
     double momentum;
+    double dampening;
     bool nesterov;
+    double alpha;
+    double beta1;
+    double beta2;
+    double epsilon;
     double weight_decay;
     double clip_norm;
     double clip_value;
     double label_smoothing;
     int32_t schedule;
     size_t warmup;
+    size_t schedule_start;  /* epoch at whose beginning the schedule starts to count, from 1 */
     size_t schedule_period; /* epochs; 0: chosen by the kind of schedule */
+    const char *schedule_milestones; /* "4,6,9" */
     double schedule_factor;
     double schedule_minimum;
     size_t schedule_patience;
+    double schedule_threshold;
     size_t threads;
     uint64_t seed;
     /* what is written and shown */
@@ -105,6 +113,14 @@ typedef struct training {
 
 /* --valid as a fraction: 0 if it names a file, -1 if it is a number that is none. */
 double train_valid_fraction(const char *valid);
+
+/* The number of epochs in a list such as "4,6,9", and the epochs unless `epochs` is NULL, which has
+ * room for half as many as the list has characters, and one more. 0: not whole numbers from 1, each
+ * above the one before. */
+size_t train_milestones(uint64_t *epochs, const char *list);
+
+/* The schedule of the settings, for the batches that are there. */
+lrnn_status train_make_schedule(training *run);
 
 /* Takes the options and the position of the run from the checkpoint that --resume names. */
 int resume_read(training *run);

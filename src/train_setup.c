@@ -1,5 +1,4 @@
 /* From settings to the objects that train: trainer, batches, optimizer, schedule. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "output.h"
@@ -43,34 +42,13 @@ static lrnn_status make_optimizer(training *run)
     options.learning_rate = settings->learning_rate;
     options.weight_decay = settings->weight_decay;
     options.momentum = settings->momentum;
+    options.dampening = settings->dampening;
     options.nesterov = settings->nesterov;
+    options.alpha = settings->alpha;
+    options.beta1 = settings->beta1;
+    options.beta2 = settings->beta2;
+    options.epsilon = settings->epsilon;
     return lrnn_optimizer_create(&run->optimizer, lrnn_model_parameter_count(run->model), &options);
-}
-
-/* The schedule is advanced once a step; the options count in epochs. */
-static lrnn_status make_schedule(training *run)
-{
-    const train_settings *settings = run->settings;
-    size_t windows = lrnn_batches_count(run->batches);
-    size_t warmup = settings->warmup;
-    lrnn_schedule_options options;
-    CHECK(lrnn_schedule_options_init(&options, sizeof options));
-    options.kind = settings->schedule;
-    options.learning_rate = settings->learning_rate;
-    options.factor = settings->schedule_factor;
-    options.minimum = settings->schedule_minimum;
-    options.warmup = warmup;
-    options.patience = settings->schedule_patience;
-    options.period = settings->schedule_period * windows;
-    if (settings->schedule == LRNN_SCHEDULE_EXPONENTIAL) {
-        options.factor = pow(settings->schedule_factor, 1.0 / (double)windows);
-    }
-    if (options.period == 0) {
-        size_t all = settings->epochs * windows;
-        bool cosine = settings->schedule == LRNN_SCHEDULE_COSINE;
-        options.period = !cosine ? windows : all > warmup ? all - warmup : 1;
-    }
-    return lrnn_schedule_create(&run->schedule, &options);
 }
 
 static int make_parts(training *run)
@@ -81,7 +59,7 @@ static int make_parts(training *run)
     } parts[] = {{"trainer", make_trainer},
                  {"batches", make_batches},
                  {"optimizer", make_optimizer},
-                 {"schedule", make_schedule}};
+                 {"schedule", train_make_schedule}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         lrnn_status status = parts[i].make(run);
         if (status != LRNN_OK) {

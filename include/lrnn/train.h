@@ -300,9 +300,11 @@ LRNN_API lrnn_status lrnn_optimizer_update(lrnn_optimizer *optimizer, float *par
  *   COSINE       minimum + (lr0 - minimum) * (1 + cos(pi * min(n, period) / period)) / 2
  *   PLATEAU      multiplied by factor (down to minimum) when the reported metric has not fallen
  *                below best * (1 - threshold) for more than `patience` reports
- * These are PyTorch's StepLR, ExponentialLR, CosineAnnealingLR and ReduceLROnPlateau. With warm-up,
- * the rate during the first `warmup` advances is that of the rule times (n + 1) / (warmup + 1), and
- * the rule's own n starts to count afterwards. */
+ *   MILESTONES   lr0 * factor^(number of milestones that are at most n)
+ * These are PyTorch's StepLR, ExponentialLR, CosineAnnealingLR, ReduceLROnPlateau and MultiStepLR.
+ * With warm-up, the rate during the first `warmup` advances is that of the rule times
+ * (n + 1) / (warmup + 1), and the rule's own n starts to count afterwards. With `delay` it starts
+ * to count so many advances later still, and until then the rate is that of n = 0. */
 typedef struct lrnn_schedule lrnn_schedule;
 
 enum {
@@ -310,7 +312,8 @@ enum {
     LRNN_SCHEDULE_STEP = 1,
     LRNN_SCHEDULE_EXPONENTIAL = 2,
     LRNN_SCHEDULE_COSINE = 3,
-    LRNN_SCHEDULE_PLATEAU = 4
+    LRNN_SCHEDULE_PLATEAU = 4,
+    LRNN_SCHEDULE_MILESTONES = 5 /* since 0.2 */
 };
 
 typedef struct lrnn_schedule_options {
@@ -325,6 +328,13 @@ typedef struct lrnn_schedule_options {
     uint64_t patience;               /* PLATEAU: reports; default 10 */
     int32_t kind;                    /* LRNN_SCHEDULE_*; default LRNN_SCHEDULE_CONSTANT */
     int32_t reserved;                /* 0 */
+    /* Advances before the rule starts to count; of the reports to PLATEAU, those before or at that
+     * advance count for nothing. Must be 0 for CONSTANT. Default 0. Since 0.2. */
+    uint64_t delay;
+    /* MILESTONES: [milestone_count] advances at which the rate is multiplied by factor, each larger
+     * than the one before; at least one. Copied. NULL (default) for other kinds. Since 0.2. */
+    const uint64_t *milestones;
+    size_t milestone_count; /* since 0.2 */
 } lrnn_schedule_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_schedule_options).

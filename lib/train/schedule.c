@@ -3,6 +3,7 @@
 #include "schedule.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -24,9 +25,28 @@ lrnn_status lrnn_schedule_options_init(lrnn_schedule_options *options, size_t st
     return OPTIONS_INIT(options, struct_size, &default_options, lrnn_schedule_options);
 }
 
+static lrnn_status check_milestones(const lrnn_schedule_options *o)
+{
+    bool needed = o->kind == LRNN_SCHEDULE_MILESTONES;
+    if (needed != (o->milestones != NULL) || needed != (o->milestone_count > 0)) {
+        return error_set(LRNN_ERR_INVALID, "milestones: %s",
+                         needed ? "expected at least one"
+                                : "only a schedule of milestones has any");
+    }
+    for (size_t i = 1; i < o->milestone_count; i++) {
+        if (o->milestones[i] <= o->milestones[i - 1]) {
+            return error_set(LRNN_ERR_INVALID,
+                             "milestones[%zu]: expected more than the one before, %llu, found %llu",
+                             i, (unsigned long long)o->milestones[i - 1],
+                             (unsigned long long)o->milestones[i]);
+        }
+    }
+    return LRNN_OK;
+}
+
 static lrnn_status check_options(const lrnn_schedule_options *o)
 {
-    CHECK(check_choice("kind", o->kind, LRNN_SCHEDULE_PLATEAU));
+    CHECK(check_choice("kind", o->kind, LRNN_SCHEDULE_MILESTONES));
     CHECK(check_not_negative("learning_rate", o->learning_rate));
     CHECK(check_positive("factor", o->factor));
     CHECK(check_not_negative("minimum", o->minimum));
@@ -34,6 +54,10 @@ static lrnn_status check_options(const lrnn_schedule_options *o)
     if (o->period == 0) {
         return error_set(LRNN_ERR_INVALID, "period: expected at least 1, found 0");
     }
+    if (o->delay > 0 && o->kind == LRNN_SCHEDULE_CONSTANT) {
+        return error_set(LRNN_ERR_INVALID, "delay: a constant rate has nothing to delay");
+    }
+    CHECK(check_milestones(o));
     return check_reserved(o->reserved);
 }
 
@@ -50,12 +74,19 @@ lrnn_status lrnn_schedule_create(lrnn_schedule **schedule, const lrnn_schedule_o
     }
     CHECK(check_options(&o));
     CHECK(allocator_read(&allocator, o.allocator));
-    lrnn_schedule *made = memory_allocate(&allocator, 1, sizeof *made, "schedule");
+    size_t bytes;
+    size_multiply(&bytes, o.milestone_count, sizeof *o.milestones);
+    size_add(&bytes, bytes, sizeof(lrnn_schedule));
+    lrnn_schedule *made = memory_allocate(&allocator, bytes, 1, "schedule");
     if (made == NULL) {
         return LRNN_ERR_MEMORY;
     }
     made->allocator = allocator;
     made->options = o;
+    made->options.milestones = made->milestones;
+    if (o.milestone_count > 0) {
+        memcpy(made->milestones, o.milestones, o.milestone_count * sizeof *o.milestones);
+    }
     made->best = (double)INFINITY;
     made->rate = o.learning_rate;
     *schedule = made;
@@ -68,6 +99,15 @@ void lrnn_schedule_destroy(lrnn_schedule *schedule)
         lrnn_allocator allocator = schedule->allocator;
         memory_release(&allocator, schedule);
     }
+}
+
+static size_t milestones_passed(const lrnn_schedule_options *o, uint64_t n)
+{
+    size_t passed = 0;
+    while (passed < o->milestone_count && o->milestones[passed] <= n) {
+        passed++;
+    }
+    return passed;
 }
 
 /* The rule's own rate after n advances. */
@@ -83,6 +123,8 @@ static double rule_rate(const lrnn_schedule *schedule, uint64_t n)
                (o->learning_rate - o->minimum) * (1 + cos(3.14159265358979323846 * part)) / 2;
     }
     case LRNN_SCHEDULE_PLATEAU: return schedule->rate;
+    case LRNN_SCHEDULE_MILESTONES:
+        return o->learning_rate * pow(o->factor, (double)milestones_passed(o, n));
     default: return o->learning_rate;
     }
 }
@@ -94,7 +136,8 @@ __attribute__((noinline)) static double due_rate(const lrnn_schedule *schedule)
     if (n < warmup) {
         return rule_rate(schedule, 0) * ((double)n + 1) / ((double)warmup + 1);
     }
-    return rule_rate(schedule, n - warmup);
+    uint64_t counted = n - warmup, delay = schedule->options.delay;
+    return rule_rate(schedule, counted > delay ? counted - delay : 0);
 }
 
 double lrnn_schedule_learning_rate(const lrnn_schedule *schedule)
@@ -146,7 +189,9 @@ lrnn_status lrnn_schedule_report(lrnn_schedule *schedule, double metric)
     if (isnan(metric)) {
         return error_set(LRNN_ERR_NUMERIC, "metric is NaN");
     }
-    if (schedule->options.kind == LRNN_SCHEDULE_PLATEAU) {
+    uint64_t delay = schedule->options.delay;
+    bool heard = delay == 0 || schedule->advances > delay;
+    if (schedule->options.kind == LRNN_SCHEDULE_PLATEAU && heard) {
         fpmode mode = fpmode_enter();
         take_report(schedule, metric);
         fpmode_leave(mode);

@@ -8,12 +8,13 @@
 
 struct lrnn_schedule {
     lrnn_allocator allocator;
-    lrnn_schedule_options options;
+    lrnn_schedule_options options; /* its milestones lie behind the struct */
     uint64_t advances;
     /* PLATEAU */
     double best;
     double rate;
     uint64_t bad_reports;
+    uint64_t milestones[];
 };
 
 /* Its section of a checkpoint; see section.h. */

@@ -267,7 +267,7 @@ static void schedule_options_have_their_defaults(void **state)
 static void schedule_fields_out_of_range_are_named(void **state)
 {
     (void)state;
-    REFUSE_PLAN(kind, 5, "expected 0..4", "found 5");
+    REFUSE_PLAN(kind, 6, "expected 0..5", "found 6");
     REFUSE_PLAN(kind, -1, "found -1");
     REFUSE_PLAN(learning_rate, -1, "at least 0", "found -1");
     REFUSE_PLAN(learning_rate, (double)NAN, "nan");
@@ -278,6 +278,23 @@ static void schedule_fields_out_of_range_are_named(void **state)
     REFUSE_PLAN(threshold, -0.5, "found -0.5");
     REFUSE_PLAN(period, 0, "at least 1", "found 0");
     REFUSE_PLAN(reserved, 1, "expected 0", "found 1");
+    static const uint64_t twice[] = {2, 5, 5};
+    lrnn_schedule_options options = plan(LRNN_SCHEDULE_MILESTONES);
+    lrnn_schedule *schedule = nowhere();
+    EXPECT_FAILURE(lrnn_schedule_create(&schedule, &options), LRNN_ERR_INVALID,
+                   "milestones: expected at least one");
+    options.milestones = twice;
+    options.milestone_count = 3;
+    EXPECT_FAILURE(lrnn_schedule_create(&schedule, &options), LRNN_ERR_INVALID, "milestones[2]",
+                   "more than the one before, 5, found 5");
+    options = plan(LRNN_SCHEDULE_STEP);
+    options.milestones = twice;
+    EXPECT_FAILURE(lrnn_schedule_create(&schedule, &options), LRNN_ERR_INVALID,
+                   "milestones: only a schedule of milestones has any");
+    options = plan(LRNN_SCHEDULE_CONSTANT);
+    options.delay = 1;
+    EXPECT_FAILURE(lrnn_schedule_create(&schedule, &options), LRNN_ERR_INVALID, "delay: ");
+    assert_null(schedule);
 }
 
 static void expect_rates(const lrnn_schedule_options *options, const double *rates, size_t count)

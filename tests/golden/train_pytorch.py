@@ -183,7 +183,9 @@ def schedules():
     tensors = {}
     makers = [lambda o: s.StepLR(o, 7, gamma=0.5), lambda o: s.ExponentialLR(o, 0.9),
               lambda o: s.CosineAnnealingLR(o, 29, eta_min=0.01),
-              lambda o: s.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=1e-2, min_lr=0.02)]
+              lambda o: s.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=1e-2, min_lr=0.02),
+              lambda o: s.MultiStepLR(o, [3, 4, 17], gamma=0.5),
+              lambda o: s.SequentialLR(o, [s.ConstantLR(o, 1.0), s.StepLR(o, 7, gamma=0.5)], [5])]
     metrics = (number(40, 30) + 2) * torch.linspace(1, 0.8, 30, dtype=torch.float64)
     for i, make in enumerate(makers):
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)

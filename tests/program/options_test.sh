@@ -44,15 +44,32 @@ fails "keeping empty words needs stripping" 2 "--keep-empty: needs" $t --level w
 fails "dropout needs two layers" 2 "--dropout: .*--layers" $t --dropout 0.5
 fails "momentum needs sgd" 2 "--momentum: needs --optimizer" $t --momentum 0.9
 fails "nesterov needs momentum" 2 "--nesterov: needs" $t --optimizer sgd --nesterov
+for option in "--alpha 0.9" "--dampening 0.1" "--beta1 0.5 --optimizer sgd" "--beta2 0.5 --optimizer rmsprop" \
+    "--epsilon 1e-6 --optimizer sgd"; do
+    fails "${option%% *} needs an optimizer" 2 "^lrnn train: ${option%% *}: needs --optimizer " $t $option
+done
+fails "dampening needs momentum" 2 "--dampening: needs --optimizer sgd and --momentum" $t --optimizer sgd --dampening 0.5
+fails "a beta below 1" 2 "--beta2: expected a number of at least 0, below 1" $t --beta2 1
+fails "nesterov takes no dampening" 2 "--nesterov: needs a --dampening of 0" \
+    $t --optimizer sgd --momentum 0.9 --nesterov --dampening 0.1
 fails "nor does a momentum of 0 mean anything" 2 "--momentum: needs --optimizer" $t --momentum 0
 fails "nesterov itself needs sgd" 2 "--nesterov: needs" $t --nesterov
-for option in "--schedule-factor 0.5" "--schedule-minimum 0" "--schedule-period 2" "--schedule-patience 1"; do
+for option in "--schedule-factor 0.5" "--schedule-minimum 0" "--schedule-period 2" "--schedule-patience 1" \
+    "--schedule-start 2" "--schedule-milestones 2" "--schedule-threshold 0.1"; do
     fails "${option% *} needs a schedule" 2 "^lrnn train: ${option% *}: needs --schedule " $t $option
 done
 fails "a period is not of every schedule" 2 "--schedule-period: needs --schedule step or cosine" \
     $t --schedule exponential --schedule-period 2
 fails "a factor is not of every schedule" 2 "--schedule-factor: needs --schedule step, exp" \
     $t --schedule cosine --schedule-factor 0.5
+fails "a start is not of milestones" 2 "--schedule-start: needs --schedule step" \
+    $t --schedule milestones --schedule-milestones 3 --schedule-start 2
+fails "a start after the end" 2 "--schedule-start: must not be above --epochs" $t --schedule step --schedule-start 11
+fails "milestones need a list" 2 "--schedule milestones: needs --schedule-milestones" $t --schedule milestones
+for list in "" x 0 3,2 3,3 3, ,3 3.5 99999999999999999999; do
+    fails "a list that is none: '$list'" 2 "--schedule-milestones: expected epochs.*found '$list'" \
+        $t --schedule milestones --schedule-milestones "$list"
+done
 fails "a cell needs layers" 2 "--cell: needs --layers of at least 1" $t --layers 0 --cell gru
 fails "so does a hidden state" 2 "--hidden: needs --layers of at least 1" $t --layers 0 --hidden 8
 for option in "--min-count 2" "--max-vocab 9" "--unknown"; do
@@ -63,7 +80,7 @@ fails "patience needs validation" 2 "--patience: needs --valid" $t --patience 3
 fails "plateau needs validation" 2 "--schedule plateau: needs --valid" $t --schedule plateau
 
 fails "an option that is short for none" 2 "^lrnn train: --bogus: no such option$" $t --bogus=3
-fails "an option that is short for several" 2 "--sch: ambiguous: --schedule, --schedule-period" $t --sch x
+fails "an option that is short for several" 2 "--sch: ambiguous: --schedule, --schedule-start" $t --sch x
 fails "a letter that is none" 2 "^lrnn train: -x: no such option$" $t -x
 
 g="$LRNN generate -m m"

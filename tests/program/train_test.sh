@@ -89,6 +89,26 @@ holds "exponential is half-way in the middle" within "$(pick 21 "$rates")" 0.5 1
 rates=$(rate --schedule cosine --schedule-minimum 0.5)
 holds "cosine is in the middle in the middle" within "$(pick 41 "$rates")" 0.75 1e-6
 
+head -c 20481 text > rates
+"$LRNN" train -q -o q --lr 1 --clip-norm 0.001 --hidden 4 --embedding 4 --epochs 4 --schedule step --schedule-start 2 \
+    --log r.tsv rates
+rates=$(awk -F'\t' '{ printf "%s ", $6 }' r.tsv)
+holds "a start leaves its epoch alone" within "$(pick 80 "$rates")" 1 1e-6
+holds "the rate falls after it" within "$(pick 81 "$rates")" 0.5 1e-6
+holds "and on" within "$(pick 121 "$rates")" 0.25 1e-6
+"$LRNN" train -q -o q --lr 1 --clip-norm 0.001 --hidden 4 --embedding 4 --epochs 4 --schedule milestones \
+    --schedule-milestones 1,3 --warmup 5 --log r.tsv rates
+rates=$(awk -F'\t' '{ printf "%s ", $6 }' r.tsv)
+holds "before a milestone" within "$(pick 40 "$rates")" 1 1e-6
+holds "after a milestone" within "$(pick 41 "$rates")" 0.5 1e-6
+holds "until the next" within "$(pick 120 "$rates")" 0.5 1e-6
+holds "after the next" within "$(pick 121 "$rates")" 0.25 1e-6
+for setting in "sgd --momentum 0.5 --dampening 0.5" "rmsprop --alpha 0.5" "adam --beta1 0.5" "adamw --beta2 0.5" "adagrad --epsilon 1"; do
+    "$LRNN" train -q -o q0 $small --epochs 1 --optimizer ${setting%% --[abde]*} text
+    "$LRNN" train -q -o q1 $small --epochs 1 --optimizer $setting text
+    holds "it makes a difference: $setting" sh -c "! cmp -s q0 q1"
+done
+
 fails "a text that is not there" 1 "cannot read nothing: " "$LRNN" train -q -o q nothing
 : > empty
 fails "an empty text" 1 "the text is empty" "$LRNN" train -q -o q empty

@@ -87,19 +87,25 @@ static void schedules_give_pytorchs_rates(void **state)
     (void)state;
     float metrics[30], rates[30];
     golden_read(metrics, 30, rules, "metrics");
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         lrnn_schedule_options o;
         lrnn_schedule *schedule;
         assert_int_equal(lrnn_schedule_options_init(&o, sizeof o), LRNN_OK);
-        o.kind = (int32_t[]){LRNN_SCHEDULE_STEP, LRNN_SCHEDULE_EXPONENTIAL, LRNN_SCHEDULE_COSINE,
-                             LRNN_SCHEDULE_PLATEAU}[i];
+        o.kind =
+            (int32_t[]){LRNN_SCHEDULE_STEP,    LRNN_SCHEDULE_EXPONENTIAL, LRNN_SCHEDULE_COSINE,
+                        LRNN_SCHEDULE_PLATEAU, LRNN_SCHEDULE_MILESTONES,  LRNN_SCHEDULE_STEP}[i];
         o.learning_rate = 0.4;
         o.factor = i == 1 ? 0.9 : 0.5;
-        o.period = i == 0 ? 7 : 29;
+        o.period = i == 0 || i == 5 ? 7 : 29;
+        o.delay = i == 5 ? 5 : 0;
+        uint64_t milestones[] = {3, 4, 17};
+        o.milestones = i == 4 ? milestones : NULL;
+        o.milestone_count = i == 4 ? 3 : 0;
         o.minimum = i == 3 ? 0.02 : 0.01;
         o.patience = 2;
         o.threshold = 1e-2;
         assert_int_equal(lrnn_schedule_create(&schedule, &o), LRNN_OK);
+        milestones[0] = 0; /* they are copied */
         size_t count = 30;
         for (size_t n = 0; n < count; n++) {
             rates[n] = (float)lrnn_schedule_learning_rate(schedule);
