@@ -224,12 +224,14 @@ static void from_batches(lrnn_trainer *trainer, lrnn_optimizer *optimizer, const
     examples.feature_size = FEATURES;
     examples.targets = (flags & 4) != 0 ? in->targets : NULL;
     examples.target_values = (flags & 8) != 0 ? in->values : NULL;
-    examples.target_size = OUTPUTS;
+    examples.target_size = trainer->net->output_size;
     examples.weights = (flags & 16) != 0 ? in->weights : NULL;
-    examples.per_example = flags >> 5 & 1;
-    examples.target_lengths = (flags & 64) != 0 ? in->target_lengths : NULL;
+    /* what a window points to has no size: these must be what the trainer expects */
+    examples.per_example = !network_answers_every_step(trainer->net);
+    examples.target_lengths = trainer->options.loss == LRNN_LOSS_CTC ? in->target_lengths : NULL;
     for (size_t i = 0; i < examples.count; i++) {
-        if (in->lengths[i] > STEPS) {
+        if (in->lengths[i] > STEPS || in->target_lengths[i] > STEPS ||
+            examples.target_size > OUTPUTS) {
             return; /* it would say that the arrays are longer than they are */
         }
     }
