@@ -394,6 +394,8 @@ static void rows_say_which_examples_a_window_holds(void **state)
     const int32_t wrong[4] = {0, 7, 1, 2};
     assert_int_equal(lrnn_batches_select(others, wrong, 2, &s), LRNN_ERR_INVALID);
     assert_non_null(strstr(lrnn_last_error(), "rows[1]"));
+    assert_int_equal(lrnn_batches_select(others, wrong + 1, 1, &s), LRNN_ERR_INVALID);
+    assert_non_null(strstr(lrnn_last_error(), "rows[0]"));
     assert_int_equal(lrnn_batches_select(others, wrong, 4, &s), LRNN_ERR_INVALID);
     assert_int_equal(lrnn_batches_select(others, wrong, 0, &s), LRNN_ERR_INVALID);
     assert_int_equal(lrnn_batches_select(others, NULL, 1, &s), LRNN_ERR_INVALID);

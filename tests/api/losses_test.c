@@ -287,6 +287,46 @@ static void targets_that_are_no_numbers_are_named_unless_they_do_not_count(void 
     }
 }
 
+static void weights_of_values_are_checked_and_named(void **state)
+{
+    (void)state;
+    static const float wrong[] = {-1, NAN, INFINITY};
+    for (int32_t loss = LRNN_LOSS_SQUARED_ERROR; loss <= LRNN_LOSS_BINARY_CROSS_ENTROPY; loss++) {
+        things t;
+        fill(5);
+        make(&t, loss, 5, 1, 0);
+        for (size_t i = 0; i < 3; i++) {
+            masks[0] = wrong[i];
+            EXPECT_FAILURE(lrnn_trainer_step(t.trainer, t.optimizer, &t.s, &t.result),
+                           LRNN_ERR_INVALID, "value_weights: item 0, output 0");
+        }
+        unmake(&t);
+    }
+}
+
+static void a_class_of_weight_zero_does_not_count(void **state)
+{
+    (void)state;
+    static const float some[] = {0, 1, 2}, negative[] = {1, -1, 1}, none[] = {1, NAN, 1};
+    lrnn_model_options m;
+    lrnn_trainer_options o;
+    lrnn_model *model;
+    lrnn_trainer *trainer;
+    EXPECT_OK(lrnn_model_options_init(&m, sizeof m));
+    m.feature_size = 2;
+    m.output_size = 3;
+    EXPECT_OK(lrnn_model_create(&model, &m));
+    EXPECT_OK(lrnn_trainer_options_init(&o, sizeof o));
+    o.class_weights = some;
+    EXPECT_OK(lrnn_trainer_create(&trainer, model, &o));
+    lrnn_trainer_destroy(trainer);
+    o.class_weights = negative;
+    EXPECT_FAILURE(lrnn_trainer_create(&trainer, model, &o), LRNN_ERR_INVALID, "class_weights");
+    o.class_weights = none;
+    EXPECT_FAILURE(lrnn_trainer_create(&trainer, model, &o), LRNN_ERR_INVALID, "class_weights");
+    lrnn_model_destroy(model);
+}
+
 static void a_loss_that_does_not_exist_is_refused(void **state)
 {
     (void)state;
@@ -315,6 +355,8 @@ int main(void)
         cmocka_unit_test(outputs_are_the_same_with_and_without_a_loss),
         cmocka_unit_test(a_step_and_an_evaluation_count_what_is_right),
         cmocka_unit_test(targets_that_are_no_numbers_are_named_unless_they_do_not_count),
+        cmocka_unit_test(weights_of_values_are_checked_and_named),
+        cmocka_unit_test(a_class_of_weight_zero_does_not_count),
         cmocka_unit_test(a_loss_that_does_not_exist_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

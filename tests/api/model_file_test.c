@@ -105,6 +105,9 @@ static void tensors_that_do_not_fit_are_named(void **state)
     REFUSE(tensors, TENSORS, LRNN_ERR_INVALID, "embedding.weight", "[5,3]", "[3,5]");
     last->shape[0] = V;
     last->shape[1] = E;
+    last->shape[1] = E + 1;
+    REFUSE(tensors, TENSORS, LRNN_ERR_INVALID, "embedding.weight", "[5,3]", "[5,4]");
+    last->shape[1] = E;
     last->rank = 1;
     REFUSE(tensors, TENSORS, LRNN_ERR_INVALID, "embedding.weight", "rank 2", "rank 1");
     last->rank = 2;

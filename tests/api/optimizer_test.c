@@ -195,8 +195,10 @@ static void a_gradient_that_is_not_finite_changes_nothing(void **state)
         EXPECT_OK(lrnn_optimizer_update(tried, p, g));
         EXPECT_OK(lrnn_optimizer_update(spared, q, g));
         for (size_t i = 0; i < 3; i++) {
-            float bad[3] = {1, 1, wrong[i]};
+            float bad[3] = {1, 1, wrong[i]}, first[3] = {wrong[i], 1, 1};
             EXPECT_FAILURE(lrnn_optimizer_update(tried, p, bad), LRNN_ERR_NUMERIC, "gradients[2]");
+            EXPECT_FAILURE(lrnn_optimizer_update(tried, p, first), LRNN_ERR_NUMERIC,
+                           "gradients[0]");
         }
         assert_memory_equal(p, q, sizeof p);
         assert_int_equal(lrnn_optimizer_updates(tried), 1);

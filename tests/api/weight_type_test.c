@@ -106,6 +106,10 @@ static void a_number_too_large_for_bfloat16_is_named(void **state)
     o.weight_type = LRNN_WEIGHT_BFLOAT16;
     EXPECT_OK(lrnn_model_create_from_tensors(&large, &o, tensors, count));
     lrnn_model_destroy(large);
+    ((float *)(uintptr_t)tensors[1].values)[0] = 3.4e38f;
+    EXPECT_FAILURE(lrnn_model_create_from_tensors(&made, &o, tensors, count), LRNN_ERR_NUMERIC,
+                   "rnn.weight_hh_l0", "value 0", "bfloat16");
+    ((float *)(uintptr_t)tensors[1].values)[0] = 0;
     ((float *)(uintptr_t)tensors[1].values)[5] = -3.4e38f;
     EXPECT_FAILURE(lrnn_model_create_from_tensors(&made, &o, tensors, count), LRNN_ERR_NUMERIC,
                    "rnn.weight_hh_l0", "value 5", "-3.4e+38", "bfloat16");
