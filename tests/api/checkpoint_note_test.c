@@ -10,6 +10,7 @@
 
 #include "../support/expect.h"
 #include "../support/fault_allocator.h"
+#include "../support/safetensors_bytes.h"
 #include "../support/scratch.h"
 #include "../support/twins.h"
 #include "lrnn.h"
@@ -150,6 +151,39 @@ static void momentum_that_was_not_saved_is_refused(void **state)
     scratch_destroy(&folder);
 }
 
+/* Replaces the first `from` in a file by `to`, which is as long. */
+static void change(const char *path, const char *from, const char *to)
+{
+    size_t length, size = strlen(from);
+    unsigned char *bytes = file_bytes(&length, path);
+    size_t at = 0;
+    while (at + size <= length && memcmp(bytes + at, from, size) != 0) {
+        at++;
+    }
+    assert_true(at + size <= length && strlen(to) == size);
+    memcpy(bytes + at, to, size);
+    FILE *file = fopen(path, "wb");
+    assert_true(file != NULL && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
+    free(bytes);
+}
+
+static void moments_are_numbers_of_the_right_kind(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "c");
+    twins pair;
+    start(&pair);
+    lrnn_checkpoint all = describe(&pair, NULL);
+    all.optimizer = pair.optimizer[0];
+    EXPECT_OK(lrnn_checkpoint_save(&all, path, NULL));
+    change(path, "\"checkpoint.optimizer.v\":{\"dtype\":\"F32\"",
+           "\"checkpoint.optimizer.v\":{\"dtype\":\"I32\"");
+    EXPECT_FAILURE(lrnn_checkpoint_load(&all, path), LRNN_ERR_FORMAT, "checkpoint.optimizer.v");
+    twins_finish(&pair);
+    scratch_destroy(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +191,7 @@ int main(void)
         cmocka_unit_test(the_best_model_is_of_the_same_architecture),
         cmocka_unit_test(the_best_model_takes_memory_of_its_own_alone),
         cmocka_unit_test(momentum_that_was_not_saved_is_refused),
+        cmocka_unit_test(moments_are_numbers_of_the_right_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

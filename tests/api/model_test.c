@@ -173,6 +173,20 @@ static void fields_that_do_not_fit_are_both_named(void **state)
     lrnn_vocab_destroy(vocab);
 }
 
+static void sizes_that_are_not_read_are_given_back_as_zero(void **state)
+{
+    (void)state;
+    lrnn_model *model;
+    lrnn_model_options options = small(), found = small();
+    options.layers = 0;
+    options.bidirectional = 1;
+    options.dropout = 0;
+    EXPECT_OK(lrnn_model_create(&model, &options));
+    EXPECT_OK(lrnn_model_get_options(&found, model));
+    assert_true(found.layers == 0 && found.hidden_size == 0 && found.bidirectional == 0);
+    lrnn_model_destroy(model);
+}
+
 static void a_model_that_no_memory_can_hold_is_refused(void **state)
 {
     (void)state;
@@ -498,6 +512,7 @@ int main(void)
         cmocka_unit_test(the_defaults_are_the_documented_ones),
         cmocka_unit_test(a_field_out_of_range_is_named_with_both_values),
         cmocka_unit_test(fields_that_do_not_fit_are_both_named),
+        cmocka_unit_test(sizes_that_are_not_read_are_given_back_as_zero),
         cmocka_unit_test(a_model_that_no_memory_can_hold_is_refused),
         cmocka_unit_test(an_allocator_must_be_whole),
         cmocka_unit_test(a_missing_argument_is_named),
