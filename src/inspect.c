@@ -71,6 +71,19 @@ static const char *const head_names[] = {"no head", "a linear head at every step
                                          "a linear head on the final states"};
 static const char *const level_names[] = {"bytes", "characters", "words", "labels"};
 
+static void print_initialization(const lrnn_model_options *options)
+{
+    if (options->initial_range > 0) {
+        printf("initial range: %g\n", options->initial_range);
+    }
+    if (options->orthogonal) {
+        puts("initial recurrent matrices: orthogonal");
+    }
+    if (options->forget_bias != 0) {
+        printf("initial bias of forget gates: %g\n", options->forget_bias);
+    }
+}
+
 static void print_architecture(const lrnn_model *model)
 {
     lrnn_model_options options;
@@ -106,6 +119,7 @@ static void print_architecture(const lrnn_model *model)
     if (options.dropout > 0) {
         printf("dropout: %g\n", options.dropout);
     }
+    print_initialization(&options);
     printf("output: %zu values, %s\n", lrnn_model_output_size(model), head_names[options.head]);
 }
 

@@ -40,6 +40,13 @@ static const option_row rows[] = {
      .help = "number of recurrent layers; 0: none, which is softmax regression"},
     {MATCH_NUMBER("dropout", dropout), .argument = "P", .maximum = 1, .bounds = BELOW_MAXIMUM,
      .help = "probability of dropping an output between layers"},
+    {MATCH_NUMBER("init-range", initial_range), .field = "initial_range", .argument = "R",
+     .help = "draw all initial parameters uniformly from -R to R; 0: from PyTorch's distributions"},
+    {MATCH_FLAG("init-orthogonal", orthogonal), .field = "orthogonal",
+     .help = "draw the recurrent matrix of each gate as an orthogonal one"},
+    {ROW(OPTION_NUMBER, "forget-bias", forget_bias, OPTION_MATCH), .argument = "B",
+     .minimum = -1000, .maximum = 1000,
+     .help = "initial bias of the forget gates of lstm; 0: drawn like the others"},
 
     HEADING("Training:"),
     {MATCH_COUNT("batch", batch), .minimum = 1, .help = "rows that are trained side by side"},
@@ -192,6 +199,8 @@ static void check_swallowed(const command_line *line, const train_settings *sett
     } needs[] = {
         {"cell", settings->layers > 0, "--layers of at least 1"},
         {"hidden", settings->layers > 0, "--layers of at least 1"},
+        {"init-orthogonal", settings->layers > 0, "--layers of at least 1"},
+        {"forget-bias", settings->layers > 0 && settings->cell == LRNN_CELL_LSTM, "--cell lstm"},
         {"momentum", sgd || rmsprop, "--optimizer sgd or rmsprop"},
         {"dampening", sgd && settings->momentum > 0, "--optimizer sgd and --momentum above 0"},
         {"alpha", rmsprop, "--optimizer rmsprop"},

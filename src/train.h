@@ -22,6 +22,9 @@ typedef struct train_settings {
     size_t hidden;
     size_t layers;
     double dropout;
+    double initial_range;
+    bool orthogonal;
+    double forget_bias;
     /* batches */
     size_t batch;
     size_t steps;

@@ -53,6 +53,9 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.layers = settings->layers;
         options.cell = settings->cell;
         options.dropout = settings->dropout;
+        options.initial_range = settings->initial_range;
+        options.orthogonal = settings->orthogonal;
+        options.forget_bias = settings->forget_bias;
         options.seed = settings->seed;
         train_check_model_memory(run, &options);
         status = lrnn_model_create(&run->model, &options);

@@ -123,8 +123,8 @@ typedef struct lrnn_model_options {
      * zero; the others are divided by 1 - dropout. 0 <= dropout < 1; default 0. */
     double dropout;
     /* Seed of the initial parameters. They are drawn from PyTorch's distributions: recurrent layers
-     * uniform in +-1/sqrt(H); head uniform in +-1/sqrt(its inputs); embedding normal(0,1).
-     * Default 1. */
+     * uniform in +-1/sqrt(H); head uniform in +-1/sqrt(its inputs); embedding normal(0,1); unless
+     * initial_range, orthogonal or forget_bias, below, say otherwise. Default 1. */
     uint64_t seed;
     /* LSTM: size P of h when it is a projection of the cell's output; less than hidden_size, which
      * remains the size of c. The next layer, the head and the h of a state see P values.
@@ -136,6 +136,18 @@ typedef struct lrnn_model_options {
     /* LRNN_WEIGHT_*; default LRNN_WEIGHT_FLOAT32. A trainer always works on float32 numbers; its
      * snapshots have the model's type. */
     int32_t weight_type;
+    /* All initial parameters uniform in +-initial_range, embedding and biases too; finite, at least
+     * 0. Default 0: PyTorch's distributions, see seed. Since 0.2. */
+    double initial_range;
+    /* LSTM with bias: initial bias of the forget gates, above 0 so that they start open
+     * (Jozefowicz, Zaremba & Sutskever 2015): that of b_ih, with 0 in b_hh. Finite. Default 0:
+     * drawn like the others. Since 0.2. */
+    double forget_bias;
+    /* 1: the initial weight_hh of each gate, [H,R], is an orthogonal matrix, drawn as
+     * torch.nn.init.orthogonal_ does; with a projection its columns are orthonormal. Requires
+     * layers. Default 0. Since 0.2. */
+    int32_t orthogonal;
+    int32_t reserved; /* 0 */
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).

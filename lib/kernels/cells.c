@@ -61,6 +61,15 @@ const cell_kind *cell_with_gates(size_t gates)
     return NULL;
 }
 
+size_t cell_forget_gate(const cell_kind *cell)
+{
+    size_t gate = 0;
+    while (gate < cell->gates && strcmp(cell->activations[gate], "forget_gate") != 0) {
+        gate++;
+    }
+    return gate;
+}
+
 int32_t cell_last(void)
 {
     return cells[COUNT - 1].kind;

@@ -99,6 +99,9 @@ const cell_kind *cell_find(int32_t kind);
 const cell_kind *cell_named(const char *name);
 const cell_kind *cell_with_gates(size_t gates);
 
+/* Which gate is the forget gate; G: there is none. */
+size_t cell_forget_gate(const cell_kind *cell);
+
 /* The largest LRNN_CELL_*. */
 int32_t cell_last(void);
 

@@ -142,7 +142,7 @@ lrnn_status lrnn_model_create(lrnn_model **model, const lrnn_model_options *opti
     lrnn_model *made;
     CHECK(create_from_options(&made, options));
     fpmode mode = fpmode_enter();
-    network_initialize(&made->net, made->parameters, options->seed);
+    network_initialize(&made->net, made->parameters);
     fpmode_leave(mode);
     return deliver(model, made, LRNN_OK);
 }

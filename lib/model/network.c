@@ -2,14 +2,12 @@
  * tensors, once to write them down. The order is that of lrnn_parameter and never changes. */
 #include "network.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "options.h"
 
 /* ---- layout ---- */
@@ -140,33 +138,6 @@ const network_tensor *network_find(const network *net, const char *name)
         }
     }
     return NULL;
-}
-
-/* torch.nn.RNNBase.reset_parameters: uniform in +-1/sqrt(hidden_size); torch.nn.Linear
- * .reset_parameters: weight and bias uniform in +-1/sqrt(in_features); torch.nn.Embedding: N(0,1).
- */
-void network_initialize(const network *net, real *parameters, uint64_t seed)
-{
-    for (size_t i = 0; i < net->tensor_count; i++) {
-        const network_tensor *tensor = &net->tensors[i];
-        real *values = parameters + tensor->offset;
-        uint64_t stream = RANDOM_STREAM_PARAMETERS + i;
-        if (tensor->offset == net->embedding) {
-            for (size_t k = 0; k < tensor->count; k++) {
-                values[k] = (real)random_normal(seed, stream, k);
-            }
-            if (net->options.padding_token >= 0) {
-                memset(values + (size_t)net->options.padding_token * net->token_size, 0,
-                       net->token_size * sizeof(real));
-            }
-            continue;
-        }
-        bool head = tensor->offset == net->head_weight || tensor->offset == net->head_bias;
-        double bound = 1.0 / sqrt((double)(head ? net->top_size : net->options.hidden_size));
-        for (size_t k = 0; k < tensor->count; k++) {
-            values[k] = (real)((2.0 * random_uniform(seed, stream, k) - 1.0) * bound);
-        }
-    }
 }
 
 bool network_same_architecture(const network *a, const network *b)

@@ -54,8 +54,8 @@ void network_release(network *net, const lrnn_allocator *allocator);
 /* NULL when there is none of that name. */
 const network_tensor *network_find(const network *net, const char *name);
 
-/* Draws every parameter as PyTorch does. */
-void network_initialize(const network *net, real *parameters, uint64_t seed);
+/* initialize.c: draws every parameter as the options say, from their seed. */
+void network_initialize(const network *net, real *parameters);
 
 bool network_same_architecture(const network *a, const network *b);
 

@@ -31,7 +31,7 @@ static const lrnn_model_options default_options = {
 
 #define SIZE_LIMIT ((size_t)INT32_MAX)
 
-typedef enum field_type { SIZE, FLAG, CHOICE, TOKEN, SEED, SHARE } field_type;
+typedef enum field_type { SIZE, FLAG, CHOICE, TOKEN, SEED, SHARE, NUMBER } field_type;
 
 typedef struct field {
     const char *name;
@@ -95,6 +95,9 @@ static const field fields[] = {
     {FIELD(projection_size), SIZE, true, true, 0, SIZE_LIMIT, NULL, NULL},
     {FIELD(padding_token), TOKEN, .optional = true},
     {FIELD(weight_type), CHOICE, .optional = true, .choice = weight_type_name},
+    {FIELD(initial_range), NUMBER, .optional = true},
+    {FIELD(forget_bias), NUMBER, .optional = true},
+    {FIELD(orthogonal), FLAG, .optional = true},
 };
 
 #define COUNT (sizeof fields / sizeof *fields)
@@ -106,10 +109,10 @@ static const void *of(const lrnn_model_options *o, const field *f)
 
 static size_t field_bytes(const field *f)
 {
-    return f->type == SIZE    ? sizeof(size_t)
-           : f->type == SEED  ? sizeof(uint64_t)
-           : f->type == SHARE ? sizeof(double)
-                              : sizeof(int32_t);
+    return f->type == SIZE                         ? sizeof(size_t)
+           : f->type == SEED                       ? sizeof(uint64_t)
+           : f->type == SHARE || f->type == NUMBER ? sizeof(double)
+                                                   : sizeof(int32_t);
 }
 
 static size_t size_of(const lrnn_model_options *o, const field *f)
@@ -156,6 +159,7 @@ static lrnn_status check_field(const lrnn_model_options *o, const field *f)
     case SIZE: return check_size(f->name, size_of(o, f), f->least, f->most);
     case FLAG: return check_choice(f->name, number_of(o, f), 1);
     case SHARE: return check_below_one(f->name, share_of(o, f));
+    case NUMBER: return check_finite(f->name, share_of(o, f));
     case TOKEN:
     case SEED: return LRNN_OK;
     case CHOICE: break;
@@ -223,11 +227,26 @@ static lrnn_status check_padding(const lrnn_model_options *o)
     return LRNN_OK;
 }
 
+static lrnn_status check_initialization(const lrnn_model_options *o)
+{
+    CHECK(check_not_negative("initial_range", o->initial_range));
+    if (o->orthogonal && o->layers == 0) {
+        return error_set(LRNN_ERR_INVALID, "orthogonal: needs recurrent layers, but layers is 0");
+    }
+    const cell_kind *cell = cell_find(o->cell);
+    if (o->forget_bias != 0 &&
+        (o->layers == 0 || !o->bias || cell_forget_gate(cell) == cell->gates)) {
+        return error_set(LRNN_ERR_INVALID, "forget_bias: needs LSTM layers with bias");
+    }
+    return check_reserved(o->reserved);
+}
+
 /* What fields mean together. */
 static lrnn_status check_together(const lrnn_model_options *o)
 {
     CHECK(check_projection(o));
     CHECK(check_padding(o));
+    CHECK(check_initialization(o));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");
@@ -292,7 +311,8 @@ static lrnn_status write_field(safetensors_writer *writer, const lrnn_model_opti
     case SEED: snprintf(number, sizeof number, "%llu", (unsigned long long)seed_of(o, f)); break;
     case FLAG:
     case TOKEN: snprintf(number, sizeof number, "%d", (int)number_of(o, f)); break;
-    case SHARE: number_write_double(number, share_of(o, f)); break;
+    case SHARE:
+    case NUMBER: number_write_double(number, share_of(o, f)); break;
     case CHOICE: text = f->choice(number_of(o, f)); break;
     }
     key_of(key, f);
@@ -317,7 +337,7 @@ static bool read_value(void *to, const field *f, const char *text)
     size_t number = 0;
     double share;
     int32_t choice = 0;
-    if (f->type == SHARE) {
+    if (f->type == SHARE || f->type == NUMBER) {
         return number_read_double(&share, text) && memcpy(to, &share, sizeof share);
     }
     if (f->type == CHOICE) {
@@ -343,7 +363,8 @@ static bool read_value(void *to, const field *f, const char *text)
 static lrnn_status read_field(lrnn_model_options *o, const safetensors *file, const field *f)
 {
     static const char *const expected[] = {"a number", "0 or 1",   "a name that is known",
-                                           "a token",  "a number", "a number"};
+                                           "a token",  "a number", "a number",
+                                           "a number"};
     char key[KEY_ROOM];
     size_t length;
     key_of(key, f);

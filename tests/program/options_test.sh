@@ -70,6 +70,9 @@ for list in "" x 0 3,2 3,3 3, ,3 3.5 99999999999999999999; do
     fails "a list that is none: '$list'" 2 "--schedule-milestones: expected epochs.*found '$list'" \
         $t --schedule milestones --schedule-milestones "$list"
 done
+fails "a forget gate is of lstm" 2 "--forget-bias: needs --cell lstm" $t --cell gru --forget-bias 1
+fails "recurrent matrices are of layers" 2 "--init-orthogonal: needs --layers of at least 1" $t --layers 0 --init-orthogonal
+fails "a range below 0" 2 "--init-range: expected a number of at least 0" $t --init-range -1
 fails "a cell needs layers" 2 "--cell: needs --layers of at least 1" $t --layers 0 --cell gru
 fails "so does a hidden state" 2 "--hidden: needs --layers of at least 1" $t --layers 0 --hidden 8
 for option in "--min-count 2" "--max-vocab 9" "--unknown"; do

@@ -109,6 +109,12 @@ for setting in "sgd --momentum 0.5 --dampening 0.5" "rmsprop --alpha 0.5" "adam 
     holds "it makes a difference: $setting" sh -c "! cmp -s q0 q1"
 done
 
+"$LRNN" train -q -o q $small --epochs 1 --init-range 0.08 --init-orthogonal --forget-bias -0.5 text
+"$LRNN" inspect q > q.out
+for line in "initial range: 0.08" "initial recurrent matrices: orthogonal" "initial bias of forget gates: -0.5"; do
+    holds "inspect says: $line" grep -q "^$line\$" q.out
+done
+
 fails "a text that is not there" 1 "cannot read nothing: " "$LRNN" train -q -o q nothing
 : > empty
 fails "an empty text" 1 "the text is empty" "$LRNN" train -q -o q empty

@@ -1,0 +1,153 @@
+/* The initial parameters of a model, drawn tensor by tensor. Number k of tensor i is a function of
+ * the seed, i and k alone, so no option changes what another tensor is given.
+ *
+ * PyTorch's distributions unless the options say otherwise. torch.nn.RNNBase.reset_parameters:
+ * uniform in +-1/sqrt(hidden_size); torch.nn.Linear.reset_parameters: weight and bias uniform in
+ * +-1/sqrt(in_features); torch.nn.Embedding: N(0,1). */
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "network.h"
+
+static void draw_uniform(const network_tensor *tensor, real *values, uint64_t seed, uint64_t stream,
+                         double bound)
+{
+    for (size_t k = 0; k < tensor->count; k++) {
+        values[k] = (real)((2.0 * random_uniform(seed, stream, k) - 1.0) * bound);
+    }
+}
+
+static void draw_normal(real *values, size_t count, uint64_t seed, uint64_t stream)
+{
+    for (size_t k = 0; k < count; k++) {
+        values[k] = (real)random_normal(seed, stream, k);
+    }
+}
+
+static void draw(const network *net, const network_tensor *tensor, real *values, uint64_t stream)
+{
+    const lrnn_model_options *o = &net->options;
+    if (o->initial_range > 0) {
+        draw_uniform(tensor, values, o->seed, stream, o->initial_range);
+    } else if (tensor->offset == net->embedding) {
+        draw_normal(values, tensor->count, o->seed, stream);
+    } else {
+        bool head = tensor->offset == net->head_weight || tensor->offset == net->head_bias;
+        size_t inputs = head ? net->top_size : o->hidden_size;
+        draw_uniform(tensor, values, o->seed, stream, 1.0 / sqrt((double)inputs));
+    }
+}
+
+/* ---- orthogonal matrices ---- */
+
+/* Vectors of a matrix: its rows or its columns. */
+typedef struct vectors {
+    real *values;
+    size_t count, length;
+    size_t apart; /* from a vector to the next */
+    size_t step;  /* from an element to the next */
+} vectors;
+
+/* In eight sums that are always the same, so that the bits do not depend on the processor. */
+static double product(const vectors *v, size_t a, size_t b)
+{
+    const real *x = v->values + a * v->apart, *y = v->values + b * v->apart;
+    double sums[8] = {0};
+    for (size_t k = 0; k < v->length; k++) {
+        sums[k % 8] += (double)x[k * v->step] * (double)y[k * v->step];
+    }
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/* x -= factor * y */
+static void subtract(const vectors *v, size_t a, size_t b, double factor)
+{
+    real *x = v->values + a * v->apart;
+    const real *y = v->values + b * v->apart;
+    for (size_t k = 0; k < v->length; k++) {
+        x[k * v->step] = (real)((double)x[k * v->step] - factor * (double)y[k * v->step]);
+    }
+}
+
+static void scale(const vectors *v, size_t a, double factor)
+{
+    real *x = v->values + a * v->apart;
+    for (size_t k = 0; k < v->length; k++) {
+        x[k * v->step] = (real)((double)x[k * v->step] * factor);
+    }
+}
+
+/* Gram and Schmidt's, each vector twice: once loses digits in proportion to the condition of the
+ * matrix, twice is enough (Giraud et al. 2005). Of normal numbers it makes every orthogonal matrix
+ * equally likely, as torch.nn.init.orthogonal_ does. */
+static void orthogonalize(const vectors *v)
+{
+    for (size_t a = 0; a < v->count; a++) {
+        for (int pass = 0; pass < 2; pass++) {
+            for (size_t b = 0; b < a; b++) {
+                subtract(v, a, b, product(v, a, b));
+            }
+            scale(v, a, 1.0 / sqrt(product(v, a, a)));
+        }
+    }
+}
+
+/* Each gate's [H,R] by itself: rows, or with a projection, of which there are fewer, columns. */
+static void draw_orthogonal(const network *net, const network_tensor *tensor, real *values,
+                            uint64_t stream)
+{
+    size_t H = net->options.hidden_size, R = net->h_size;
+    draw_normal(values, tensor->count, net->options.seed, stream);
+    for (size_t g = 0; g < net->gates; g++) {
+        real *gate = values + g * H * R;
+        orthogonalize(R < H ? &(vectors){gate, R, H, 1, R} : &(vectors){gate, H, R, R, 1});
+    }
+}
+
+/* ---- what is set ---- */
+
+/* The two biases are added: one has the value, the other nothing. */
+static void set_forget_bias(const network *net, real *parameters)
+{
+    size_t H = net->options.hidden_size, first = cell_forget_gate(net->cell) * H;
+    for (size_t l = 0; l < net->options.layers * net->directions; l++) {
+        const network_layer *layer = &net->layers[l];
+        for (size_t k = first; k < first + H; k++) {
+            parameters[layer->bias_ih + k] = (real)net->options.forget_bias;
+            parameters[layer->bias_hh + k] = 0;
+        }
+    }
+}
+
+static bool is_recurrent_matrix(const network *net, const network_tensor *tensor)
+{
+    for (size_t l = 0; l < net->options.layers * net->directions; l++) {
+        if (net->layers[l].weight_hh == tensor->offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void network_initialize(const network *net, real *parameters)
+{
+    const lrnn_model_options *o = &net->options;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        uint64_t stream = RANDOM_STREAM_PARAMETERS + i;
+        if (o->orthogonal && is_recurrent_matrix(net, tensor)) {
+            draw_orthogonal(net, tensor, parameters + tensor->offset, stream);
+        } else {
+            draw(net, tensor, parameters + tensor->offset, stream);
+        }
+    }
+    if (o->padding_token >= 0) {
+        memset(parameters + net->embedding + (size_t)o->padding_token * net->token_size, 0,
+               net->token_size * sizeof(real));
+    }
+    if (o->forget_bias != 0) {
+        set_forget_bias(net, parameters);
+    }
+}
