@@ -38,6 +38,23 @@ static void exactly_ten_bytes_separate_words(void **state)
     }
 }
 
+/* Python's string.punctuation, and no other byte. */
+static void exactly_these_characters_are_stripped(void **state)
+{
+    (void)state;
+    static const char punctuation[] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+    tokenizer_rules rules = rules_of(LRNN_LEVEL_WORD, 0, 1);
+    assert_int_equal(sizeof punctuation - 1, 32);
+    for (int byte = 0x21; byte < 256; byte++) {
+        char text[] = {'a', (char)byte, 'b'};
+        bool stripped = strchr(punctuation, byte) != NULL;
+        tokenizer from = {&rules, 0, text, sizeof text, 0, {0}};
+        piece next;
+        assert_int_equal(tokenizer_next(&from, &next), LRNN_OK);
+        assert_int_equal(next.length, stripped ? 2 : 3);
+    }
+}
+
 static void a_piece_hashes_compares_and_copies_as_its_changed_bytes(void **state)
 {
     (void)state;
@@ -104,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exactly_ten_bytes_separate_words),
+        cmocka_unit_test(exactly_these_characters_are_stripped),
         cmocka_unit_test(a_piece_hashes_compares_and_copies_as_its_changed_bytes),
         cmocka_unit_test(the_byte_of_a_short_piece_is_found_behind_what_is_dropped),
         cmocka_unit_test(the_seed_decides_which_tokens_share_a_slot),
