@@ -47,11 +47,14 @@ typedef struct lrnn_rows {
      * with its prompt. */
     const int32_t *parents;
     /* [count] the token that was appended; for a request that starts, the last of its prompt, or -1
-     * if that is empty. */
+     * if that is empty. In a search over frames a row
+     * with a parent and -1 goes on unchanged: its logits are not read. */
     const int32_t *tokens;
     const int32_t *requests;     /* [count] index of the request in the array given to the call */
     const int32_t *lengths;      /* [count] tokens so far, including the prompt */
     const lrnn_decoder *decoder; /* for lrnn_rows_copy_tokens */
+    /* For lrnn_rows_copy_tokens in a search over frames, where decoder is NULL. Since 0.2. */
+    const struct lrnn_ctc *ctc;
 } lrnn_rows;
 
 /* Copies the tokens of a row so far, prompt first; lengths[row] of them. Only inside a callback.
@@ -350,6 +353,24 @@ LRNN_API lrnn_status lrnn_decoder_score(double *total, float *log_probabilities,
 
 /* ---- frames: CTC ----------------------------------------------------------------------------- */
 
+/* A list of words, each spelled as a sequence of labels, for lrnn_ctc_options.lexicon. Immutable:
+ * any number of searches and threads may share one. Since 0.2. */
+typedef struct lrnn_lexicon lrnn_lexicon;
+
+/* Makes a lexicon of `count` words. labels: the labels of word 0, then those of word 1, and so on,
+ * each at least 0; lengths: [count] labels of each word, at least 1. Both are copied.
+ * Memory: up to 28 bytes for each label. allocator: NULL means malloc and free.
+ * LRNN_ERR_INVALID: a word without labels, a negative label, or two words with the same labels; the
+ * message names word and label; count is 0, more than 536,870,911 labels, NULL argument.
+ * LRNN_ERR_MEMORY. Since 0.2. */
+LRNN_API lrnn_status lrnn_lexicon_create(lrnn_lexicon **lexicon, const int32_t *labels,
+                                         const size_t *lengths, size_t count,
+                                         const lrnn_allocator *allocator);
+
+/* Releases the caller's reference; searches that use the lexicon keep it alive. Accepts NULL.
+ * Since 0.2. */
+LRNN_API void lrnn_lexicon_destroy(lrnn_lexicon *lexicon);
+
 /* A search for the labels in a sequence of frames, where a net trained with LRNN_LOSS_CTC gives
  * scores of V outputs for each frame. Many alignments of frames with labels stand for the same
  * labels: a label may repeat over several frames, and the blank may stand between labels.
@@ -359,87 +380,134 @@ LRNN_API lrnn_status lrnn_decoder_score(double *total, float *log_probabilities,
  *     options.output_size = V;
  *     lrnn_ctc *ctc;
  *     status = lrnn_ctc_create(&ctc, &options);
- *     status = lrnn_ctc_feed(ctc, outputs, T);                 outputs [T,V] of the net
+ *     status = lrnn_state_forward(state, &sequences, outputs);    any source of [T,V]
+ *     status = lrnn_ctc_feed(ctc, outputs, T, V);
+ *     status = lrnn_ctc_finish(ctc);                              no more frames
  *     lrnn_ctc_result result;
  *     lrnn_ctc_result_init(&result, sizeof result);
- *     status = lrnn_ctc_get_result(&result, ctc, 0);           the likeliest labels
- *     status = lrnn_ctc_reset(ctc);                            for the next sequence
+ *     status = lrnn_ctc_get_result(&result, ctc, 0);              the best labels
+ *     status = lrnn_ctc_reset(ctc);                               for the next sequence
  *
  * Frames may come in pieces of any size, and results may be asked for at any time. Nothing after
- * create allocates. One thread at a time. Since 0.2. */
+ * create allocates. Used by one thread at a time. Since 0.2. */
 typedef struct lrnn_ctc lrnn_ctc;
 
 enum {
-    /* The likeliest alignment: the best output of each frame, repetitions and blanks taken out.
-     * log_probability is that of this one alignment. */
+    /* The most likely alignment: the best output of each frame, with repetitions and blanks
+     * removed. log_probability is that of this one alignment. */
     LRNN_CTC_GREEDY = 0,
-    /* Prefix beam search: the beam_width likeliest label sequences so far live on, the probability
+    /* Prefix beam search: the beam_width best label sequences so far are kept, with the probability
      * of each summed over all its alignments that the beam has seen (Hannun et al. 2014; Graves
-     * 2012, section 7.5). Exact where the beam holds every sequence. */
+     * 2012, section 7.5). Exact if the beam holds every sequence. */
     LRNN_CTC_BEAM = 1
 };
 
 enum {
     LRNN_CTC_LOGITS = 0,   /* frames are outputs of a net: log-softmax is applied to each */
-    LRNN_CTC_LOG_PROBS = 1 /* frames are log-probabilities, taken as they are */
+    LRNN_CTC_LOG_PROBS = 1 /* frames are log-probabilities, used as they are */
 };
 
+/* A sequence is ranked by
+ *     log_probability of the frames + lm_weight * log p(tokens) + insertion_bonus * tokens
+ *                                   - unknown_penalty * unknown words
+ * where the tokens are what the language model reads: its labels, or with lm_words its words. */
 typedef struct lrnn_ctc_options {
     size_t size;                     /* set by lrnn_ctc_options_init */
     const lrnn_allocator *allocator; /* NULL (default): malloc and free */
-    size_t output_size;              /* V, the blank included; at least 2; no default */
-    size_t beam_width;               /* W; default 16, at least 1; not read when greedy */
+    size_t output_size;              /* V, including the blank; at least 2; no default */
+    size_t beam_width;               /* W; default 16, at least 1; not used when greedy */
     size_t n_best;                   /* results kept, 1..beam_width; default 1; 1 when greedy */
-    size_t max_length;               /* most labels of a result; default 1024, at least 1. Longer
+    size_t max_length;               /* maximum labels of a result; default 1024, at least 1. Longer
                                         sequences are not searched. */
-    /* Only so many of a frame's likeliest labels may be appended; 0 (default): all. */
+    /* Only this many of a frame's most likely labels may be appended; 0 (default): all. */
     size_t token_count;
     /* A label may be appended only in a frame in which its log-probability is at most this much
-     * below that of the frame's likeliest output; 0 (default): any. */
+     * below that of the frame's most likely output; 0 (default): any. */
     double token_threshold;
-    int32_t method;   /* LRNN_CTC_*; default LRNN_CTC_BEAM */
-    int32_t input;    /* LRNN_CTC_LOGITS (default) or LRNN_CTC_LOG_PROBS */
-    int32_t blank;    /* the output that means "no label"; default 0 */
-    int32_t reserved; /* 0 */
+    int32_t method; /* LRNN_CTC_*; default LRNN_CTC_BEAM */
+    int32_t input;  /* LRNN_CTC_LOGITS (default) or LRNN_CTC_LOG_PROBS */
+    int32_t blank;  /* the output that means "no label"; default 0 */
+
+    /* ---- lexicon; beam search ---- */
+    /* The label between words, such as a space; it may also begin and end a sequence, and repeat.
+     * -1 (default): a sequence is one word. */
+    int32_t separator;
+    const lrnn_lexicon *lexicon; /* only its words are found; shared. NULL (default): any labels */
+    /* 1: other words are found too, each at the price of unknown_penalty; default 0. */
+    int32_t unknown_words;
+
+    /* ---- language model; beam search ---- */
+    int32_t lm_words; /* 1: it reads the words of the lexicon; default 0: it reads labels */
+    /* A model of this library that reads tokens, such as lrnn train makes, of which the search
+     * keeps what it needs; or a scorer, which is copied. NULL (default): none. */
+    const lrnn_model *language_model;
+    const lrnn_scorer *scorer;
+    /* [output_size], or with lm_words one for each word: the token of the language model for each
+     * label or word; -1: it does not read that. Copied. NULL (default): the same numbers. */
+    const int32_t *lm_tokens;
+    double lm_weight;       /* default 1; finite, at least 0 */
+    double insertion_bonus; /* default 0; finite */
+    double unknown_penalty; /* default 0; finite, at least 0 */
+    int32_t lm_start;   /* token that starts every text; required for a model; default -1: none */
+    int32_t lm_end;     /* token that is scored at the end of a text; default -1: none */
+    int32_t lm_unknown; /* with lm_words: token for unknown words; default -1: not read */
+    int32_t reserved;   /* 0 */
 } lrnn_ctc_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_ctc_options).
  * LRNN_ERR_INVALID as for lrnn_allocator_init. Since 0.2. */
 LRNN_API lrnn_status lrnn_ctc_options_init(lrnn_ctc_options *options, size_t struct_size);
 
-/* Memory: 12 V + 72 W max_length + 200 W bytes and a little, whatever the number of frames.
- * LRNN_ERR_INVALID: a field out of range; the message names it. LRNN_ERR_MEMORY. Since 0.2. */
+/* Makes a search. Memory in bytes: 12 V + 80 W max_length + 200 W and a little; with a language
+ * model of V' tokens, L layers and H units also (2 W + 1) (8 V' + 8 L H) and a state of W streams.
+ * It does not depend on the number of frames.
+ * LRNN_ERR_INVALID: a field is out of range or not used by the method; the message names it, and of
+ * a lexicon the word and label. LRNN_ERR_UNSUPPORTED: a language model that does not read tokens,
+ * is bidirectional or has no head at every step. LRNN_ERR_MEMORY. Since 0.2. */
 LRNN_API lrnn_status lrnn_ctc_create(lrnn_ctc **ctc, const lrnn_ctc_options *options);
 
 /* Accepts NULL. Since 0.2. */
 LRNN_API void lrnn_ctc_destroy(lrnn_ctc *ctc);
 
-/* Forgets all frames: a new sequence begins. Since 0.2. */
+/* Forgets all frames: a new sequence starts. LRNN_ERR_INVALID: NULL. Since 0.2. */
 LRNN_API lrnn_status lrnn_ctc_reset(lrnn_ctc *ctc);
 
-/* The next frames [count,V] of the sequence; count may be 0.
+/* Takes the next frames [count,width] of the sequence; count may be 0. width: output_size.
  * LRNN_ERR_NUMERIC: a number is NaN or +infinity, or all outputs of a frame are -infinity; the
- * message names frame (counted from the start of the sequence) and output, and nothing has changed.
- * LRNN_ERR_INVALID: NULL argument. Since 0.2. */
-LRNN_API lrnn_status lrnn_ctc_feed(lrnn_ctc *ctc, const float *frames, size_t count);
+ * message names frame (counted from the start of the sequence) and output. LRNN_ERR_INVALID:
+ * another width, NULL argument. LRNN_ERR_STATE: after lrnn_ctc_finish. After these errors nothing
+ * has changed. LRNN_ERR_CANCELLED, LRNN_ERR_CALLBACK: the scorer asked to stop or failed;
+ * LRNN_ERR_NUMERIC: it gave NaN, +infinity or only -infinity; the sequence cannot be continued, and
+ * all calls return LRNN_ERR_STATE until lrnn_ctc_reset. Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_feed(lrnn_ctc *ctc, const float *frames, size_t count, size_t width);
+
+/* The sequence is over: results that end within a word are dropped, unless all do (with
+ * unknown_words they count as unknown), the last word and lm_end are scored, and results are ranked
+ * again. Needed only with a lexicon or lm_end. Errors as for lrnn_ctc_feed. Since 0.2. */
+LRNN_API lrnn_status lrnn_ctc_finish(lrnn_ctc *ctc);
 
 /* One label sequence. */
 typedef struct lrnn_ctc_result {
     size_t size;           /* set by lrnn_ctc_result_init */
-    const int32_t *tokens; /* [count] the labels; lent until the next call with this ctc */
+    const int32_t *tokens; /* [count] the labels; valid until the next call with this ctc */
     /* [count] the frame, from 0, at which each label is most probable between the one in which the
      * search appended it and the one in which it appended the next, and its probability there.
-     * Frames rise. Lent likewise. */
+     * Frames ascend. Valid likewise. */
     const int32_t *frames;
     const float *confidences;
     size_t count;
-    double log_probability; /* see lrnn_ctc_options.method */
+    double log_probability; /* of the frames; see lrnn_ctc_options.method */
+    double score;           /* by which results are ranked; see lrnn_ctc_options */
+    /* [word_count] with a lexicon: the words, -1 for one that is not in it or not complete. Valid
+     * likewise. */
+    const int32_t *words;
+    size_t word_count;
 } lrnn_ctc_result;
 
 /* Sets every field to 0 and NULL. struct_size: sizeof(lrnn_ctc_result). Since 0.2. */
 LRNN_API lrnn_status lrnn_ctc_result_init(lrnn_ctc_result *result, size_t struct_size);
 
-/* Result `rank` for the frames so far, 0 the likeliest; of equal ones the one found first.
+/* Result `rank` for the frames so far, 0 is the best.
  * LRNN_ERR_NOT_FOUND: there are not so many; LRNN_ERR_INVALID: rank is not below n_best, NULL
  * argument. Since 0.2. */
 LRNN_API lrnn_status lrnn_ctc_get_result(lrnn_ctc_result *result, lrnn_ctc *ctc, size_t rank);

@@ -37,6 +37,6 @@
 /* ---- 0.2 ---- */
 #define RELEASED_lrnn_exchange    RELEASED_THROUGH(lrnn_exchange, sum_floats)
 #define RELEASED_lrnn_ctc_options RELEASED_THROUGH(lrnn_ctc_options, reserved)
-#define RELEASED_lrnn_ctc_result  RELEASED_THROUGH(lrnn_ctc_result, log_probability)
+#define RELEASED_lrnn_ctc_result  RELEASED_THROUGH(lrnn_ctc_result, word_count)
 
 #endif

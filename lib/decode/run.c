@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "ctc.h"
 #include "decoder.h"
 #include "filter.h"
 #include "source.h"
@@ -39,6 +40,9 @@ lrnn_status lrnn_rows_copy_tokens(int32_t *tokens, size_t capacity, const lrnn_r
         return error_null(rows == NULL ? "rows" : "tokens");
     }
     const lrnn_decoder *d = rows->decoder;
+    if (d == NULL && rows->size >= sizeof *rows && rows->ctc != NULL) {
+        return ctc_language_copy_tokens(tokens, capacity, rows->ctc, row);
+    }
     if (d == NULL) {
         return error_set(LRNN_ERR_INVALID, "rows: not those that a callback was given");
     }

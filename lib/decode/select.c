@@ -45,7 +45,7 @@ static void sift_up(candidate *items, size_t i)
     items[i] = moved;
 }
 
-static void offer(selection *best, const candidate *item)
+void selection_offer(selection *best, const candidate *item)
 {
     if (best->count < best->capacity) {
         best->items[best->count++] = *item;
@@ -124,7 +124,7 @@ void selection_scan(selection *best, const real *values, size_t n, const real *m
         for (size_t i = start; i < end; i++) {
             if (values[i] > bound) {
                 candidate item = {offset + (double)values[i], row, (int32_t)i};
-                offer(best, &item);
+                selection_offer(best, &item);
                 bound = threshold(best, offset);
             }
         }

@@ -35,6 +35,9 @@ static inline bool candidate_better(const candidate *a, const candidate *b)
 #define VALUES_SLICE 960
 _Static_assert(VALUES_SLICE % KERNEL_PANELS == 0, "slices are whole panels");
 
+/* A member from now on, unless `capacity` better ones are. */
+void selection_offer(selection *best, const candidate *item);
+
 /* Offers offset + values[i] for every i < n whose value is not -infinity. maxima: the greatest of
  * each slice of the values, or NULL. */
 void selection_scan(selection *best, const real *values, size_t n, const real *maxima,

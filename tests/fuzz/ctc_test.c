@@ -71,7 +71,7 @@ static size_t feed_pieces(lrnn_ctc *ctc, const float *frames, size_t count, size
     size_t settled_count = 0;
     for (size_t t = 0; t < count; t++) {
         lrnn_ctc_result best;
-        lrnn_status status = lrnn_ctc_feed(ctc, frames + t * width, 1);
+        lrnn_status status = lrnn_ctc_feed(ctc, frames + t * width, 1, width);
         if (status != LRNN_OK) {
             FUZZ_CHECK(status == LRNN_ERR_NUMERIC);
             return t;
@@ -96,10 +96,11 @@ static void decode(lrnn_ctc *whole, lrnn_ctc *pieces, const lrnn_ctc_options *o,
     }
     for (size_t again = 0; again < 2; again++) {
         size_t taken = feed_pieces(pieces, frames, count, o->output_size);
-        lrnn_status status = lrnn_ctc_feed(whole, frames, count);
+        lrnn_status status = lrnn_ctc_feed(whole, frames, count, o->output_size);
         FUZZ_CHECK(status == (taken == count ? LRNN_OK : LRNN_ERR_NUMERIC));
         if (status != LRNN_OK) {
-            FUZZ_CHECK(lrnn_ctc_feed(whole, frames, taken) == LRNN_OK); /* nothing has changed */
+            FUZZ_CHECK(lrnn_ctc_feed(whole, frames, taken, o->output_size) ==
+                       LRNN_OK); /* nothing has changed */
         }
         compare(whole, pieces, o, taken);
         FUZZ_CHECK(lrnn_ctc_reset(whole) == LRNN_OK && lrnn_ctc_reset(pieces) == LRNN_OK);

@@ -42,14 +42,14 @@ static const released structs[] = {
     STRUCT(lrnn_train_result, 40, 56),
     STRUCT(lrnn_backward, 64, 64),
     STRUCT(lrnn_checkpoint, 40, 48),
-    STRUCT(lrnn_rows, 56, 56),
+    STRUCT(lrnn_rows, 56, 64),
     STRUCT(lrnn_scorer, 32, 32),
     STRUCT(lrnn_decoder_options, 304, 304),
     STRUCT(lrnn_request, 56, 56),
     STRUCT(lrnn_result, 64, 64),
     STRUCT(lrnn_exchange, 0, 32),
-    STRUCT(lrnn_ctc_options, 0, 80),
-    STRUCT(lrnn_ctc_result, 0, 48),
+    STRUCT(lrnn_ctc_options, 0, 160),
+    STRUCT(lrnn_ctc_result, 0, 72),
 };
 
 static void structs_have_the_sizes_of_their_releases(void **state)

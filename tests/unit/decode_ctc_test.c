@@ -146,7 +146,7 @@ static void a_wide_beam_finds_the_sums_over_all_alignments(void **state)
         draw_frames(T, V, seed, 1.5);
         enumerate(T, V, blank);
         lrnn_ctc *ctc = make(V, 2000, 8, (int32_t)blank);
-        EXPECT_OK(lrnn_ctc_feed(ctc, frames, T));
+        EXPECT_OK(lrnn_ctc_feed(ctc, frames, T, V));
         for (size_t rank = 0; rank < 8 && rank < counts[0]; rank++) {
             lrnn_ctc_result r = result_of(ctc, rank);
             expect_labels(&r, &sets[0][rank]);
@@ -222,7 +222,7 @@ static void a_narrow_beam_is_a_plain_prefix_beam_search(void **state)
         o.token_count = most < V ? most : V;
         o.token_threshold = threshold;
         EXPECT_OK(lrnn_ctc_create(&ctc, &o));
-        EXPECT_OK(lrnn_ctc_feed(ctc, frames, T));
+        EXPECT_OK(lrnn_ctc_feed(ctc, frames, T, V));
         lrnn_ctc_result r = result_of(ctc, 0);
         expect_labels(&r, &sets[0][0]);
         lrnn_ctc_destroy(ctc);
@@ -241,7 +241,7 @@ static void greedy_collapses_the_best_path(void **state)
     o.output_size = 3;
     o.method = LRNN_CTC_GREEDY;
     EXPECT_OK(lrnn_ctc_create(&ctc, &o));
-    EXPECT_OK(lrnn_ctc_feed(ctc, &rows[0][0], 7));
+    EXPECT_OK(lrnn_ctc_feed(ctc, &rows[0][0], 7, 3));
     lrnn_ctc_result r = result_of(ctc, 0);
     assert_int_equal(r.count, 3);
     assert_memory_equal(r.tokens, tokens, sizeof tokens);
@@ -268,11 +268,11 @@ static void frames_in_pieces_give_the_same_and_settled_labels_stay(void **state)
         int32_t before[MOST_T];
         draw_frames(T, V, seed, 3);
         lrnn_ctc *whole = make(V, 8, 1, 0), *pieces = make(V, 8, 1, 0);
-        EXPECT_OK(lrnn_ctc_feed(whole, frames, T));
+        EXPECT_OK(lrnn_ctc_feed(whole, frames, T, V));
         for (size_t t = 0, step; t < T; t += step) {
             step = 1 + (t * 7 + seed) % 5;
             step = step < T - t ? step : T - t;
-            EXPECT_OK(lrnn_ctc_feed(pieces, frames + t * V, step));
+            EXPECT_OK(lrnn_ctc_feed(pieces, frames + t * V, step, V));
             lrnn_ctc_result r = result_of(pieces, 0);
             size_t now = lrnn_ctc_settled(pieces);
             assert_in_range(now, settled, r.count);
@@ -297,7 +297,7 @@ static void frames_of_labels_rise(void **state)
     (void)state;
     draw_frames(60, 5, 3, 6);
     lrnn_ctc *ctc = make(5, 16, 16, 0);
-    EXPECT_OK(lrnn_ctc_feed(ctc, frames, 60));
+    EXPECT_OK(lrnn_ctc_feed(ctc, frames, 60, 5));
     lrnn_ctc_result r = result_of(ctc, 0);
     for (size_t i = 0; i < r.count; i++) {
         assert_in_range(r.frames[i], i > 0 ? r.frames[i - 1] + 1 : 0, 59);
@@ -321,7 +321,7 @@ static void no_sequence_is_longer_than_max_length(void **state)
         o.n_best = o.method == LRNN_CTC_GREEDY ? 1 : 5;
         draw_frames(60, 4, 5, 8);
         EXPECT_OK(lrnn_ctc_create(&ctc, &o));
-        EXPECT_OK(lrnn_ctc_feed(ctc, frames, 60));
+        EXPECT_OK(lrnn_ctc_feed(ctc, frames, 60, 4));
         for (size_t rank = 0; rank < o.n_best; rank++) {
             lrnn_ctc_result r = result_of(ctc, rank);
             assert_in_range(r.count, 0, 3);
@@ -338,7 +338,7 @@ static void nothing_allocates_after_create(void **state)
     lrnn_ctc_result r;
     EXPECT_OK(lrnn_ctc_result_init(&r, sizeof r));
     malloc_trap_arm();
-    lrnn_status fed = lrnn_ctc_feed(ctc, frames, 60);
+    lrnn_status fed = lrnn_ctc_feed(ctc, frames, 60, 8);
     lrnn_status got = lrnn_ctc_get_result(&r, ctc, 1);
     lrnn_status reset = lrnn_ctc_reset(ctc);
     size_t caught = malloc_trap_disarm();
@@ -359,19 +359,21 @@ static void bad_frames_are_named_and_change_nothing(void **state)
     lrnn_ctc *ctc = make(V, 8, 1, 0), *good = make(V, 8, 1, 0);
     float bad[2 * 5];
     memcpy(bad, frames, sizeof bad);
-    EXPECT_OK(lrnn_ctc_feed(ctc, frames, 10));
+    EXPECT_OK(lrnn_ctc_feed(ctc, frames, 10, V));
     bad[V + 3] = (float)NAN;
-    EXPECT_FAILURE(lrnn_ctc_feed(ctc, bad, 2), LRNN_ERR_NUMERIC, "frame 11", "output 3", "NaN");
+    EXPECT_FAILURE(lrnn_ctc_feed(ctc, bad, 2, V), LRNN_ERR_NUMERIC, "frame 11", "output 3", "NaN");
     bad[V + 3] = (float)INFINITY;
-    EXPECT_FAILURE(lrnn_ctc_feed(ctc, bad, 2), LRNN_ERR_NUMERIC, "frame 11", "output 3");
+    EXPECT_FAILURE(lrnn_ctc_feed(ctc, bad, 2, V), LRNN_ERR_NUMERIC, "frame 11", "output 3");
     for (size_t v = 0; v < V; v++) {
         bad[v] = -(float)INFINITY;
     }
-    EXPECT_FAILURE(lrnn_ctc_feed(ctc, bad, 1), LRNN_ERR_NUMERIC, "frame 10", "impossible");
-    EXPECT_FAILURE(lrnn_ctc_feed(ctc, NULL, 1), LRNN_ERR_INVALID, "frames");
-    EXPECT_OK(lrnn_ctc_feed(ctc, NULL, 0));
-    EXPECT_OK(lrnn_ctc_feed(ctc, frames + 10 * V, 10));
-    EXPECT_OK(lrnn_ctc_feed(good, frames, 20));
+    EXPECT_FAILURE(lrnn_ctc_feed(ctc, bad, 1, V), LRNN_ERR_NUMERIC, "frame 10", "impossible");
+    EXPECT_FAILURE(lrnn_ctc_feed(ctc, NULL, 1, V), LRNN_ERR_INVALID, "frames");
+    EXPECT_FAILURE(lrnn_ctc_feed(ctc, frames, 1, V - 1), LRNN_ERR_INVALID, "width", "expected 5",
+                   "found 4");
+    EXPECT_OK(lrnn_ctc_feed(ctc, NULL, 0, V));
+    EXPECT_OK(lrnn_ctc_feed(ctc, frames + 10 * V, 10, V));
+    EXPECT_OK(lrnn_ctc_feed(good, frames, 20, V));
     lrnn_ctc_result a = result_of(ctc, 0), b = result_of(good, 0);
     assert_true(a.log_probability == b.log_probability);
     lrnn_ctc_destroy(ctc);
@@ -386,7 +388,7 @@ static void impossible_outputs_are_never_labels(void **state)
         frames[t * 4 + 2] = -(float)INFINITY;
     }
     lrnn_ctc *ctc = make(4, 30, 30, 0);
-    EXPECT_OK(lrnn_ctc_feed(ctc, frames, 30));
+    EXPECT_OK(lrnn_ctc_feed(ctc, frames, 30, 4));
     for (size_t rank = 0; rank < 30; rank++) {
         lrnn_ctc_result r = result_of(ctc, rank);
         for (size_t i = 0; i < r.count; i++) {
