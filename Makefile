@@ -81,7 +81,7 @@ SONAME := liblrnn.so.$(SOVERSION)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests run-thread-tests fuzz fuzz-seeds mutate FORCE
+.PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests run-thread-tests fuzz fuzz-seeds mutate run-mutate FORCE
 
 all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(PROGRAM) $(BUILD)/lrnn.pc ## build library and program
 
@@ -211,6 +211,26 @@ fuzz: ## libFuzzer (clang), SECONDS=60 for each target of tests/fuzz; FUZZ=name:
 fuzz-seeds: $(STATIC) # rewrites the seeds that are files of this library
 	$(CC) -Iinclude $(ALL_CFLAGS) tests/fuzz/seeds.c $(STATIC) $(LDFLAGS) $(LIBS) -o $(BUILD)/fuzz-seeds
 	$(BUILD)/fuzz-seeds
+
+# A build of its own, without debugging information, whose objects the mutants are linked with.
+MUTATE_LIST  ?= tests/mutate/list
+MUTATE_TESTS := $(sort $(filter gradcheck/% unit/% api/% fault/% fuzz/%,$(shell grep '^[@!] ' $(MUTATE_LIST) 2>/dev/null)))
+
+mutate: ## break the library on purpose and see that tests notice; MUTATE=pattern JOBS=n FRESH=1
+	@$(MAKE) -s BUILD=$(BUILD)/mutate CFLAGS=-O2 run-mutate
+
+run-mutate: $(INTERNAL) $(DOUBLE)/liblrnn_double.a $(MUTATE_TESTS:%=$(BUILD)/objects/%.o)
+	@LIST='$(MUTATE_LIST)' BUILD='$(BUILD)' CC='$(CC)' LIB_CFLAGS='$(LIB_CFLAGS)' LIBS='$(LDFLAGS) $(LIBS)' \
+	    DOUBLE_FLAGS='$(DOUBLE_FLAGS)' KERNEL_FLAGS_avx2='$(KERNEL_FLAGS_avx2)' \
+	    KERNEL_FLAGS_avx512='$(KERNEL_FLAGS_avx512)' tests/mutate/run
+
+$(BUILD)/objects/gradcheck/%.o: tests/gradcheck/%.c $(DOUBLE_HEADERS) $(DOUBLE)/rename.h
+	@mkdir -p $(@D)
+	$(CC) $(DOUBLE_FLAGS) -Itests $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) -MMD -MP -c $< -o $@
+
+$(BUILD)/objects/%.o: tests/%.c $(BUILD)/config
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -MMD -MP -c $< -o $@
 
 lint: all ## layers, formatting, exported symbols, headers alone as C99 and C++11
 	BUILD=$(BUILD) scripts/lint
