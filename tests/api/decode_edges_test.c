@@ -150,7 +150,7 @@ static void labels_of_probability_zero_are_no_result(void **state)
     options.n_best = 2;
     for (options.beam_width = 2; options.beam_width <= 4; options.beam_width++) {
         EXPECT_OK(lrnn_ctc_create(&ctc, &options));
-        EXPECT_OK(lrnn_ctc_feed(ctc, frames, 1));
+        EXPECT_OK(lrnn_ctc_feed(ctc, frames, 1, 3));
         EXPECT_OK(lrnn_ctc_get_result(&result, ctc, 0));
         assert_int_equal(result.count, 0);
         EXPECT_FAILURE(lrnn_ctc_get_result(&result, ctc, 1), LRNN_ERR_NOT_FOUND, "1");
