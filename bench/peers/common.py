@@ -5,7 +5,6 @@ import sys
 import time
 
 import numpy as np
-import torch
 
 
 def numbers(count):
@@ -19,6 +18,8 @@ def numbers(count):
 
 def load_weights(path):
     """A safetensors file as a state_dict."""
+    import torch
+
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         data = file.read()
