@@ -205,6 +205,13 @@ void ctc_language_release(lrnn_ctc *ctc)
 
 /* ---- steps ---- */
 
+/* What a score of the language model counts. With a weight of 0 it is not asked, not even what it
+ * holds impossible. */
+static double weighted(const lrnn_ctc *ctc, real score)
+{
+    return ctc->options.lm_weight > 0 ? ctc->options.lm_weight * (double)score : 0;
+}
+
 /* Adds what the language model says of a token after a history. False: impossible. */
 static bool add_token(double *extra, const lrnn_ctc *ctc, int32_t history, int32_t token)
 {
@@ -214,7 +221,7 @@ static bool add_token(double *extra, const lrnn_ctc *ctc, int32_t history, int32
         return true;
     }
     real score = l->scores[(size_t)history * l->vocab_size + (size_t)token];
-    *extra += ctc->options.lm_weight * (double)score;
+    *extra += weighted(ctc, score);
     return ctc->options.lm_weight == 0 || score > -(real)INFINITY;
 }
 
@@ -489,7 +496,7 @@ lrnn_status ctc_language_finish(lrnn_ctc *ctc)
     for (size_t i = 0; ctc->options.lm_end >= 0 && i < ctc->count; i++) {
         ctc_entry *of = &ctc->beam[i];
         const real *scores = ctc->language.scores + (size_t)of->history * ctc->language.vocab_size;
-        of->extra += ctc->options.lm_weight * (double)scores[ctc->options.lm_end];
+        of->extra += weighted(ctc, scores[ctc->options.lm_end]);
     }
     return LRNN_OK;
 }
