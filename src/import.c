@@ -21,6 +21,7 @@ typedef struct import_settings {
     int32_t head;
     int32_t level;
     bool one_hot;
+    bool tied;
     bool force;
     bool partial;
 } import_settings;
@@ -77,6 +78,11 @@ static const option_row rows[] = {
      .name = "one-hot",
      AT(import_settings, one_hot),
      .help = "without an embedding: the input is tokens, not real values"},
+    {.kind = OPTION_FLAG,
+     .name = "tied",
+     .field = "tied_weights",
+     AT(import_settings, tied),
+     .help = "embedding and head are one matrix and stay one in training; without it a copy each"},
     {.kind = OPTION_NUMBER,
      .name = "padding-token",
      .argument = "ID",
@@ -181,6 +187,7 @@ static int import(const import_settings *settings, const module_names *names, co
     options.cell = settings->cell - 1;
     options.head_kind = settings->head - 1;
     options.one_hot = settings->one_hot;
+    options.tied_weights = settings->tied;
     options.partial = settings->partial;
     options.padding_token = (int32_t)settings->padding_token;
     int failed = read_vocabs(&input, &output, settings);

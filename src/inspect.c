@@ -120,6 +120,9 @@ static void print_architecture(const lrnn_model *model)
         printf("dropout: %g\n", options.dropout);
     }
     print_initialization(&options);
+    if (options.tied_weights) {
+        puts("head: the embedding's matrix");
+    }
     printf("output: %zu values, %s\n", lrnn_model_output_size(model), head_names[options.head]);
 }
 

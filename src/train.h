@@ -21,6 +21,8 @@ typedef struct train_settings {
     size_t embedding;
     size_t hidden;
     size_t layers;
+    size_t projection;
+    bool tied;
     double dropout;
     double initial_range;
     bool orthogonal;

@@ -52,6 +52,8 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.hidden_size = settings->hidden;
         options.layers = settings->layers;
         options.cell = settings->cell;
+        options.projection_size = settings->projection;
+        options.tied_weights = settings->tied;
         options.dropout = settings->dropout;
         options.initial_range = settings->initial_range;
         options.orthogonal = settings->orthogonal;

@@ -147,7 +147,13 @@ typedef struct lrnn_model_options {
      * torch.nn.init.orthogonal_ does; with a projection its columns are orthonormal. Requires
      * layers. Default 0. Since 0.2. */
     int32_t orthogonal;
-    int32_t reserved; /* 0 */
+    /* 1: the head's matrix is the embedding's (Press & Wolf 2017): one parameter, embedding.weight,
+     * whose gradient is the sum of both uses; there is no head.weight. output_size must be
+     * vocab_size, and what the head reads embedding_size: hidden_size, with an LSTM
+     * projection_size if that is not 0, twice that if bidirectional. A padding_token gets gradients
+     * from the head. With PyTorch's distributions it is drawn as an embedding; a small
+     * initial_range is better. Default 0. Since 0.2. */
+    int32_t tied_weights;
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).
@@ -215,7 +221,8 @@ LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
  * (nn.Embedding), `rnn` (nn.RNN, nn.LSTM or nn.GRU) and `head` (nn.Linear). All parameters form one
  * flat array, in this order: embedding.weight, then for each layer (and direction, suffix _reverse)
  * rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, rnn.weight_hr_l0 with a
- * projection, then head.weight, head.bias. The trainer's gradients have the same layout. */
+ * projection, then head.weight (unless tied_weights), head.bias. The trainer's gradients have the
+ * same layout. */
 typedef struct lrnn_parameter {
     size_t size;      /* set by lrnn_parameter_init */
     const char *name; /* valid until the model is destroyed */
@@ -379,7 +386,9 @@ typedef struct lrnn_import_options {
     int32_t one_hot; /* 1: without an embedding, the input is one-hot tokens; default 0 */
     int32_t partial; /* 1: tensors that belong to no module of the model are left out; default 0 */
     int32_t padding_token; /* of the model; not recorded in such a file. Default -1: none */
-    int32_t reserved;      /* 0 */
+    /* 1: a model with tied_weights, from a file in which embedding and head are one tensor or equal
+     * ones; must keep its default with `model`. Default 0: two matrices. Since 0.2. */
+    int32_t tied_weights;
 } lrnn_import_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_import_options).

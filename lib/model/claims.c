@@ -130,6 +130,9 @@ lrnn_status claims_check(const lrnn_model_options *o, const safetensors *file)
     if (o->head == LRNN_HEAD_NONE) {
         return LRNN_OK;
     }
+    if (o->tied_weights) {
+        return check_presence(file, "tied_weights", 1, "head.weight", false);
+    }
     CHECK(check_presence(file, "output_size", o->output_size, "head.weight", true));
     return check_output(o, file);
 }

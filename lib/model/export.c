@@ -33,11 +33,11 @@ static bool all_zero(const real *values, size_t count)
     return true;
 }
 
-/* Adds a tensor as "<module>.<leaf of ours>". */
-static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *model,
-                                const network_tensor *tensor, const char *module, size_t length)
+/* Adds a tensor as "<module>.<leaf>". */
+static lrnn_status put_leaf(safetensors_writer *writer, const lrnn_model *model,
+                            const network_tensor *tensor, const char *module, size_t length,
+                            const char *leaf)
 {
-    const char *leaf = strchr(tensor->name, '.') + 1;
     size_t room = length + strlen(leaf) + 2;
     char *name = memory_allocate(&model->allocator, room, 1, "name of a tensor");
     if (name == NULL) {
@@ -52,6 +52,13 @@ static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *mo
     return status;
 }
 
+/* Under the last part of our own name. */
+static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *model,
+                                const network_tensor *tensor, const char *module, size_t length)
+{
+    return put_leaf(writer, model, tensor, module, length, strchr(tensor->name, '.') + 1);
+}
+
 /* A head's bias that was not in the imported file: only where it has become something, and then
  * beside the weight, whose remembered name is `weight`. */
 static lrnn_status put_unnamed(safetensors_writer *writer, const lrnn_model *model,
@@ -62,6 +69,19 @@ static lrnn_status put_unnamed(safetensors_writer *writer, const lrnn_model *mod
     }
     const char *dot = strrchr(weight, '.');
     return put_composed(writer, model, tensor, weight, dot != NULL ? (size_t)(dot - weight) : 0);
+}
+
+/* The one matrix again, as the head's: a state_dict of tied modules has both. */
+static lrnn_status put_tied_head(safetensors_writer *writer, const lrnn_model *model,
+                                 const char *module, const char *remembered)
+{
+    const network_tensor *matrix = model->embedding;
+    if (module != NULL) {
+        return put_leaf(writer, model, matrix, module, strlen(module), "weight");
+    }
+    return safetensors_writer_tensor(writer, remembered != NULL ? remembered : "head.weight",
+                                     model_tensor_dtype(model, matrix), matrix->rank, matrix->shape,
+                                     model_tensor(model, matrix));
 }
 
 static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *model,
@@ -76,7 +96,8 @@ static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *mod
         if (module != NULL) {
             status = put_composed(writer, model, tensor, module, strlen(module));
         } else if (remembered != NULL && *remembered == '\0') {
-            status = put_unnamed(writer, model, tensor, before);
+            status = put_unnamed(writer, model, tensor,
+                                 network_is_tied(net) ? model_names_next(remembered) : before);
         } else {
             status =
                 safetensors_writer_tensor(writer, remembered != NULL ? remembered : tensor->name,
@@ -86,7 +107,9 @@ static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *mod
         before = remembered;
         remembered = remembered != NULL ? model_names_next(remembered) : NULL;
     }
-    return status;
+    return status == LRNN_OK && network_is_tied(net)
+               ? put_tied_head(writer, model, options->head, remembered)
+               : status;
 }
 
 /* In the module the names come from, embedding and head are one tensor: load_state_dict would

@@ -55,7 +55,7 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
     CHECK(o->head_kind == -1 ? LRNN_OK : check_choice("head_kind", o->head_kind, LRNN_HEAD_FINAL));
     CHECK(check_choice("one_hot", o->one_hot, 1));
     CHECK(check_choice("partial", o->partial, 1));
-    CHECK(check_reserved(o->reserved));
+    CHECK(check_choice("tied_weights", o->tied_weights, 1));
     CHECK(lrnn_model_options_init(&in->model, sizeof in->model));
     if (o->model != NULL) {
         CHECK(check_alone("cell", o->cell == -1));
@@ -63,6 +63,7 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
         CHECK(check_alone("one_hot", o->one_hot == 0));
         CHECK(check_alone("padding_token", o->padding_token == -1));
         CHECK(check_alone("feature_size", o->feature_size == 0));
+        CHECK(check_alone("tied_weights", o->tied_weights == 0));
         lrnn_model_options defaults = in->model;
         CHECK(OPTIONS_READ(&in->model, o->model, &defaults, lrnn_model_options));
     }
@@ -143,6 +144,7 @@ static lrnn_status work_out(importing *in)
     o->hidden_size = sizes.hidden_size;
     o->projection_size = sizes.projection_size;
     o->padding_token = in->options.padding_token;
+    o->tied_weights = in->options.tied_weights;
     o->layers = sizes.layers;
     o->bidirectional = sizes.bidirectional;
     o->bias = sizes.bias;
@@ -232,6 +234,32 @@ static lrnn_status missing(const importing *in, const network_tensor *expected)
                      any->module_length > 0 ? "." : "", strchr(expected->name, '.') + 1, shape);
 }
 
+/* The file has the head's matrix too, of the embedding's shape. */
+static lrnn_status check_tied_head(const importing *in)
+{
+    const import_tensor *embedding = find_tensor(in, "embedding.weight");
+    import_tensor *head = find_tensor(in, "head.weight");
+    const tensor_view *one = embedding->view;
+    if (head == NULL) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: tied_weights: no tensor is the head's matrix; that of the embedding "
+                         "is '%.100s'",
+                         in->path, one->name);
+    }
+    head->used = true;
+    if (head->view->rank == 2 && head->view->shape[0] == one->shape[0] &&
+        head->view->shape[1] == one->shape[1]) {
+        return LRNN_OK;
+    }
+    char shape[IMPORT_SHAPE_ROOM], head_shape[IMPORT_SHAPE_ROOM];
+    return error_set(LRNN_ERR_FORMAT,
+                     "%s: tied_weights: embedding '%.100s' %s and head '%.100s' %s are not one "
+                     "matrix",
+                     in->path, one->name, import_shape(shape, one->rank, one->shape),
+                     head->view->name,
+                     import_shape(head_shape, head->view->rank, head->view->shape));
+}
+
 /* Every parameter has a tensor of its shape, and every tensor is a parameter, before anything of
  * the size that they claim is allocated. */
 static lrnn_status check_tensors(importing *in, const network *net)
@@ -246,6 +274,9 @@ static lrnn_status check_tensors(importing *in, const network *net)
         } else if (expected->offset != net->head_bias || in->parts.head == NULL) {
             status = missing(in, expected);
         }
+    }
+    if (status == LRNN_OK && network_is_tied(net)) {
+        status = check_tied_head(in);
     }
     for (size_t i = 0; status == LRNN_OK && !in->options.partial && i < in->index.tensor_count;
          i++) {
@@ -289,31 +320,58 @@ static lrnn_status read_parameters(const importing *in, lrnn_model *model)
     return status;
 }
 
+/* The head's matrix of a tied model has the numbers that were read as the embedding. */
+static lrnn_status check_tied_values(const importing *in, const lrnn_model *model)
+{
+    const tensor_view *embedding = find_tensor(in, "embedding.weight")->view;
+    const tensor_view *head = find_tensor(in, "head.weight")->view;
+    if (tensor_is_same(embedding, head)) {
+        return LRNN_OK;
+    }
+    real *values = memory_allocate(&in->allocator, head->count, sizeof *values, "import: head");
+    if (values == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    const real *ours = model->parameters + model->net.embedding;
+    lrnn_status status = read_tensor(in, values, head);
+    for (size_t i = 0; status == LRNN_OK && i < head->count; i++) {
+        if (values[i] != ours[i]) {
+            status = error_set(LRNN_ERR_FORMAT,
+                               "%s: tied_weights: embedding '%.100s' and head '%.100s' differ at "
+                               "value %zu",
+                               in->path, embedding->name, head->name, i);
+        }
+    }
+    memory_release(&in->allocator, values);
+    return status;
+}
+
+/* Our name i of those to remember. */
+static const char *name_of(const network *net, size_t i)
+{
+    return i < net->tensor_count ? net->tensors[i].name : "head.weight";
+}
+
 /* Remembers what the tensors were called. */
 static lrnn_status keep_names(const importing *in, lrnn_model *model)
 {
     const network *net = &model->net;
-    const import_tensor *embedding = NULL, *head = NULL;
-    size_t length = 0;
-    for (size_t i = 0; i < net->tensor_count; i++) {
-        const import_tensor *found = find_tensor(in, net->tensors[i].name);
+    size_t length = 0, count = model_names_count(net);
+    for (size_t i = 0; i < count; i++) {
+        const import_tensor *found = find_tensor(in, name_of(net, i));
         length += found != NULL ? strlen(found->view->name) : 0;
-        embedding = net->tensors[i].offset == net->embedding ? found : embedding;
-        head = net->tensors[i].offset == net->head_weight ? found : head;
     }
-    lrnn_status status =
-        model_names_allocate(&model->names, net->tensor_count, length, &model->allocator);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(model_names_allocate(&model->names, count, length, &model->allocator));
     char *to = model->names.text;
-    for (size_t i = 0; i < net->tensor_count; i++) {
-        const import_tensor *found = find_tensor(in, net->tensors[i].name);
+    for (size_t i = 0; i < count; i++) {
+        const import_tensor *found = find_tensor(in, name_of(net, i));
         strcpy(to, found != NULL ? found->view->name : "");
         to += strlen(to) + 1;
     }
-    model->names.tied =
-        embedding != NULL && head != NULL && tensor_is_same(embedding->view, head->view);
+    const import_tensor *embedding = find_tensor(in, "embedding.weight");
+    const import_tensor *head = find_tensor(in, "head.weight");
+    model->names.tied = !network_is_tied(net) && embedding != NULL && head != NULL &&
+                        tensor_is_same(embedding->view, head->view);
     return LRNN_OK;
 }
 
@@ -338,6 +396,9 @@ static lrnn_status make_model(lrnn_model **model, importing *in)
                                &in->allocator);
     if (status == LRNN_OK) {
         status = read_parameters(in, made);
+    }
+    if (status == LRNN_OK && network_is_tied(&made->net)) {
+        status = check_tied_values(in, made);
     }
     if (status == LRNN_OK) {
         status = keep_names(in, made);

@@ -81,18 +81,18 @@ lrnn_status model_names_write(safetensors_writer *writer, const model_names *nam
 /* Whether this tensor may have been absent from the file. */
 static bool may_be_absent(const network *net, size_t index)
 {
-    return net->tensors[index].offset == net->head_bias;
+    return index < net->tensor_count && net->tensors[index].offset == net->head_bias;
 }
 
-/* The document has to be an array of one string per tensor of the network, without NUL bytes. */
+/* The document has to be an array of model_names_count strings without NUL bytes. */
 static lrnn_status read_array(model_names *names, const network *net, const json_document *json,
                               const lrnn_allocator *allocator)
 {
     size_t room = 0, used = 0, index = 0;
     CHECK(json_expect(json, JSON_ROOT, JSON_ARRAY, KEY_NAMES));
-    if (json_size(json, JSON_ROOT) != net->tensor_count) {
+    if (json_size(json, JSON_ROOT) != model_names_count(net)) {
         return error_set(LRNN_ERR_FORMAT, "%s: " KEY_NAMES ": expected %zu names, found %zu",
-                         json->what, net->tensor_count, json_size(json, JSON_ROOT));
+                         json->what, model_names_count(net), json_size(json, JSON_ROOT));
     }
     for (json_value v = json_first(json, JSON_ROOT); v != JSON_NONE;
          v = json_next(json, JSON_ROOT, v)) {

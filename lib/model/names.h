@@ -8,8 +8,9 @@
 #include "network.h"
 
 typedef struct model_names {
-    /* NUL-terminated, one for each tensor of the network and in its order; "": it was not in the
-     * file. NULL: there are no names to remember. */
+    /* NUL-terminated, one for each tensor of the network and in its order, then of a tied network
+     * that of the head's matrix; "": it was not in the file. NULL: there are no names to remember.
+     */
     char *text;
     size_t length; /* bytes, NULs included */
     bool tied;     /* embedding.weight and head.weight were one tensor */
@@ -22,6 +23,12 @@ lrnn_status model_names_allocate(model_names *names, size_t count, size_t length
 lrnn_status model_names_copy(model_names *names, const model_names *from,
                              const lrnn_allocator *allocator);
 void model_names_release(model_names *names, const lrnn_allocator *allocator);
+
+/* How many there are. */
+static inline size_t model_names_count(const network *net)
+{
+    return net->tensor_count + (network_is_tied(net) ? 1 : 0);
+}
 
 /* The name behind this one. */
 static inline const char *model_names_next(const char *name)

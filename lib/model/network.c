@@ -84,7 +84,9 @@ static void lay_out(network *net)
         }
     }
     if (o->head != LRNN_HEAD_NONE) {
-        net->head_weight = add_tensor(net, "head.weight", o->output_size, net->top_size);
+        net->head_weight = o->tied_weights
+                               ? net->embedding
+                               : add_tensor(net, "head.weight", o->output_size, net->top_size);
         net->head_bias = add_tensor(net, "head.bias", o->output_size, 0);
     }
 }

@@ -38,8 +38,8 @@ typedef struct network {
     size_t input_size;  /* token_size + F */
     size_t top_size;    /* what the head reads: D*R, or input_size with 0 layers */
     size_t output_size; /* O, or top_size without a head */
-    size_t embedding, head_weight, head_bias;
-    network_layer *layers; /* [L*D], direction fastest */
+    size_t embedding, head_weight, head_bias; /* tied: the first two are one */
+    network_layer *layers;                    /* [L*D], direction fastest */
     network_tensor *tensors;
     size_t tensor_count;
     size_t parameter_count;
@@ -72,6 +72,11 @@ static inline bool network_has_cell_state(const network *net)
 static inline bool network_is_projected(const network *net)
 {
     return net->options.projection_size > 0;
+}
+
+static inline bool network_is_tied(const network *net)
+{
+    return net->options.tied_weights != 0;
 }
 
 static inline bool network_one_hot(const network *net)

@@ -98,6 +98,7 @@ static const field fields[] = {
     {FIELD(initial_range), NUMBER, .optional = true},
     {FIELD(forget_bias), NUMBER, .optional = true},
     {FIELD(orthogonal), FLAG, .optional = true},
+    {FIELD(tied_weights), FLAG, .architecture = true, .optional = true},
 };
 
 #define COUNT (sizeof fields / sizeof *fields)
@@ -238,7 +239,34 @@ static lrnn_status check_initialization(const lrnn_model_options *o)
         (o->layers == 0 || !o->bias || cell_forget_gate(cell) == cell->gates)) {
         return error_set(LRNN_ERR_INVALID, "forget_bias: needs LSTM layers with bias");
     }
-    return check_reserved(o->reserved);
+    return LRNN_OK;
+}
+
+static lrnn_status check_tied(const lrnn_model_options *o)
+{
+    size_t below = o->layers == 0           ? o->embedding_size + o->feature_size
+                   : o->projection_size > 0 ? o->projection_size
+                                            : o->hidden_size;
+    size_t top = o->layers > 0 && o->bidirectional ? 2 * below : below;
+    if (!o->tied_weights) {
+        return LRNN_OK;
+    }
+    if (o->vocab_size == 0 || o->embedding_size == 0 || o->head == LRNN_HEAD_NONE) {
+        return error_set(LRNN_ERR_INVALID, "tied_weights: needs an embedding and a head");
+    }
+    if (o->output_size != o->vocab_size) {
+        return error_set(LRNN_ERR_INVALID,
+                         "tied_weights: output_size is %zu, but the embedding has %zu rows, "
+                         "vocab_size",
+                         o->output_size, o->vocab_size);
+    }
+    if (top != o->embedding_size) {
+        return error_set(LRNN_ERR_INVALID,
+                         "tied_weights: the head reads %zu values, but embedding_size is %zu; they "
+                         "must be equal, and projection_size sets what the head of an LSTM reads",
+                         top, o->embedding_size);
+    }
+    return LRNN_OK;
 }
 
 /* What fields mean together. */
@@ -247,6 +275,7 @@ static lrnn_status check_together(const lrnn_model_options *o)
     CHECK(check_projection(o));
     CHECK(check_padding(o));
     CHECK(check_initialization(o));
+    CHECK(check_tied(o));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");

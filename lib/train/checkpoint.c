@@ -97,6 +97,7 @@ static lrnn_status check_architecture(const lrnn_checkpoint *all, const safetens
         {"head", (size_t)ours->head, (size_t)saved.head},
         {"bidirectional", (size_t)ours->bidirectional, (size_t)saved.bidirectional},
         {"bias", (size_t)ours->bias, (size_t)saved.bias},
+        {"tied_weights", (size_t)ours->tied_weights, (size_t)saved.tied_weights},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         if (fields[i].ours != fields[i].saved) {

@@ -230,7 +230,6 @@ static void what_does_not_fit_is_refused_by_name(void **state)
     REFUSE(LRNN_CELL_LSTM, "orthogonal: needs recurrent layers", options.orthogonal = 1,
            options.layers = 0);
     REFUSE(LRNN_CELL_LSTM, "orthogonal", options.orthogonal = 2);
-    REFUSE(LRNN_CELL_LSTM, "reserved", options.reserved = 1);
 }
 
 int main(void)

@@ -21,7 +21,7 @@ WIDE, WIDE_P = 17, 9  # more than a vector of any kernel, and no multiple of one
 LENGTHS = [3, 5, 2]
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
 HEADS = ["none", "steps", "last", "final"]
-INPUTS = ["embedding", "one-hot", "features", "both"]
+INPUTS = ["embedding", "one-hot", "features", "both", "tied"]  # tied: the embedding is the head's matrix too
 
 
 def number(seed, *shape):
@@ -48,7 +48,7 @@ def store(path, tensors, **integers):
 
 def fill(modules, seed=1):
     """Parameters in the order of the modules, each from the same one stream; returns them."""
-    parameters = [p for m in modules for p in m.parameters()]
+    parameters = list({id(p): p for m in modules for p in m.parameters()}.values())
     flat, at = number(seed, sum(p.numel() for p in parameters)), 0
     for p in parameters:
         p.data = flat[at:at + p.numel()].reshape(p.shape).to(p.dtype).clone()
@@ -69,20 +69,24 @@ def recurrent(cell, size, layers, bidirectional, bias, projection, hidden):
 
 def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection, hidden):
     D, R = 2 if bidirectional else 1, projection or hidden
+    tied = inputs == "tied"
+    outputs, columns = (V, D * R) if tied else (O, E)
     modules, parts = [], []
     tokens, features = whole(2, V, B, T), number(3, B, T, F).requires_grad_()
-    if inputs in ("embedding", "both"):
-        modules.append(torch.nn.Embedding(V, E, dtype=torch.float64))
+    if inputs in ("embedding", "both", "tied"):
+        modules.append(torch.nn.Embedding(V, columns, dtype=torch.float64))
         parts.append(lambda: modules[0](tokens))
     if inputs == "one-hot":
         parts.append(lambda: torch.nn.functional.one_hot(tokens, V).double())
     if inputs in ("features", "both"):
         parts.append(lambda: features)
-    size = {"embedding": E, "one-hot": V, "features": F, "both": E + F}[inputs]
+    size = {"embedding": E, "one-hot": V, "features": F, "both": E + F, "tied": columns}[inputs]
     net = recurrent(cell, size, layers, bidirectional, bias, projection, hidden)
     modules.append(net)
     if head != "none":
-        modules.append(torch.nn.Linear(D * R, O, dtype=torch.float64))
+        modules.append(torch.nn.Linear(D * R, outputs, dtype=torch.float64))
+    if tied:
+        modules[-1].weight = modules[0].weight
     parameters = fill(modules)
     h = number(4, layers * D, B, R).requires_grad_()
     c = number(5, layers * D, B, hidden).requires_grad_()
@@ -103,11 +107,11 @@ def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection, 
         y = y * active[:, :, None]
     loss = torch.zeros((), dtype=torch.float64)
     if head != "none":
-        target = whole(6, O + 1, *y.shape[:-1]) - 1  # -1: ignored
+        target = whole(6, outputs + 1, *y.shape[:-1]) - 1  # -1: ignored
         if head == "steps":
             target = torch.where(active, target, -1)
         target.view(-1)[0] = 1
-        loss = torch.nn.functional.cross_entropy(y.reshape(-1, O), target.reshape(-1), ignore_index=-1)
+        loss = torch.nn.functional.cross_entropy(y.reshape(-1, outputs), target.reshape(-1), ignore_index=-1)
     all_of_it = loss + (y * number(7, *y.shape) * (active[:, :, None] if y.dim() == 3 else 1)).sum()
     all_of_it = all_of_it + (final_h * number(8, *final_h.shape)).sum()
     if final_c is not None:
@@ -139,6 +143,14 @@ def grid(cells, projections):
         for turn, (layers, bias, uneven, projection, head) in enumerate(axes):
             inputs = INPUTS[(turn + turn // 4 + bidirectional) % 4]
             yield cell, layers, bidirectional, bias, uneven, head, inputs, projection, H
+
+
+def tied():
+    for cell, bidirectional, layers, head in itertools.product(CELLS, (0, 1), (1, 2), ("steps", "last", "final")):
+        yield cell, layers, bidirectional, 1, 1, head, "tied", 0, H
+    for bidirectional in (0, 1):
+        yield "lstm", 2, bidirectional, 1, 1, "steps", "tied", P, H
+        yield "lstm", 2, bidirectional, 1, 1, "steps", "tied", 0, WIDE
 
 
 def wide():
@@ -365,5 +377,6 @@ if __name__ == "__main__":
     collect("train_grid.safetensors", grid(CELLS, [0]))
     collect("train_projection.safetensors", grid(["lstm"], [P]))
     collect("train_wide.safetensors", wide())
+    collect("train_tied.safetensors", tied())
     store("train_rules.safetensors", optimizers() | schedules() | clipping() | losses())
     store("train_runs.safetensors", notebook() | curves())

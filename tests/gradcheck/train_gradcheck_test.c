@@ -390,6 +390,25 @@ static void recomputed_gradients_are_central_differences(void **state)
     }
 }
 
+static void tied_weights_have_the_sum_of_both_gradients(void **state)
+{
+    (void)state;
+    for (int option = 0; option < 6; option++) {
+        setting s = plain(option % 2 == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU);
+        s.model.output_size = V;
+        s.model.tied_weights = 1;
+        s.model.layers = option == 4 ? 0 : 2;
+        s.model.feature_size = option == 4 ? 0 : F;
+        s.model.bidirectional = option == 1;
+        s.model.projection_size = option == 2 ? 2 : 0;
+        s.model.embedding_size = option == 1 ? 2 * H : option == 2 ? 2 : H;
+        s.model.head = option == 5 ? LRNN_HEAD_FINAL : LRNN_HEAD_STEPS;
+        s.use_lengths = 1;
+        s.recompute = option == 3 || option == 5 ? 3 : 0;
+        check(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +424,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_input_has_the_right_gradient),
         cmocka_unit_test(recomputed_gradients_are_central_differences),
         cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),
+        cmocka_unit_test(tied_weights_have_the_sum_of_both_gradients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

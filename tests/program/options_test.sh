@@ -72,6 +72,10 @@ for list in "" x 0 3,2 3,3 3, ,3 3.5 99999999999999999999; do
 done
 fails "a forget gate is of lstm" 2 "--forget-bias: needs --cell lstm" $t --cell gru --forget-bias 1
 fails "recurrent matrices are of layers" 2 "--init-orthogonal: needs --layers of at least 1" $t --layers 0 --init-orthogonal
+fails "only lstm projects" 2 "--projection: needs --cell lstm" $t --cell gru --projection 4
+fails "a projection is smaller" 2 "--projection" $t --hidden 8 --projection 8
+fails "tied sizes are equal" 2 "--tied: the head reads 8 values, but embedding_size is 4" $t --hidden 8 --embedding 4 --tied
+fails "tying needs an embedding" 2 "--tied: needs an embedding" $t --embedding 0 --tied
 fails "a range below 0" 2 "--init-range: expected a number of at least 0" $t --init-range -1
 fails "a cell needs layers" 2 "--cell: needs --layers of at least 1" $t --layers 0 --cell gru
 fails "so does a hidden state" 2 "--hidden: needs --layers of at least 1" $t --layers 0 --hidden 8

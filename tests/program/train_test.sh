@@ -109,6 +109,21 @@ for setting in "sgd --momentum 0.5 --dampening 0.5" "rmsprop --alpha 0.5" "adam 
     holds "it makes a difference: $setting" sh -c "! cmp -s q0 q1"
 done
 
+"$LRNN" train -q -o q --hidden 24 --embedding 16 --projection 16 --tied --init-range 0.1 --lr 0.01 --epochs 2 --layers 2 text
+"$LRNN" inspect q > q.out
+holds "inspect says that a model is tied" grep -q "^head: the embedding's matrix\$" q.out
+holds "there is one matrix" sh -c "! grep -q head.weight q.out"
+"$LRNN" train -q -o q2 --hidden 24 --embedding 16 --projection 16 --tied --init-range 0.1 --lr 0.01 --epochs 1 --layers 2 \
+    --checkpoint q.c text
+"$LRNN" train -q -o q2 --resume q.c --epochs 2 text
+holds "a tied run resumes with the same bits" cmp q q2
+"$LRNN" export q -o q.safetensors
+"$LRNN" import --tied q.safetensors -o q3 --names embedding,rnn,head
+"$LRNN" export q3 -o q3.safetensors
+holds "export and import keep the tie" cmp q.safetensors q3.safetensors
+fails "what is not one matrix cannot be tied" 1 "s1.safetensors: .*tied_weights" sh -c \
+    "'$LRNN' export s1 -o s1.safetensors && '$LRNN' import --tied s1.safetensors -o q4 --names embedding,rnn,head"
+
 "$LRNN" train -q -o q $small --epochs 1 --init-range 0.08 --init-orthogonal --forget-bias -0.5 text
 "$LRNN" inspect q > q.out
 for line in "initial range: 0.08" "initial recurrent matrices: orthogonal" "initial bias of forget gates: -0.5"; do

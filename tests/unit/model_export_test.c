@@ -194,6 +194,85 @@ static void what_was_tied_and_is_no_longer_equal_is_refused(void **unused)
     scratch_destroy(&folder);
 }
 
+static safetensors *exported(const lrnn_model *model, const char *path,
+                             const lrnn_export_options *options)
+{
+    safetensors *file;
+    assert_int_equal(lrnn_model_export(model, path, options), LRNN_OK);
+    assert_int_equal(safetensors_open(&file, NULL, path), LRNN_OK);
+    return file;
+}
+
+static void what_stays_tied_is_written_twice_and_comes_back_as_one(void **unused)
+{
+    (void)unused;
+    static const char *const files[] = {GOLDEN_FOLDER "gru_tied.safetensors",
+                                        GOLDEN_FOLDER "gru_tied.pt"};
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "out"), *saved = scratch_path(&folder, "saved");
+    lrnn_import_options options;
+    lrnn_export_options names;
+    assert_int_equal(lrnn_import_options_init(&options, sizeof options), LRNN_OK);
+    assert_int_equal(lrnn_export_options_init(&names, sizeof names), LRNN_OK);
+    options.tied_weights = 1;
+    names.head = "out";
+    for (size_t i = 0; i < 2; i++) {
+        lrnn_model *model, *loaded;
+        assert_int_equal(lrnn_model_import(&model, files[i], &options), LRNN_OK);
+        assert_true(golden_difference(model, "gru_tied") < 1e-5);
+        assert_int_equal(lrnn_model_tensor_count(model), 6); /* no head.weight */
+        assert_int_equal(lrnn_model_save(model, saved), LRNN_OK);
+        lrnn_model_destroy(model);
+        assert_int_equal(lrnn_model_load(&loaded, saved, NULL), LRNN_OK);
+        assert_true(golden_difference(loaded, "gru_tied") < 1e-5);
+        lrnn_model *changed = with_changed(loaded, "embedding.weight");
+        safetensors *file = exported(changed, path, NULL);
+        const tensor_view *one = safetensors_find(file, "encoder.weight");
+        const tensor_view *two = safetensors_find(file, "decoder.weight");
+        assert_non_null(one);
+        assert_non_null(two);
+        float a[28], b[28];
+        assert_int_equal(tensor_read(a, one, 0, 28), LRNN_OK);
+        assert_int_equal(tensor_read(b, two, 0, 28), LRNN_OK);
+        assert_memory_equal(a, b, sizeof a);
+        safetensors_destroy(file);
+        file = exported(changed, path, &names);
+        assert_non_null(safetensors_find(file, "out.weight"));
+        assert_non_null(safetensors_find(file, "out.bias"));
+        assert_null(safetensors_find(file, "decoder.weight"));
+        safetensors_destroy(file);
+        lrnn_model_destroy(changed);
+        lrnn_model_destroy(loaded);
+    }
+    scratch_destroy(&folder);
+}
+
+static void what_is_not_one_matrix_is_not_tied(void **unused)
+{
+    (void)unused;
+    lrnn_import_options options;
+    lrnn_model *model;
+    assert_int_equal(lrnn_import_options_init(&options, sizeof options), LRNN_OK);
+    options.tied_weights = 1;
+    assert_int_equal(lrnn_model_import(&model, GOLDEN_FOLDER "lstm.safetensors", &options),
+                     LRNN_ERR_FORMAT);
+    assert_non_null(strstr(lrnn_last_error(), "tied_weights: "));
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "out");
+    lrnn_model *tied = import(GOLDEN_FOLDER "gru_tied.safetensors");
+    lrnn_model *changed = with_changed(tied, "head.weight");
+    lrnn_export_options names;
+    assert_int_equal(lrnn_export_options_init(&names, sizeof names), LRNN_OK);
+    names.head = "decoder";
+    assert_int_equal(lrnn_model_export(changed, path, &names), LRNN_OK);
+    assert_int_equal(lrnn_model_import(&model, path, &options), LRNN_ERR_FORMAT);
+    assert_non_null(strstr(lrnn_last_error(), "'encoder.weight' and head 'decoder.weight' differ"));
+    assert_null(model);
+    lrnn_model_destroy(tied);
+    lrnn_model_destroy(changed);
+    scratch_destroy(&folder);
+}
+
 /* ---- names in the metadata are hostile too ---- */
 
 static void names_of_a_model_file_are_checked(void **unused)
@@ -281,6 +360,8 @@ int main(void)
         cmocka_unit_test(a_model_of_ours_exports_our_names),
         cmocka_unit_test(a_bias_that_was_absent_is_written_once_it_is_something),
         cmocka_unit_test(what_was_tied_and_is_no_longer_equal_is_refused),
+        cmocka_unit_test(what_stays_tied_is_written_twice_and_comes_back_as_one),
+        cmocka_unit_test(what_is_not_one_matrix_is_not_tied),
         cmocka_unit_test(names_of_a_model_file_are_checked),
         cmocka_unit_test(no_memory_while_names_are_carried_changes_nothing),
     };

@@ -22,7 +22,7 @@ enum { WIDEST = 17, STATE = 6 * B * WIDEST };
 
 static const int32_t lengths[B] = {3, 5, 2};
 
-enum { EMBEDDING, ONE_HOT, FEATURES, BOTH };
+enum { EMBEDDING, ONE_HOT, FEATURES, BOTH, TIED };
 
 typedef struct setting {
     int32_t cell, bidirectional, bias, uneven, head, projection;
@@ -62,6 +62,11 @@ static setting read_setting(const safetensors *file, size_t index)
     };
 }
 
+static size_t outputs_of(const net *n)
+{
+    return n->s.inputs == TIED ? V : O;
+}
+
 static void create_model(net *n)
 {
     lrnn_model_options o;
@@ -71,12 +76,17 @@ static void create_model(net *n)
     o.feature_size = n->s.inputs == FEATURES || n->s.inputs == BOTH ? F : 0;
     o.hidden_size = n->s.hidden;
     o.layers = n->s.layers;
-    o.output_size = O;
+    o.output_size = outputs_of(n);
     o.cell = n->s.cell;
     o.head = n->s.head;
     o.bidirectional = n->s.bidirectional;
     o.bias = n->s.bias;
     o.projection_size = (size_t)n->s.projection;
+    if (n->s.inputs == TIED) {
+        o.tied_weights = 1;
+        o.embedding_size =
+            (o.bidirectional ? 2 : 1) * (o.projection_size > 0 ? o.projection_size : o.hidden_size);
+    }
     assert_int_equal(lrnn_model_create(&n->model, &o), LRNN_OK);
 }
 
@@ -116,7 +126,7 @@ static void set_up(net *n, const safetensors *file, size_t index)
     golden_fill(n->features, 3, B * T * F);
     golden_fill(n->h, 4, n->h_count);
     golden_fill(n->c, 5, n->c_count);
-    golden_whole(n->targets, 6, items, O + 1, -1);
+    golden_whole(n->targets, 6, items, (int)outputs_of(n) + 1, -1);
     n->targets[0] = 1;
     lrnn_sequences_init(&n->window, sizeof n->window);
     n->window.batch = B;
@@ -275,6 +285,15 @@ static void nets_wider_than_a_vector_equal_pytorchs(void **state)
     check_nets("train_wide.safetensors", LRNN_CELL_GRU, 2);
 }
 
+static void nets_with_tied_weights_equal_pytorchs(void **state)
+{
+    (void)state;
+    check_nets("train_tied.safetensors", LRNN_CELL_RNN_TANH, 12);
+    check_nets("train_tied.safetensors", LRNN_CELL_RNN_RELU, 12);
+    check_nets("train_tied.safetensors", LRNN_CELL_LSTM, 16);
+    check_nets("train_tied.safetensors", LRNN_CELL_GRU, 12);
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +303,7 @@ static int run(void)
         cmocka_unit_test(gru_nets_equal_pytorchs),
         cmocka_unit_test(projected_lstm_nets_equal_pytorchs),
         cmocka_unit_test(nets_wider_than_a_vector_equal_pytorchs),
+        cmocka_unit_test(nets_with_tied_weights_equal_pytorchs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
