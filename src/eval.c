@@ -48,6 +48,7 @@ static const char closing[] =
     "  tokens              number of tokens that were predicted\n"
     "  nats_per_token      cross-entropy\n"
     "  perplexity          exp(nats_per_token)\n"
+    "  accuracy            share of them that were the likeliest token\n"
     "  characters          of the text as it was read\n"
     "  bits_per_character  cross-entropy of the whole text / ln 2 / characters";
 
@@ -128,6 +129,7 @@ static int evaluate(const command_line *line, const lrnn_model *model, eval_sett
     lrnn_trainer *trainer = NULL;
     double sum = 0;
     double predicted = 0;
+    double right = 0;
     int failed = read_tokens(&tokens, &characters, model, paths, count);
     if (!failed) {
         failed = fit_to_text(line, model, settings, tokens.count);
@@ -135,13 +137,14 @@ static int evaluate(const command_line *line, const lrnn_model *model, eval_sett
     if (!failed) {
         lrnn_status status = make_trainer(&trainer, model, settings, NULL);
         failed = status != LRNN_OK ? options_fail_status(line, status, "eval")
-                                   : evaluate_tokens(&sum, &predicted, trainer, &tokens,
+                                   : evaluate_tokens(&sum, &predicted, &right, trainer, &tokens,
                                                      settings->batch, settings->steps);
     }
     if (!failed) {
         printf("tokens: %.0f\n", predicted);
         printf("nats_per_token: %.6f\n", sum / predicted);
         printf("perplexity: %.6g\n", exp(sum / predicted));
+        printf("accuracy: %.6f\n", right / predicted);
         if (characters > 0) { /* a token file of another program may not say */
             printf("characters: %zu\n", characters);
             printf("bits_per_character: %.6f\n", sum / log(2) / (double)characters);

@@ -35,8 +35,8 @@ static lrnn_status fill(const window *view, size_t at, size_t steps)
     return LRNN_OK;
 }
 
-static lrnn_status walk(double *loss_sum, double *count, lrnn_trainer *trainer, const window *view,
-                        size_t steps)
+static lrnn_status walk(double *loss_sum, double *count, double *right, lrnn_trainer *trainer,
+                        const window *view, size_t steps)
 {
     lrnn_sequences sequences;
     lrnn_train_result result;
@@ -52,15 +52,17 @@ static lrnn_status walk(double *loss_sum, double *count, lrnn_trainer *trainer, 
         CHECK(lrnn_trainer_evaluate(trainer, &sequences, &result));
         *loss_sum += result.loss_sum;
         *count += result.loss_weight;
+        *right += (double)result.right;
     }
     return LRNN_OK;
 }
 
-int evaluate_tokens(double *loss_sum, double *count, lrnn_trainer *trainer, const corpus *tokens,
-                    size_t batch, size_t steps)
+int evaluate_tokens(double *loss_sum, double *count, double *right, lrnn_trainer *trainer,
+                    const corpus *tokens, size_t batch, size_t steps)
 {
     *loss_sum = 0;
     *count = 0;
+    double found = 0;
     if (tokens->count < 2) {
         return complain("a text of %zu tokens leaves nothing to predict", tokens->count);
     }
@@ -74,7 +76,10 @@ int evaluate_tokens(double *loss_sum, double *count, lrnn_trainer *trainer, cons
     bool short_of_memory = view.inputs == NULL || view.targets == NULL || view.read == NULL;
     int failed = short_of_memory ? complain("out of memory") : 0;
     if (!failed) {
-        status = walk(loss_sum, count, trainer, &view, steps);
+        status = walk(loss_sum, count, &found, trainer, &view, steps);
+    }
+    if (right != NULL) {
+        *right = found;
     }
     free(view.inputs);
     free(view.targets);

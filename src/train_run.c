@@ -104,7 +104,7 @@ static int validate(training *run, double *loss)
     }
     double sum;
     double count;
-    if (evaluate_tokens(&sum, &count, run->trainer, &run->valid, settings->batch,
+    if (evaluate_tokens(&sum, &count, NULL, run->trainer, &run->valid, settings->batch,
                         settings->steps) != 0) {
         return 1;
     }

@@ -14,8 +14,11 @@ holds "perplexity is exp of the cross-entropy" within \
     "$(awk -v x="$nats" 'BEGIN { print exp(x) }')" "$(value perplexity e)" 0.001
 holds "bits per character" within "$(value bits_per_character e)" \
     "$(awk -v x="$nats" -v n="$characters" 'BEGIN { print x * (n - 1) / n / log(2) }')" 0.0001
+right=$(value accuracy e)
+holds "accuracy is a share, and not by chance" awk -v x="$right" 'BEGIN { exit !(x > 0.1 && x < 0.9) }'
 "$LRNN" eval -m m --steps 7 some > f
 holds "the window does not matter" within "$nats" "$(value nats_per_token f)" 0.00001
+holds "nor for accuracy" within "$right" "$(value accuracy f)" 0.00001
 "$LRNN" eval -m m --batch 5 some > f
 holds "pieces side by side predict as many tokens" test "$(value tokens f)" -eq $((characters - 1))
 holds "about as well" within "$nats" "$(value nats_per_token f)" 0.1
