@@ -1,27 +1,10 @@
-/* For translate.c: how far a sequence is from the reference. */
+/* For translate.c: how far sequences are from their references. */
 #ifndef MEASURES_H
 #define MEASURES_H
 
+#include "distance.h"
 #include "pairs.h" /* LONGEST */
 #include <math.h>
-
-/* Levenshtein: insertions, deletions and replacements between two token lists. */
-static size_t distance(const int32_t *a, size_t n, const int32_t *b, size_t m)
-{
-    size_t row[LONGEST + 2];
-    for (size_t j = 0; j <= m; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        size_t corner = row[0]++;
-        for (size_t j = 1; j <= m; j++) {
-            size_t replaced = corner + (a[i - 1] != b[j - 1]), least = corner = row[j];
-            least = (row[j - 1] < least ? row[j - 1] : least) + 1;
-            row[j] = replaced < least ? replaced : least;
-        }
-    }
-    return row[m];
-}
 
 /* Counts for BLEU (Papineni et al. 2002). */
 static double matches[4], guesses[4], found_length, reference_length;

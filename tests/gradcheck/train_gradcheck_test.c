@@ -58,15 +58,13 @@ typedef struct bench {
     double h[64], c[64];
     double out[B * T * 8], final_h[64], final_c[64];
     size_t out_count, h_count, c_count, parameters;
-    double theta[1000];
+    double theta[2000];
     setting s;
 } bench;
 
-static void set_up(bench *b, const setting *s)
+static void make_trainer(bench *b)
 {
-    memset(b, 0, sizeof *b);
-    b->s = *s;
-    assert_int_equal(lrnn_model_create(&b->model, &s->model), LRNN_OK);
+    const setting *s = &b->s;
     lrnn_trainer_options o;
     lrnn_trainer_options_init(&o, sizeof o);
     o.batch = B;
@@ -85,6 +83,14 @@ static void set_up(bench *b, const setting *s)
     o.loss_transition = s->loss == LRNN_LOSS_HUBER || s->loss == LRNN_LOSS_SMOOTH_L1 ? 0.3 : 0;
     o.blank = s->loss == LRNN_LOSS_CTC ? 1 : 0;
     assert_int_equal(lrnn_trainer_create(&b->trainer, b->model, &o), LRNN_OK);
+}
+
+static void set_up(bench *b, const setting *s)
+{
+    memset(b, 0, sizeof *b);
+    b->s = *s;
+    assert_int_equal(lrnn_model_create(&b->model, &s->model), LRNN_OK);
+    make_trainer(b);
     fill(b->features, B * T * F, 1);
     fill(b->values, B * T * O, 2);
     fill(b->weights, B * T, 3);
@@ -123,8 +129,8 @@ static void set_up(bench *b, const setting *s)
     int steps = s->model.head == LRNN_HEAD_STEPS || s->model.head == LRNN_HEAD_NONE;
     b->out_count = (size_t)(B * (steps ? T : 1)) * lrnn_model_output_size(b->model);
     b->parameters = lrnn_model_parameter_count(b->model);
-    assert_true(b->parameters < 1000);
-    lrnn_model_copy_parameter(b->theta, 1000, b->model, NULL);
+    assert_true(b->parameters < 2000);
+    lrnn_model_copy_parameter(b->theta, 2000, b->model, NULL);
 }
 
 static void tear_down(bench *b)
@@ -140,6 +146,10 @@ static double objective(bench *b)
     double *c = b->c_count ? b->c : NULL;
     lrnn_train_result result;
     lrnn_train_result_init(&result, sizeof result);
+    if (b->s.model.dropout > 0) { /* the masks of the first window again */
+        lrnn_trainer_destroy(b->trainer);
+        make_trainer(b);
+    }
     assert_int_equal(lrnn_trainer_set_parameter(b->trainer, NULL, b->theta, b->parameters),
                      LRNN_OK);
     if (h != NULL) {
@@ -189,7 +199,7 @@ static void check(const setting *s)
 {
     static bench b;
     set_up(&b, s);
-    double dfeatures[B * T * F], dh[64], dc[64], gradients[1000];
+    double dfeatures[B * T * F], dh[64], dc[64], gradients[2000];
     lrnn_backward back;
     lrnn_backward_init(&back, sizeof back);
     back.loss_scale = s->loss == LRNN_LOSS_NONE ? 0 : 1;
@@ -409,6 +419,23 @@ static void tied_weights_have_the_sum_of_both_gradients(void **state)
     }
 }
 
+static void dropped_out_gradients_are_central_differences(void **state)
+{
+    (void)state;
+    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
+        for (int option = 0; option < 3; option++) {
+            setting s = plain(cell);
+            s.model.layers = 3;
+            s.model.dropout = 0.4;
+            s.model.bidirectional = option == 1;
+            s.model.projection_size = cell == LRNN_CELL_LSTM && option == 2 ? 2 : 0;
+            s.recompute = option == 2 ? 3 : 0;
+            s.use_lengths = 1;
+            check(&s);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +450,7 @@ int main(void)
         cmocka_unit_test(ctc_has_the_right_gradient),
         cmocka_unit_test(every_kind_of_input_has_the_right_gradient),
         cmocka_unit_test(recomputed_gradients_are_central_differences),
+        cmocka_unit_test(dropped_out_gradients_are_central_differences),
         cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),
         cmocka_unit_test(tied_weights_have_the_sum_of_both_gradients),
     };

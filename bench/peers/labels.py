@@ -1,0 +1,149 @@
+"""The nets of the examples that train with CTC, in PyTorch: on the sequences that an example writes
+with -e, with the same settings and order of the data; only the initial weights differ, drawn by
+PyTorch from the same distributions. Prints the wrong labels in %, mean and standard deviation over
+the seeds, by the best path and by a prefix beam search of width 16.
+
+    labels.py digits|sounds|lines FILE [SEED...]
+"""
+import math
+import statistics
+import sys
+import time
+
+import numpy as np
+import torch
+
+from order import windows
+
+torch.set_num_threads(1)
+
+# what the net reads (0: numbers, else so many tokens in vectors of 64), H, layers, outputs, blank,
+# batch, bucket, passes, learning rate
+SETTINGS = {"digits": (0, 64, 1, 11, 10, 16, 8, 16, 0.004)}
+
+
+def read(path):
+    """Learning and testing sequences, each [(steps, labels)]."""
+    data, at, found = np.fromfile(path, np.int32), 0, []
+    for _ in range(2):
+        count, steps, label_count, width = data[at:at + 4]
+        lengths, target_lengths, labels, values = np.split(
+            data[at + 4:at + 4 + 2 * count + label_count + steps * max(width, 1)],
+            np.cumsum([count, count, label_count]))
+        at += 4 + 2 * count + label_count + steps * max(width, 1)
+        values = values.view(np.float32).reshape(-1, width) if width else values.astype(np.int64)
+        found.append([(torch.tensor(x), y.tolist()) for x, y in zip(
+            np.split(values, np.cumsum(lengths)[:-1]), np.split(labels, np.cumsum(target_lengths)[:-1]))])
+    return found
+
+
+class Net(torch.nn.Module):
+    def __init__(self, size, tokens, hidden, layers, outputs):
+        super().__init__()
+        self.read = torch.nn.Embedding(tokens, 64) if tokens else torch.nn.Identity()
+        self.rnn = torch.nn.LSTM(64 if tokens else size, hidden, layers, batch_first=True,
+                                 bidirectional=True)
+        self.head = torch.nn.Linear(2 * hidden, outputs)
+
+    def forward(self, x, lengths):
+        packed = torch.nn.utils.rnn.pack_padded_sequence(self.read(x), lengths, batch_first=True,
+                                                         enforce_sorted=False)
+        y, _ = torch.nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
+        return self.head(y).log_softmax(-1)
+
+
+def gather(data, chosen):
+    x = torch.nn.utils.rnn.pad_sequence([data[i][0] for i in chosen], batch_first=True)
+    return (x, torch.tensor([len(data[i][0]) for i in chosen]),
+            torch.tensor([label for i in chosen for label in data[i][1]]),
+            torch.tensor([len(data[i][1]) for i in chosen]))
+
+
+def train(data, settings, seed):
+    tokens, hidden, layers, outputs, blank, batch, bucket, passes, rate = settings
+    torch.manual_seed(seed)
+    net = Net(data[0][0].shape[-1], tokens, hidden, layers, outputs)
+    optimizer = torch.optim.Adam(net.parameters(), rate)
+    lengths = [len(x) for x, _ in data]
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, passes * -(-len(data) // batch))
+    for epoch in range(passes):
+        for chosen in windows(lengths, batch, seed, epoch, bucket):
+            x, n, y, m = gather(data, chosen)
+            optimizer.zero_grad()
+            scores = net(x, n).transpose(0, 1)
+            torch.nn.functional.ctc_loss(scores, y, n, m, blank).backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
+            optimizer.step()
+            schedule.step()
+    return net
+
+
+def best_path(scores, blank):
+    path = scores.argmax(-1).tolist()
+    return [label for i, label in enumerate(path) if label != blank and (i == 0 or path[i - 1] != label)]
+
+
+def add(a, b):
+    high, low = max(a, b), min(a, b)
+    return high if low == -math.inf else high + math.log1p(math.exp(low - high))
+
+
+def prefix_search(scores, blank, width=16):
+    """Hannun et al. 2014: of each prefix the probability that it ends in a blank, and that not."""
+    beam = {(): (0.0, -math.inf)}
+    for frame in scores.tolist():
+        found = {}
+
+        def put(prefix, ends, gain):
+            old = found.get(prefix, (-math.inf, -math.inf))
+            found[prefix] = (add(old[0], gain), old[1]) if ends else (old[0], add(old[1], gain))
+
+        likely = [v for v, score in enumerate(frame) if v != blank and score > -16]
+        for prefix, (ended, open_) in beam.items():
+            both = add(ended, open_)
+            put(prefix, True, both + frame[blank])
+            if prefix:
+                put(prefix, False, open_ + frame[prefix[-1]])
+            for v in likely:
+                put(prefix + (v,), False, (ended if prefix[-1:] == (v,) else both) + frame[v])
+        beam = dict(sorted(found.items(), key=lambda item: -add(*item[1]))[:width])
+    return list(next(iter(beam)))
+
+
+def distance(a, b):
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        corner, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (x != y))
+    return row[-1]
+
+
+def test(net, data, blank):
+    wrong, count = [0, 0], 0
+    with torch.no_grad():
+        for x, y in data:
+            scores = net(x[None], torch.tensor([len(x)]))[0]
+            wrong[0] += distance(best_path(scores, blank), y)
+            wrong[1] += distance(prefix_search(scores, blank), y)
+            count += len(y)
+    return [100 * w / count for w in wrong]
+
+
+def main(what, path, *seeds):
+    settings = SETTINGS[what]
+    learn, held_out = read(path)
+    results = []
+    for seed in map(int, seeds or range(1, 6)):
+        begin = time.process_time()
+        net = train(learn, settings, seed)
+        took = time.process_time() - begin
+        results.append(test(net, held_out, settings[4]))
+        print(f"seed {seed}: {results[-1][0]:.2f} {results[-1][1]:.2f}, training took {took:.0f} s",
+              file=sys.stderr, flush=True)
+    for name, values in zip(("best path", "beam search"), zip(*results)):
+        spread = statistics.stdev(values) if len(values) > 1 else 0
+        print(f"{what}, {name}: {statistics.mean(values):.2f} +- {spread:.2f} % wrong")
+
+
+main(*sys.argv[1:])
