@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "check.h"
 #include "error.h"
 #include "json_scan.h"
 #include "memory.h"
@@ -27,10 +28,7 @@ lrnn_status json_parse(json_document *document, const lrnn_allocator *allocator,
 {
     *document = (json_document){.what = what};
     size_t count;
-    lrnn_status status = json_scan(&count, text, length, what);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(json_scan(&count, text, length, what));
     jsmntok_t *tokens = memory_allocate(allocator, count, sizeof(jsmntok_t), what);
     if (tokens == NULL) {
         return LRNN_ERR_MEMORY;

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/error.h"
 
 #define MAX_LINKS 40  /* as Linux follows */
@@ -335,10 +336,7 @@ static lrnn_status put_in_place(atomic_file *file)
 
 lrnn_status atomic_file_commit(atomic_file *file)
 {
-    lrnn_status status = file->direct ? LRNN_OK : put_in_place(file);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(file->direct ? LRNN_OK : put_in_place(file));
     int descriptor = file->descriptor;
     file->descriptor = -1;
     if (close(descriptor) != 0 && errno != EINTR && file->direct) {

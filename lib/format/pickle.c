@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -61,10 +62,9 @@ static lrnn_status push(machine *m, pickle_value value)
     lrnn_status status =
         grow(m, &stack, &m->stack_capacity, m->stack_count, m->stack_count + 1, sizeof *m->stack);
     m->stack = stack;
-    if (status == LRNN_OK) {
-        m->stack[m->stack_count++] = value;
-    }
-    return status;
+    CHECK(status);
+    m->stack[m->stack_count++] = value;
+    return LRNN_OK;
 }
 
 static lrnn_status push_new(machine *m, pickle_node node)
@@ -74,11 +74,9 @@ static lrnn_status push_new(machine *m, pickle_node node)
     lrnn_status status =
         grow(m, &nodes, &d->node_capacity, d->node_count, d->node_count + 1, sizeof *d->nodes);
     d->nodes = nodes;
-    if (status == LRNN_OK) {
-        d->nodes[d->node_count++] = node;
-        status = push(m, d->node_count - 1);
-    }
-    return status;
+    CHECK(status);
+    d->nodes[d->node_count++] = node;
+    return push(m, d->node_count - 1);
 }
 
 /* Adds the values from stack[first] on to a container. */
@@ -90,9 +88,7 @@ static lrnn_status fill(machine *m, pickle_value container, size_t first)
     lrnn_status status =
         grow(m, &cells, &d->cell_capacity, d->cell_count, d->cell_count + count, sizeof *d->cells);
     d->cells = cells;
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(status);
     pickle_node *node = &d->nodes[container];
     for (size_t i = first; i < m->stack_count; i++) {
         size_t cell = d->cell_count++;
@@ -168,13 +164,11 @@ static lrnn_status push_container(machine *m, pickle_type type)
  */
 static lrnn_status make_tuple(machine *m, size_t base, size_t first)
 {
-    lrnn_status status = push_container(m, PICKLE_TUPLE);
-    if (status == LRNN_OK) {
-        pickle_value tuple = m->stack[--m->stack_count];
-        status = fill(m, tuple, first);
-        m->stack_count = base;
-        m->stack[m->stack_count++] = tuple;
-    }
+    CHECK(push_container(m, PICKLE_TUPLE));
+    pickle_value tuple = m->stack[--m->stack_count];
+    lrnn_status status = fill(m, tuple, first);
+    m->stack_count = base;
+    m->stack[m->stack_count++] = tuple;
     return status;
 }
 
@@ -332,13 +326,12 @@ static lrnn_status do_put(machine *m, size_t size)
     lrnn_status status =
         grow(m, &memo, &m->memo_capacity, m->memo_count, (size_t)index + 1, sizeof *m->memo);
     m->memo = memo;
-    if (status == LRNN_OK) {
-        while (m->memo_count <= index) {
-            m->memo[m->memo_count++] = PICKLE_NOTHING;
-        }
-        m->memo[index] = m->stack[m->stack_count - 1];
+    CHECK(status);
+    while (m->memo_count <= index) {
+        m->memo[m->memo_count++] = PICKLE_NOTHING;
     }
-    return status;
+    m->memo[index] = m->stack[m->stack_count - 1];
+    return LRNN_OK;
 }
 
 static lrnn_status do_get(machine *m, size_t size)

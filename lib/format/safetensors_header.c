@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -89,19 +90,14 @@ static lrnn_status read_tensor(const header_reader *head, tensor_entry *tensor, 
             return tensor_failed(head, view, "expected an object of dtype, shape and data_offsets");
         }
     }
-    lrnn_status status = read_dtype(head, view, values[0]);
-    if (status == LRNN_OK) {
-        status = read_shape(head, view, values[1]);
-    }
-    if (status == LRNN_OK) {
-        status = read_offsets(head, tensor, values[2]);
-    }
+    CHECK(read_dtype(head, view, values[0]));
+    CHECK(read_shape(head, view, values[1]));
+    CHECK(read_offsets(head, tensor, values[2]));
     size_t bytes;
-    if (status == LRNN_OK && (!size_multiply(&bytes, view->count, tensor_dtype_size(view->dtype)) ||
-                              bytes != tensor->end - tensor->begin)) {
-        status = tensor_failed(head, view, "its bytes are not those of its shape and dtype");
-    }
-    return status;
+    bool fits = size_multiply(&bytes, view->count, tensor_dtype_size(view->dtype));
+    return fits && bytes == tensor->end - tensor->begin
+               ? LRNN_OK
+               : tensor_failed(head, view, "its bytes are not those of its shape and dtype");
 }
 
 /* ---- the whole header ----------------------------------------------------------------------- */
@@ -133,10 +129,7 @@ static lrnn_status read_metadata(header_reader *head, json_value object)
     for (json_value key = json_first(json, object); key != JSON_NONE;
          key = json_next(json, object, key)) {
         metadata_entry *entry = &file->metadata[file->metadata_count++];
-        lrnn_status status = keep_name(&entry->key, head, key);
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(keep_name(&entry->key, head, key));
         if (json_type_of(json, json_value_of(key)) != JSON_STRING) {
             return error_set(LRNN_ERR_FORMAT, "%s: metadata \"%.100s\" is not a string", file->name,
                              entry->key);
@@ -151,19 +144,13 @@ static lrnn_status read_entries(header_reader *head, json_value metadata)
     safetensors *file = head->file;
     for (json_value key = json_first(&head->json, JSON_ROOT); key != JSON_NONE;
          key = json_next(&head->json, JSON_ROOT, key)) {
-        lrnn_status status;
         if (json_value_of(key) == metadata) {
-            status = read_metadata(head, metadata);
-        } else {
-            tensor_entry *tensor = &file->tensors[file->count++];
-            status = keep_name(&tensor->view.name, head, key);
-            if (status == LRNN_OK) {
-                status = read_tensor(head, tensor, json_value_of(key));
-            }
+            CHECK(read_metadata(head, metadata));
+            continue;
         }
-        if (status != LRNN_OK) {
-            return status;
-        }
+        tensor_entry *tensor = &file->tensors[file->count++];
+        CHECK(keep_name(&tensor->view.name, head, key));
+        CHECK(read_tensor(head, tensor, json_value_of(key)));
     }
     return LRNN_OK;
 }
@@ -264,24 +251,18 @@ static lrnn_status fill(safetensors **file, header_reader *head, const lrnn_allo
                         const char *name, size_t length, size_t data_length)
 {
     json_value metadata;
-    lrnn_status status = find_metadata(&metadata, &head->json);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(find_metadata(&metadata, &head->json));
     size_t members = json_size(&head->json, JSON_ROOT);
     size_t tensors = members - (metadata != JSON_NONE);
     size_t entries = metadata != JSON_NONE ? json_size(&head->json, metadata) : 0;
     arena pieces = {0};
     layout(&pieces, head, name, length, tensors, entries);
-    status = arena_allocate(&pieces, allocator, "header of a safetensors file");
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(arena_allocate(&pieces, allocator, "header of a safetensors file"));
     head->file = layout(&pieces, head, name, length, tensors, entries);
     head->file->allocator = *allocator;
     head->file->input.descriptor = -1;
     strcpy(head->file->name, name);
-    status = read_entries(head, metadata);
+    lrnn_status status = read_entries(head, metadata);
     if (status == LRNN_OK) {
         status = arrange(head->file, data_length);
     }
@@ -301,10 +282,8 @@ lrnn_status safetensors_read_header(safetensors **file, const lrnn_allocator *al
     if (length == 0 || text[0] != '{') {
         return error_set(LRNN_ERR_FORMAT, "%s: the header does not begin with a brace", name);
     }
-    lrnn_status status = json_parse(&head.json, allocator, text, length, name);
-    if (status == LRNN_OK) {
-        status = fill(file, &head, allocator, name, length, data_length);
-        json_release(&head.json);
-    }
+    CHECK(json_parse(&head.json, allocator, text, length, name));
+    lrnn_status status = fill(file, &head, allocator, name, length, data_length);
+    json_release(&head.json);
     return status;
 }

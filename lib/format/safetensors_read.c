@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "header.h"
@@ -32,21 +33,16 @@ lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocato
     lrnn_allocator memory;
     size_t header_bytes;
     *file = NULL;
-    lrnn_status status = allocator_read(&memory, allocator);
-    if (status == LRNN_OK) {
-        status = header_length(&header_bytes, name, bytes, length);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(allocator_read(&memory, allocator));
+    CHECK(header_length(&header_bytes, name, bytes, length));
     const unsigned char *data = (const unsigned char *)bytes + SAFETENSORS_PREFIX + header_bytes;
-    status = safetensors_read_header(file, &memory, name, (const char *)bytes + SAFETENSORS_PREFIX,
-                                     header_bytes, length - SAFETENSORS_PREFIX - header_bytes);
-    for (size_t i = 0; status == LRNN_OK && i < (*file)->count; i++) {
+    CHECK(safetensors_read_header(file, &memory, name, (const char *)bytes + SAFETENSORS_PREFIX,
+                                  header_bytes, length - SAFETENSORS_PREFIX - header_bytes));
+    for (size_t i = 0; i < (*file)->count; i++) {
         tensor_entry *tensor = &(*file)->tensors[i];
         tensor->view.data = data + tensor->begin;
     }
-    return status;
+    return LRNN_OK;
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
@@ -56,33 +52,28 @@ static lrnn_status read_header(safetensors **file, const lrnn_allocator *allocat
 {
     unsigned char prefix[SAFETENSORS_PREFIX];
     size_t header_bytes;
-    lrnn_status status = LRNN_OK;
     if (input->length >= sizeof prefix) {
-        status = input_file_read(input, prefix, sizeof prefix, 0);
+        CHECK(input_file_read(input, prefix, sizeof prefix, 0));
     }
-    if (status == LRNN_OK) {
-        status = header_length(&header_bytes, input->name, prefix, input->length);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(header_length(&header_bytes, input->name, prefix, input->length));
     char *text = memory_allocate(allocator, header_bytes, 1, "header of a safetensors file");
     if (text == NULL) {
         return LRNN_ERR_MEMORY;
     }
     size_t start = SAFETENSORS_PREFIX + header_bytes;
-    status = input_file_read(input, text, header_bytes, SAFETENSORS_PREFIX);
+    lrnn_status status = input_file_read(input, text, header_bytes, SAFETENSORS_PREFIX);
     if (status == LRNN_OK) {
         status = safetensors_read_header(file, allocator, input->name, text, header_bytes,
                                          input->length - start);
     }
     memory_release(allocator, text);
-    for (size_t i = 0; status == LRNN_OK && i < (*file)->count; i++) {
+    CHECK(status);
+    for (size_t i = 0; i < (*file)->count; i++) {
         tensor_entry *tensor = &(*file)->tensors[i];
         tensor->view.file = &(*file)->input;
         tensor->view.offset = start + tensor->begin;
     }
-    return status;
+    return LRNN_OK;
 }
 
 lrnn_status safetensors_open(safetensors **file, const lrnn_allocator *allocator, const char *path)
@@ -90,14 +81,9 @@ lrnn_status safetensors_open(safetensors **file, const lrnn_allocator *allocator
     lrnn_allocator memory;
     input_file input;
     *file = NULL;
-    lrnn_status status = allocator_read(&memory, allocator);
-    if (status == LRNN_OK) {
-        status = input_file_open(&input, path);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    status = read_header(file, &memory, &input);
+    CHECK(allocator_read(&memory, allocator));
+    CHECK(input_file_open(&input, path));
+    lrnn_status status = read_header(file, &memory, &input);
     if (status != LRNN_OK) {
         input_file_close(&input);
         return status;

@@ -44,10 +44,7 @@ lrnn_status safetensors_writer_create(safetensors_writer **writer, const lrnn_al
 {
     lrnn_allocator memory;
     *writer = NULL;
-    lrnn_status status = allocator_read(&memory, allocator);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(allocator_read(&memory, allocator));
     safetensors_writer *object = memory_allocate(&memory, 1, sizeof *object, "file writer");
     if (object == NULL) {
         return LRNN_ERR_MEMORY;
@@ -129,13 +126,8 @@ lrnn_status safetensors_writer_metadata(safetensors_writer *writer, const char *
                                         const char *value, size_t length)
 {
     size_t at = 0, key_length = strlen(key), bytes;
-    lrnn_status status = check_utf8("metadata key", key, key, key_length);
-    if (status == LRNN_OK) {
-        status = check_utf8("metadata", key, value, length);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(check_utf8("metadata key", key, key, key_length));
+    CHECK(check_utf8("metadata", key, value, length));
     while (at < writer->metadata_count &&
            strcmp(writer->strings + writer->metadata[at].key, key) < 0) {
         at++;
@@ -153,10 +145,7 @@ lrnn_status safetensors_writer_metadata(safetensors_writer *writer, const char *
     writer->metadata = metadata;
     size_add(&bytes, key_length, length);
     size_add(&bytes, bytes, 2);
-    status = reserve_strings(writer, bytes);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(reserve_strings(writer, bytes));
     memmove(metadata + at + 1, metadata + at, (writer->metadata_count - at) * sizeof *metadata);
     metadata[at].key = keep(writer, key, key_length);
     metadata[at].value = keep(writer, value, length);
@@ -168,10 +157,7 @@ lrnn_status safetensors_writer_metadata(safetensors_writer *writer, const char *
 static lrnn_status check_tensor(const safetensors_writer *writer, const char *name, size_t rank,
                                 const void *data, size_t bytes)
 {
-    lrnn_status status = check_utf8("tensor", name, name, strlen(name));
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(check_utf8("tensor", name, name, strlen(name)));
     if (strcmp(name, SAFETENSORS_METADATA) == 0) {
         return error_set(LRNN_ERR_INVALID, "a tensor may not be called \"%s\"", name);
     }
@@ -202,10 +188,7 @@ lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *na
         tensor.shape[i] = shape[i];
         fits = size_multiply(&tensor.bytes, tensor.bytes, shape[i]) && fits;
     }
-    lrnn_status status = check_tensor(writer, name, rank, data, tensor.bytes);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(check_tensor(writer, name, rank, data, tensor.bytes));
     if (!size_add(&data_length, writer->data_length, tensor.bytes) || !fits) {
         return error_set(LRNN_ERR_MEMORY, "tensor \"%.100s\": more bytes than fit", name);
     }
@@ -215,10 +198,7 @@ lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *na
         return LRNN_ERR_MEMORY;
     }
     writer->tensors = tensors;
-    status = reserve_strings(writer, length + 1);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(reserve_strings(writer, length + 1));
     tensor.name = keep(writer, name, length);
     size_t at = writer->count;
     while (at > 0 && tensor_dtype_size(tensors[at - 1].dtype) < tensor_dtype_size(dtype)) {
@@ -363,10 +343,7 @@ lrnn_status safetensors_writer_memory(safetensors_writer *writer, void **bytes, 
     size_t header, total;
     *bytes = NULL;
     *length = 0;
-    lrnn_status status = measure_header(&header, writer, 0);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(measure_header(&header, writer, 0));
     size_add(&total, header, writer->data_length);
     header_text text = {memory_allocate(&writer->allocator, total, 1, "file in memory"), 0};
     if (text.to == NULL) {
@@ -387,29 +364,24 @@ static lrnn_status write_file(const safetensors_writer *writer, const char *path
                               const header_text *header)
 {
     atomic_file file;
-    lrnn_status status = atomic_file_open(&file, path);
-    if (status == LRNN_OK) {
-        status = atomic_file_write(&file, header->to, header->used);
+    CHECK(atomic_file_open(&file, path)); /* a failure closes it */
+    CHECK(atomic_file_write(&file, header->to, header->used));
+    for (size_t i = 0; i < writer->count; i++) {
+        CHECK(atomic_file_write(&file, writer->tensors[i].data, writer->tensors[i].bytes));
     }
-    for (size_t i = 0; i < writer->count && status == LRNN_OK; i++) {
-        status = atomic_file_write(&file, writer->tensors[i].data, writer->tensors[i].bytes);
-    }
-    return status == LRNN_OK ? atomic_file_commit(&file) : status;
+    return atomic_file_commit(&file);
 }
 
 lrnn_status safetensors_writer_save(safetensors_writer *writer, const char *path)
 {
     size_t length;
-    lrnn_status status = measure_header(&length, writer, 0);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(measure_header(&length, writer, 0));
     header_text header = {memory_allocate(&writer->allocator, length, 1, "header of a file"), 0};
     if (header.to == NULL) {
         return LRNN_ERR_MEMORY;
     }
     put_header(&header, writer, length - SAFETENSORS_PREFIX, 0);
-    status = write_file(writer, path, &header);
+    lrnn_status status = write_file(writer, path, &header);
     memory_release(&writer->allocator, header.to);
     return status;
 }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "header.h"
@@ -26,16 +27,10 @@ static lrnn_status allocate_views(tensor_file *file, size_t room)
 static lrnn_status load_safetensors(tensor_file *file)
 {
     size_t room;
-    lrnn_status status = safetensors_open(&file->safetensors, &file->allocator, file->name);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(safetensors_open(&file->safetensors, &file->allocator, file->name));
     const safetensors *source = file->safetensors;
     size_add(&room, source->count, source->metadata_count);
-    status = allocate_views(file, room);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(allocate_views(file, room));
     for (size_t i = 0; i < source->count; i++) {
         file->views[file->count++] = source->tensors[i].view;
     }
@@ -54,17 +49,13 @@ static lrnn_status load_safetensors(tensor_file *file)
 
 static lrnn_status load_torch(tensor_file *file, const char *entry)
 {
-    lrnn_status status = torch_file_load(&file->torch, &file->allocator, file->name, entry);
-    if (status == LRNN_OK) {
-        status = allocate_views(file, torch_file_count(file->torch));
+    CHECK(torch_file_load(&file->torch, &file->allocator, file->name, entry));
+    CHECK(allocate_views(file, torch_file_count(file->torch)));
+    while (file->count < torch_file_count(file->torch)) {
+        file->views[file->count] = *torch_file_tensor(file->torch, file->count);
+        file->count++;
     }
-    if (status == LRNN_OK) {
-        while (file->count < torch_file_count(file->torch)) {
-            file->views[file->count] = *torch_file_tensor(file->torch, file->count);
-            file->count++;
-        }
-    }
-    return status;
+    return LRNN_OK;
 }
 
 /* Whether the file begins like one of torch.save's. */
@@ -72,25 +63,21 @@ static lrnn_status is_torch_file(bool *found, const char *path)
 {
     input_file input;
     unsigned char first[4];
-    lrnn_status status = input_file_open(&input, path);
+    lrnn_status status = LRNN_OK;
     *found = false;
-    if (status == LRNN_OK) {
-        if (input.length >= sizeof first) {
-            status = input_file_read(&input, first, sizeof first, 0);
-            *found = status == LRNN_OK && torch_file_recognizes(first, sizeof first);
-        }
-        input_file_close(&input);
+    CHECK(input_file_open(&input, path));
+    if (input.length >= sizeof first) {
+        status = input_file_read(&input, first, sizeof first, 0);
+        *found = status == LRNN_OK && torch_file_recognizes(first, sizeof first);
     }
+    input_file_close(&input);
     return status;
 }
 
 static lrnn_status load(tensor_file *file, const char *entry)
 {
     bool torch;
-    lrnn_status status = is_torch_file(&torch, file->name);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(is_torch_file(&torch, file->name));
     if (torch) {
         return load_torch(file, entry);
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "input_file.h"
@@ -79,21 +80,16 @@ static lrnn_status read_pickle(torch_reader *r)
         return error_set(LRNN_ERR_FORMAT, "%s: a zip file, but not of torch.save: no data.pkl",
                          r->name);
     }
-    lrnn_status status = zip_check(&r->zip, entry);
-    if (status == LRNN_OK) {
-        status = check_byte_order(r);
-    }
-    if (status == LRNN_OK) {
-        status = pickle_parse(&r->pickle, &r->zip.allocator, r->name, entry->data, entry->length,
-                              torch_globals, torch_global_count);
-    }
-    if (status == LRNN_ERR_UNSUPPORTED) {
-        status = error_set(status,
+    CHECK(zip_check(&r->zip, entry));
+    CHECK(check_byte_order(r));
+    lrnn_status status = pickle_parse(&r->pickle, &r->zip.allocator, r->name, entry->data,
+                                      entry->length, torch_globals, torch_global_count);
+    return status != LRNN_ERR_UNSUPPORTED
+               ? status
+               : error_set(status,
                            "%s; save nothing but the state_dict: torch.save(model."
                            "state_dict(), path)",
                            lrnn_last_error());
-    }
-    return status;
 }
 
 /* ---- which dictionary ---- */
@@ -197,11 +193,10 @@ static lrnn_status find_dict(torch_reader *r, const char *entry)
     if (tensors > 0 && tensors == root->length / 2) {
         return LRNN_OK;
     }
-    lrnn_status status = find_only_dict(r, budget);
-    if (status == LRNN_OK && r->dict == p->root && tensors == 0) {
-        status = error_set(LRNN_ERR_FORMAT, "%s: there is no tensor in it", r->name);
-    }
-    return status;
+    CHECK(find_only_dict(r, budget));
+    return r->dict != p->root || tensors > 0
+               ? LRNN_OK
+               : error_set(LRNN_ERR_FORMAT, "%s: there is no tensor in it", r->name);
 }
 
 /* ---- the state_dict ---- */
@@ -238,10 +233,7 @@ static lrnn_status measure(totals *all, size_t *count, torch_reader *r, size_t f
          next_pair(&at, &r->pickle)) {
         torch_tensor tensor;
         const pickle_node *key;
-        lrnn_status status = read_pair_tensor(&tensor, &key, r, &at);
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(read_pair_tensor(&tensor, &key, r, &at));
         size_t bytes;
         size_multiply(&bytes, tensor.view.count, tensor_dtype_size(tensor.view.dtype));
         if (bytes > limit - all->bytes) {
@@ -267,10 +259,7 @@ static lrnn_status take(torch_file *file, torch_reader *r)
          next_pair(&at, &r->pickle)) {
         torch_tensor tensor;
         const pickle_node *key;
-        lrnn_status status = read_pair_tensor(&tensor, &key, r, &at);
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(read_pair_tensor(&tensor, &key, r, &at));
         if (!tensor.dense) {
             torch_copy_dense(copy, &tensor);
             tensor.view.data = copy;
@@ -309,10 +298,7 @@ static lrnn_status take_tensors(torch_file *file, torch_reader *r, size_t file_l
 {
     totals all;
     size_t count;
-    lrnn_status status = measure(&all, &count, r, file_length);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(measure(&all, &count, r, file_length));
     const lrnn_allocator *allocator = &file->allocator;
     file->views = memory_allocate(allocator, count, sizeof *file->views, "list of tensors");
     file->names = memory_allocate(allocator, all.names, 1, "names of tensors");
@@ -320,11 +306,22 @@ static lrnn_status take_tensors(torch_file *file, torch_reader *r, size_t file_l
     if (file->views == NULL || file->names == NULL || file->copies == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    status = take(file, r);
-    return status == LRNN_OK ? sort(file, r) : status;
+    CHECK(take(file, r));
+    return sort(file, r);
 }
 
 /* ---- all together ---- */
+
+static lrnn_status read_zip(torch_file *file, torch_reader *r, size_t length, const char *entry)
+{
+    CHECK(read_pickle(r));
+    lrnn_status status = find_dict(r, entry);
+    if (status == LRNN_OK) {
+        status = take_tensors(file, r, length);
+    }
+    pickle_release(&r->pickle);
+    return status;
+}
 
 static lrnn_status read_file(torch_file *file, const char *name, const void *bytes, size_t length,
                              const char *entry)
@@ -336,18 +333,8 @@ static lrnn_status read_file(torch_file *file, const char *name, const void *byt
                          "and torch.save it again",
                          name);
     }
-    lrnn_status status = zip_open(&r.zip, &file->allocator, name, bytes, length);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    status = read_pickle(&r);
-    if (status == LRNN_OK) {
-        status = find_dict(&r, entry);
-        if (status == LRNN_OK) {
-            status = take_tensors(file, &r, length);
-        }
-        pickle_release(&r.pickle);
-    }
+    CHECK(zip_open(&r.zip, &file->allocator, name, bytes, length));
+    lrnn_status status = read_zip(file, &r, length, entry);
     zip_close(&r.zip);
     return status;
 }
@@ -356,10 +343,7 @@ static lrnn_status create(torch_file **file, const lrnn_allocator *allocator)
 {
     lrnn_allocator memory;
     *file = NULL;
-    lrnn_status status = allocator_read(&memory, allocator);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(allocator_read(&memory, allocator));
     torch_file *made = memory_allocate(&memory, 1, sizeof *made, "file of torch.save");
     if (made == NULL) {
         return LRNN_ERR_MEMORY;
@@ -382,33 +366,28 @@ static lrnn_status finish(torch_file **file, lrnn_status status)
 lrnn_status torch_file_parse(torch_file **file, const lrnn_allocator *allocator, const char *name,
                              const void *bytes, size_t length, const char *entry)
 {
-    lrnn_status status = create(file, allocator);
-    if (status == LRNN_OK) {
-        status = read_file(*file, name, bytes, length, entry);
-    }
-    return finish(file, status);
+    CHECK(create(file, allocator));
+    return finish(file, read_file(*file, name, bytes, length, entry));
+}
+
+static lrnn_status load(torch_file *file, const char *path, const char *entry)
+{
+    input_file input;
+    CHECK(input_file_open(&input, path));
+    file->bytes = memory_allocate(&file->allocator, input.length, 1, "file of torch.save");
+    lrnn_status status = file->bytes == NULL
+                             ? LRNN_ERR_MEMORY
+                             : input_file_read(&input, file->bytes, input.length, 0);
+    input_file_close(&input);
+    CHECK(status);
+    return read_file(file, path, file->bytes, input.length, entry);
 }
 
 lrnn_status torch_file_load(torch_file **file, const lrnn_allocator *allocator, const char *path,
                             const char *entry)
 {
-    input_file input;
-    lrnn_status status = create(file, allocator);
-    if (status != LRNN_OK) {
-        return status;
-    }
-    status = input_file_open(&input, path);
-    if (status == LRNN_OK) {
-        torch_file *made = *file;
-        made->bytes = memory_allocate(&made->allocator, input.length, 1, "file of torch.save");
-        status = made->bytes == NULL ? LRNN_ERR_MEMORY
-                                     : input_file_read(&input, made->bytes, input.length, 0);
-        input_file_close(&input);
-        if (status == LRNN_OK) {
-            status = read_file(made, path, made->bytes, input.length, entry);
-        }
-    }
-    return finish(file, status);
+    CHECK(create(file, allocator));
+    return finish(file, load(*file, path, entry));
 }
 
 void torch_file_destroy(torch_file *file)

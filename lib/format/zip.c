@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -110,15 +111,12 @@ static lrnn_status find_directory(directory *where, const zip_file *zip, const u
     where->count = get16(record + 10);
     where->length = get32(record + 12);
     where->offset = get32(record + 16);
-    lrnn_status status = LRNN_OK;
     if (end >= LOCATOR_SIZE && get32(bytes + end - LOCATOR_SIZE) == SIGNATURE_LOCATOR) {
-        status = read_end64(where, &end, zip, bytes, end - LOCATOR_SIZE);
+        CHECK(read_end64(where, &end, zip, bytes, end - LOCATOR_SIZE));
     }
-    if (status == LRNN_OK && (where->offset > end || where->length != end - where->offset ||
-                              where->count > where->length / DIRECTORY_SIZE)) {
-        status = damaged(zip, "its directory is not where it should be");
-    }
-    return status;
+    bool there = where->offset <= end && where->length == end - where->offset &&
+                 where->count <= where->length / DIRECTORY_SIZE;
+    return there ? LRNN_OK : damaged(zip, "its directory is not where it should be");
 }
 
 /* ---- entries ---- */
@@ -258,32 +256,32 @@ static lrnn_status check_entries(zip_file *zip, const unsigned char *bytes)
     return LRNN_OK;
 }
 
+static lrnn_status read_entries(zip_file *zip, const directory *where, const unsigned char *bytes)
+{
+    size_t at = (size_t)where->offset, left = (size_t)where->length, took = 0;
+    for (size_t i = 0; i < zip->count; i++) {
+        CHECK(read_entry(&took, zip, &zip->entries[i], bytes, (size_t)where->offset, at, left));
+        at += took;
+        left -= took;
+    }
+    if (left != 0) {
+        return damaged(zip, "its directory has more entries than it says");
+    }
+    return check_entries(zip, bytes);
+}
+
 lrnn_status zip_open(zip_file *zip, const lrnn_allocator *allocator, const char *what,
                      const unsigned char *bytes, size_t length)
 {
     directory where = {0};
     *zip = (zip_file){.allocator = *allocator, .what = what};
-    lrnn_status status = find_directory(&where, zip, bytes, length);
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(find_directory(&where, zip, bytes, length));
     zip->count = (size_t)where.count;
     zip->entries = memory_allocate(allocator, zip->count, sizeof *zip->entries, "entries of a zip");
     if (zip->entries == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    size_t at = (size_t)where.offset, left = (size_t)where.length, took = 0;
-    for (size_t i = 0; status == LRNN_OK && i < zip->count; i++) {
-        status = read_entry(&took, zip, &zip->entries[i], bytes, (size_t)where.offset, at, left);
-        at += took;
-        left -= took;
-    }
-    if (status == LRNN_OK && left != 0) {
-        status = damaged(zip, "its directory has more entries than it says");
-    }
-    if (status == LRNN_OK) {
-        status = check_entries(zip, bytes);
-    }
+    lrnn_status status = read_entries(zip, &where, bytes);
     if (status != LRNN_OK) {
         zip_close(zip);
     }

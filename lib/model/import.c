@@ -78,21 +78,16 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
 static lrnn_status wish_of_model(import_wish *wish, const importing *in)
 {
     network net;
-    lrnn_status status = network_create(&net, &in->model, &in->allocator);
-    if (status == LRNN_OK) {
-        const lrnn_model_options *o = &net.options;
-        wish->no_recurrent = o->layers == 0;
-        wish->no_embedding = o->embedding_size == 0;
-        wish->no_head = o->head == LRNN_HEAD_NONE;
-        wish->feature_size = o->feature_size;
-        wish->input_size = net.input_size;
-        wish->top_size = net.top_size;
-        if (o->embedding_size == 0) {
-            wish->feature_size = 0;
-        }
-        network_release(&net, &in->allocator);
-    }
-    return status;
+    CHECK(network_create(&net, &in->model, &in->allocator));
+    const lrnn_model_options *o = &net.options;
+    wish->no_recurrent = o->layers == 0;
+    wish->no_embedding = o->embedding_size == 0;
+    wish->no_head = o->head == LRNN_HEAD_NONE;
+    wish->feature_size = o->embedding_size == 0 ? 0 : o->feature_size;
+    wish->input_size = net.input_size;
+    wish->top_size = net.top_size;
+    network_release(&net, &in->allocator);
+    return LRNN_OK;
 }
 
 static lrnn_status find_parts(importing *in)
@@ -107,14 +102,16 @@ static lrnn_status find_parts(importing *in)
         .feature_size = o->feature_size,
         .partial = o->partial != 0,
     };
-    lrnn_status status = o->model != NULL ? wish_of_model(&wish, in) : LRNN_OK;
-    if (status == LRNN_OK && wish.no_embedding && o->embedding != NULL) {
-        status = error_set(LRNN_ERR_INVALID, "embedding: given, but the model has none");
+    if (o->model != NULL) {
+        CHECK(wish_of_model(&wish, in));
     }
-    if (status == LRNN_OK && wish.no_head && o->head != NULL) {
-        status = error_set(LRNN_ERR_INVALID, "head: given, but the model has none");
+    if (wish.no_embedding && o->embedding != NULL) {
+        return error_set(LRNN_ERR_INVALID, "embedding: given, but the model has none");
     }
-    return status == LRNN_OK ? import_find_parts(&in->parts, &in->index, &wish) : status;
+    if (wish.no_head && o->head != NULL) {
+        return error_set(LRNN_ERR_INVALID, "head: given, but the model has none");
+    }
+    return import_find_parts(&in->parts, &in->index, &wish);
 }
 
 static lrnn_status tell_cell(int32_t *cell, const importing *in, size_t gates)
@@ -134,13 +131,8 @@ static lrnn_status work_out(importing *in)
     lrnn_model_options *o = &in->model;
     const import_module *embedding = in->parts.embedding, *head = in->parts.head;
     import_sizes sizes;
-    lrnn_status status = import_measure(&sizes, &in->index, in->parts.recurrent);
-    if (status == LRNN_OK) {
-        status = tell_cell(&o->cell, in, sizes.gates);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(import_measure(&sizes, &in->index, in->parts.recurrent));
+    CHECK(tell_cell(&o->cell, in, sizes.gates));
     o->hidden_size = sizes.hidden_size;
     o->projection_size = sizes.projection_size;
     o->padding_token = in->options.padding_token;
@@ -260,35 +252,39 @@ static lrnn_status check_tied_head(const importing *in)
                      import_shape(head_shape, head->view->rank, head->view->shape));
 }
 
+/* Every tensor of the file is used, or refused by name. */
+static lrnn_status check_all_used(const importing *in)
+{
+    for (size_t i = 0; i < in->index.tensor_count; i++) {
+        const import_tensor *tensor = &in->index.tensors[i];
+        if (!tensor->used) {
+            char shape[IMPORT_SHAPE_ROOM];
+            return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.100s' %s is no part of the model",
+                             in->path, tensor->view->name,
+                             import_shape(shape, tensor->view->rank, tensor->view->shape));
+        }
+    }
+    return LRNN_OK;
+}
+
 /* Every parameter has a tensor of its shape, and every tensor is a parameter, before anything of
  * the size that they claim is allocated. */
 static lrnn_status check_tensors(importing *in, const network *net)
 {
-    lrnn_status status = LRNN_OK;
-    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+    for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *expected = &net->tensors[i];
         import_tensor *found = find_tensor(in, expected->name);
         if (found != NULL) {
             found->used = true;
-            status = check_shape(in, expected, found->view);
+            CHECK(check_shape(in, expected, found->view));
         } else if (expected->offset != net->head_bias || in->parts.head == NULL) {
-            status = missing(in, expected);
+            return missing(in, expected);
         }
     }
-    if (status == LRNN_OK && network_is_tied(net)) {
-        status = check_tied_head(in);
+    if (network_is_tied(net)) {
+        CHECK(check_tied_head(in));
     }
-    for (size_t i = 0; status == LRNN_OK && !in->options.partial && i < in->index.tensor_count;
-         i++) {
-        const import_tensor *tensor = &in->index.tensors[i];
-        if (!tensor->used) {
-            char shape[IMPORT_SHAPE_ROOM];
-            status = error_set(LRNN_ERR_FORMAT, "%s: tensor '%.100s' %s is no part of the model",
-                               in->path, tensor->view->name,
-                               import_shape(shape, tensor->view->rank, tensor->view->shape));
-        }
-    }
-    return status;
+    return in->options.partial ? LRNN_OK : check_all_used(in);
 }
 
 static lrnn_status read_tensor(const importing *in, real *values, const tensor_view *view)
@@ -297,27 +293,27 @@ static lrnn_status read_tensor(const importing *in, real *values, const tensor_v
     if (status == LRNN_ERR_FORMAT) {
         return error_set(status, "%s: %s", in->path, lrnn_last_error());
     }
-    for (size_t i = 0; status == LRNN_OK && i < view->count; i++) {
+    CHECK(status);
+    for (size_t i = 0; i < view->count; i++) {
         if (!isfinite(values[i])) {
-            status =
-                error_set(LRNN_ERR_NUMERIC, "%s: tensor '%.100s': value %zu is not a finite float",
-                          in->path, view->name, i);
+            return error_set(LRNN_ERR_NUMERIC,
+                             "%s: tensor '%.100s': value %zu is not a finite float", in->path,
+                             view->name, i);
         }
     }
-    return status;
+    return LRNN_OK;
 }
 
 static lrnn_status read_parameters(const importing *in, lrnn_model *model)
 {
     const network *net = &model->net;
-    lrnn_status status = LRNN_OK;
-    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
+    for (size_t i = 0; i < net->tensor_count; i++) {
         const import_tensor *found = find_tensor(in, net->tensors[i].name);
         if (found != NULL) {
-            status = read_tensor(in, model->parameters + net->tensors[i].offset, found->view);
+            CHECK(read_tensor(in, model->parameters + net->tensors[i].offset, found->view));
         }
     }
-    return status;
+    return LRNN_OK;
 }
 
 /* The head's matrix of a tied model has the numbers that were read as the embedding. */
@@ -377,40 +373,67 @@ static lrnn_status keep_names(const importing *in, lrnn_model *model)
 
 /* ---- all together ---- */
 
+static lrnn_status fill_model(lrnn_model *made, const importing *in)
+{
+    CHECK(read_parameters(in, made));
+    if (network_is_tied(&made->net)) {
+        CHECK(check_tied_values(in, made));
+    }
+    CHECK(keep_names(in, made));
+    return model_finish(made);
+}
+
+/* Whose fault is it that there is no such network? */
+static lrnn_status blame(lrnn_status status, const importing *in)
+{
+    bool callers = status != LRNN_ERR_INVALID || in->options.model != NULL ||
+                   in->model.input_vocab != NULL || in->model.output_vocab != NULL;
+    return callers ? status : error_set(LRNN_ERR_FORMAT, "%s: %s", in->path, lrnn_last_error());
+}
+
 static lrnn_status make_model(lrnn_model **model, importing *in)
 {
     network net;
-    lrnn_model *made = NULL;
+    lrnn_model *made;
     lrnn_status status = network_create(&net, &in->model, &in->allocator);
     if (status != LRNN_OK) {
-        bool callers = status != LRNN_ERR_INVALID || in->options.model != NULL ||
-                       in->model.input_vocab != NULL || in->model.output_vocab != NULL;
-        return callers ? status : error_set(LRNN_ERR_FORMAT, "%s: %s", in->path, lrnn_last_error());
+        return blame(status, in);
     }
     status = check_tensors(in, &net);
     if (status != LRNN_OK) {
         network_release(&net, &in->allocator);
         return status;
     }
-    status = model_create_bare(&made, &net, in->model.input_vocab, in->model.output_vocab,
-                               &in->allocator);
-    if (status == LRNN_OK) {
-        status = read_parameters(in, made);
-    }
-    if (status == LRNN_OK && network_is_tied(&made->net)) {
-        status = check_tied_values(in, made);
-    }
-    if (status == LRNN_OK) {
-        status = keep_names(in, made);
-    }
-    if (status == LRNN_OK) {
-        status = model_finish(made);
-    }
+    CHECK(model_create_bare(&made, &net, in->model.input_vocab, in->model.output_vocab,
+                            &in->allocator));
+    status = fill_model(made, in);
     if (status != LRNN_OK) {
         lrnn_model_destroy(made);
-        made = NULL;
+        return status;
     }
     *model = made;
+    return LRNN_OK;
+}
+
+/* From an index of the file's tensors to the model. */
+static lrnn_status import_indexed(lrnn_model **model, importing *in)
+{
+    CHECK(find_parts(in));
+    if (in->options.model == NULL) {
+        CHECK(work_out(in));
+    }
+    return make_model(model, in);
+}
+
+static lrnn_status import_file(lrnn_model **model, importing *in)
+{
+    if (tensor_file_is_ours(in->file)) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "%s: a model file of this library: lrnn_model_load reads it", in->path);
+    }
+    CHECK(import_index_create(&in->index, in->file, &in->allocator));
+    lrnn_status status = import_indexed(model, in);
+    import_index_release(&in->index, &in->allocator);
     return status;
 }
 
@@ -422,30 +445,9 @@ lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
         return error_null(model == NULL ? "model" : "path");
     }
     *model = NULL;
-    lrnn_status status = read_options(&in, options);
-    if (status == LRNN_OK) {
-        status = tensor_file_load(&in.file, &in.allocator, path, in.options.entry);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
-    if (tensor_file_is_ours(in.file)) {
-        status = error_set(LRNN_ERR_UNSUPPORTED,
-                           "%s: a model file of this library: lrnn_model_load reads it", path);
-    }
-    if (status == LRNN_OK) {
-        status = import_index_create(&in.index, in.file, &in.allocator);
-    }
-    if (status == LRNN_OK) {
-        status = find_parts(&in);
-        if (status == LRNN_OK && in.options.model == NULL) {
-            status = work_out(&in);
-        }
-        if (status == LRNN_OK) {
-            status = make_model(model, &in);
-        }
-        import_index_release(&in.index, &in.allocator);
-    }
+    CHECK(read_options(&in, options));
+    CHECK(tensor_file_load(&in.file, &in.allocator, path, in.options.entry));
+    lrnn_status status = import_file(model, &in);
     tensor_file_destroy(in.file);
     return status;
 }

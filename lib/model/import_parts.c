@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "import.h"
 #include "kernels/cells.h"
@@ -155,15 +156,10 @@ lrnn_status import_measure(import_sizes *sizes, const import_index *index,
     const import_tensor *ih = import_find(index, recurrent, ih_name);
     const import_tensor *hh = import_find(index, recurrent, hh_name);
     const import_tensor *hr = import_find(index, recurrent, "weight_hr_l0");
-    lrnn_status status = check_matrix(index, recurrent, ih, ih_name);
-    if (status == LRNN_OK) {
-        status = check_matrix(index, recurrent, hh, hh_name);
-    }
-    if (status == LRNN_OK && hr != NULL) {
-        status = check_matrix(index, recurrent, hr, hr->leaf);
-    }
-    if (status != LRNN_OK) {
-        return status;
+    CHECK(check_matrix(index, recurrent, ih, ih_name));
+    CHECK(check_matrix(index, recurrent, hh, hh_name));
+    if (hr != NULL) {
+        CHECK(check_matrix(index, recurrent, hr, hr->leaf));
     }
     size_t rows = hh->view->shape[0];
     size_t h_size = hr != NULL ? hr->view->shape[0] : hh->view->shape[1];
@@ -322,17 +318,13 @@ static void collect_plain(search *s)
 static lrnn_status find_embedding_and_head(search *s)
 {
     const import_wish *wish = s->wish;
-    lrnn_status status = LRNN_OK;
     if (wish->embedding != NULL) {
-        status = find_named(&s->parts->embedding, s->index, wish->embedding, false);
+        CHECK(find_named(&s->parts->embedding, s->index, wish->embedding, false));
     }
-    if (status == LRNN_OK && wish->head != NULL) {
-        status = find_named(&s->parts->head, s->index, wish->head, false);
-    } else if (status == LRNN_OK && !wish->no_head) {
-        status = find_biased_head(s);
-    }
-    if (status != LRNN_OK) {
-        return status;
+    if (wish->head != NULL) {
+        CHECK(find_named(&s->parts->head, s->index, wish->head, false));
+    } else if (!wish->no_head) {
+        CHECK(find_biased_head(s));
     }
     collect_plain(s);
     switch (s->plain_count) {
@@ -352,20 +344,16 @@ lrnn_status import_find_parts(import_parts *parts, const import_index *index,
 {
     *parts = (import_parts){0};
     search s = {.index = index, .wish = wish, .parts = parts};
-    lrnn_status status = find_recurrent(&parts->recurrent, index, wish);
     import_sizes sizes = {.input_size = wish->input_size, .top_size = wish->top_size};
-    if (status == LRNN_OK && parts->recurrent != NULL) {
-        status = import_measure(&sizes, index, parts->recurrent);
+    CHECK(find_recurrent(&parts->recurrent, index, wish));
+    if (parts->recurrent != NULL) {
+        CHECK(import_measure(&sizes, index, parts->recurrent));
     }
-    if (status == LRNN_OK && wish->feature_size > sizes.input_size) {
-        status =
-            error_set(LRNN_ERR_INVALID, "%s: feature_size is %zu, but layer 0 reads %zu values",
-                      tensor_file_name(index->file), wish->feature_size, sizes.input_size);
+    if (wish->feature_size > sizes.input_size) {
+        return error_set(LRNN_ERR_INVALID, "%s: feature_size is %zu, but layer 0 reads %zu values",
+                         tensor_file_name(index->file), wish->feature_size, sizes.input_size);
     }
-    if (status == LRNN_OK) {
-        s.embedding_columns = sizes.input_size - wish->feature_size;
-        s.head_columns = sizes.top_size;
-        status = find_embedding_and_head(&s);
-    }
-    return status;
+    s.embedding_columns = sizes.input_size - wish->feature_size;
+    s.head_columns = sizes.top_size;
+    return find_embedding_and_head(&s);
 }

@@ -1,6 +1,7 @@
 /* Text to ids and back. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "build.h"
 
@@ -18,10 +19,7 @@ lrnn_status vocab_encode_next(int32_t *ids, size_t capacity, size_t *count, cons
     *count = 0;
     while (*count < capacity) {
         piece next;
-        lrnn_status status = tokenizer_next(from, &next);
-        if (status != LRNN_OK) {
-            return status;
-        }
+        CHECK(tokenizer_next(from, &next));
         int32_t id = vocab_find_piece(vocab, &next);
         id = id < 0 ? vocab->unknown : id;
         if (id < 0) {
