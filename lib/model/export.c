@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "values.h"
@@ -84,32 +85,36 @@ static lrnn_status put_tied_head(safetensors_writer *writer, const lrnn_model *m
                                      model_tensor(model, matrix));
 }
 
+/* remembered: what the tensor was called in the file it came from, "" where it was not in it;
+ * before: that of the tensor before. NULL: not imported. */
+static lrnn_status put_tensor(safetensors_writer *writer, const lrnn_model *model,
+                              const network_tensor *tensor, const lrnn_export_options *options,
+                              const char *remembered, const char *before)
+{
+    const char *module = asked_for(options, tensor->name);
+    if (module != NULL) {
+        return put_composed(writer, model, tensor, module, strlen(module));
+    }
+    if (remembered != NULL && *remembered == '\0') {
+        return put_unnamed(writer, model, tensor,
+                           network_is_tied(&model->net) ? model_names_next(remembered) : before);
+    }
+    return safetensors_writer_tensor(writer, remembered != NULL ? remembered : tensor->name,
+                                     model_tensor_dtype(model, tensor), tensor->rank, tensor->shape,
+                                     model_tensor(model, tensor));
+}
+
 static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *model,
                                const lrnn_export_options *options)
 {
     const network *net = &model->net;
     const char *remembered = model->names.text, *before = NULL;
-    lrnn_status status = LRNN_OK;
-    for (size_t i = 0; status == LRNN_OK && i < net->tensor_count; i++) {
-        const network_tensor *tensor = &net->tensors[i];
-        const char *module = asked_for(options, tensor->name);
-        if (module != NULL) {
-            status = put_composed(writer, model, tensor, module, strlen(module));
-        } else if (remembered != NULL && *remembered == '\0') {
-            status = put_unnamed(writer, model, tensor,
-                                 network_is_tied(net) ? model_names_next(remembered) : before);
-        } else {
-            status =
-                safetensors_writer_tensor(writer, remembered != NULL ? remembered : tensor->name,
-                                          model_tensor_dtype(model, tensor), tensor->rank,
-                                          tensor->shape, model_tensor(model, tensor));
-        }
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        CHECK(put_tensor(writer, model, &net->tensors[i], options, remembered, before));
         before = remembered;
         remembered = remembered != NULL ? model_names_next(remembered) : NULL;
     }
-    return status == LRNN_OK && network_is_tied(net)
-               ? put_tied_head(writer, model, options->head, remembered)
-               : status;
+    return network_is_tied(net) ? put_tied_head(writer, model, options->head, remembered) : LRNN_OK;
 }
 
 /* In the module the names come from, embedding and head are one tensor: load_state_dict would
@@ -137,20 +142,13 @@ lrnn_status lrnn_model_export(const lrnn_model *model, const char *path,
         return error_null(model == NULL ? "model" : "path");
     }
     lrnn_export_options all = default_options;
-    safetensors_writer *writer = NULL;
-    lrnn_status status = LRNN_OK;
+    safetensors_writer *writer;
     if (options != NULL) {
-        status = OPTIONS_READ(&all, options, &default_options, lrnn_export_options);
+        CHECK(OPTIONS_READ(&all, options, &default_options, lrnn_export_options));
     }
-    if (status == LRNN_OK) {
-        status = check_tie(model, &all);
-    }
-    if (status == LRNN_OK) {
-        status = safetensors_writer_create(&writer, &model->allocator);
-    }
-    if (status == LRNN_OK) {
-        status = put_tensors(writer, model, &all);
-    }
+    CHECK(check_tie(model, &all));
+    CHECK(safetensors_writer_create(&writer, &model->allocator));
+    lrnn_status status = put_tensors(writer, model, &all);
     if (status == LRNN_OK) {
         status = safetensors_writer_save(writer, path);
     }

@@ -24,17 +24,17 @@ lrnn_status lrnn_checkpoint_init(lrnn_checkpoint *checkpoint, size_t struct_size
 static lrnn_status read_checkpoint(lrnn_checkpoint *all, const lrnn_checkpoint *given,
                                    const char *path)
 {
-    lrnn_status status = OPTIONS_READ(all, given, &default_checkpoint, lrnn_checkpoint);
-    if (status == LRNN_OK && (all->trainer == NULL || path == NULL)) {
-        status = error_null(path == NULL ? "path" : "checkpoint.trainer");
+    CHECK(OPTIONS_READ(all, given, &default_checkpoint, lrnn_checkpoint));
+    if (all->trainer == NULL || path == NULL) {
+        return error_null(path == NULL ? "path" : "checkpoint.trainer");
     }
-    if (status == LRNN_OK && all->optimizer != NULL &&
-        all->optimizer->count != all->trainer->net->parameter_count) {
-        status =
-            error_set(LRNN_ERR_INVALID, "optimizer: made for %zu parameters, the trainer has %zu",
-                      all->optimizer->count, all->trainer->net->parameter_count);
+    size_t count = all->trainer->net->parameter_count;
+    if (all->optimizer != NULL && all->optimizer->count != count) {
+        return error_set(LRNN_ERR_INVALID,
+                         "optimizer: made for %zu parameters, the trainer has %zu",
+                         all->optimizer->count, count);
     }
-    return status;
+    return LRNN_OK;
 }
 
 /* ---- saving ---- */
@@ -200,13 +200,9 @@ lrnn_status lrnn_checkpoint_read_note(char *note, size_t capacity, size_t *lengt
         return error_null(length == NULL ? "length" : path == NULL ? "path" : "note");
     }
     *length = 0;
-    lrnn_status status = allocator_read(&allocator, NULL);
-    if (status == LRNN_OK) {
-        status = safetensors_open(&file, &allocator, path);
-    }
-    if (status != LRNN_OK) {
-        return status;
-    }
+    CHECK(allocator_read(&allocator, NULL));
+    CHECK(safetensors_open(&file, &allocator, path));
+    lrnn_status status = LRNN_OK;
     const char *found = safetensors_metadata(file, "lrnn.note", length);
     if (found == NULL) {
         status = error_set(LRNN_ERR_NOT_FOUND, "%s: has no note", path);
