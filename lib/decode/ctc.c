@@ -11,27 +11,9 @@
 #include "base/options.h"
 #include "kernels/kernels.h"
 
-static const lrnn_ctc_options default_options = {
-    .size = sizeof(lrnn_ctc_options),
-    .beam_width = 16,
-    .n_best = 1,
-    .max_length = 1024,
-    .method = LRNN_CTC_BEAM,
-    .separator = -1,
-    .lm_weight = 1,
-    .lm_start = -1,
-    .lm_end = -1,
-    .lm_unknown = -1,
-};
 static const lrnn_ctc_result default_result = {.size = sizeof(lrnn_ctc_result)};
 
-_Static_assert(sizeof(lrnn_ctc_options) % 8 == 0, "no implicit padding");
 _Static_assert(sizeof(lrnn_ctc_result) % 8 == 0, "no implicit padding");
-
-lrnn_status lrnn_ctc_options_init(lrnn_ctc_options *options, size_t struct_size)
-{
-    return OPTIONS_INIT(options, struct_size, &default_options, lrnn_ctc_options);
-}
 
 lrnn_status lrnn_ctc_result_init(lrnn_ctc_result *result, size_t struct_size)
 {
@@ -39,43 +21,6 @@ lrnn_status lrnn_ctc_result_init(lrnn_ctc_result *result, size_t struct_size)
 }
 
 /* ---- making ---- */
-
-static lrnn_status check_greedy(lrnn_ctc_options *o)
-{
-    if (o->lexicon != NULL || o->language_model != NULL || o->scorer != NULL ||
-        o->insertion_bonus != 0) {
-        return error_set(LRNN_ERR_INVALID, "lexicon, language_model, scorer, insertion_bonus: not "
-                                           "with LRNN_CTC_GREEDY");
-    }
-    o->beam_width = 1;
-    return LRNN_OK;
-}
-
-static lrnn_status check_options(lrnn_ctc_options *o)
-{
-    CHECK(check_size("output_size", o->output_size, 2, INT32_MAX));
-    CHECK(check_choice("method", o->method, LRNN_CTC_BEAM));
-    CHECK(check_choice("input", o->input, LRNN_CTC_LOG_PROBS));
-    CHECK(check_size("beam_width", o->beam_width, 1, INT32_MAX / 4));
-    if (o->method == LRNN_CTC_GREEDY) {
-        CHECK(check_greedy(o));
-    }
-    CHECK(check_size("n_best", o->n_best, 1, o->beam_width));
-    CHECK(check_size("max_length", o->max_length, 1, INT32_MAX / 4));
-    CHECK(check_size("token_count", o->token_count, 0, o->output_size));
-    CHECK(check_not_negative("token_threshold", o->token_threshold));
-    CHECK(check_choice("unknown_words", o->unknown_words, 1));
-    CHECK(check_choice("lm_words", o->lm_words, 1));
-    CHECK(check_not_negative("lm_weight", o->lm_weight));
-    CHECK(check_finite("insertion_bonus", o->insertion_bonus));
-    CHECK(check_not_negative("unknown_penalty", o->unknown_penalty));
-    CHECK(check_reserved(o->reserved));
-    if (o->blank < 0 || (size_t)o->blank >= o->output_size) {
-        return error_set(LRNN_ERR_INVALID, "blank: expected 0..%zu, found %d", o->output_size - 1,
-                         (int)o->blank);
-    }
-    return LRNN_OK;
-}
 
 /* See arena. The tree holds every sequence of the beam before and after a frame. */
 static void lay_out(lrnn_ctc *ctc, arena *from)
@@ -103,7 +48,7 @@ static void lay_out(lrnn_ctc *ctc, arena *from)
 static lrnn_status fill(lrnn_ctc *made, const lrnn_ctc_options *given)
 {
     arena pieces = {0};
-    CHECK(ctc_language_read(made, given));
+    CHECK(ctc_options_apply(made, given));
     lay_out(made, &pieces);
     CHECK(arena_allocate(&pieces, &made->allocator, "CTC decoder"));
     made->storage = pieces.base;
@@ -122,8 +67,7 @@ lrnn_status lrnn_ctc_create(lrnn_ctc **ctc, const lrnn_ctc_options *options)
     *ctc = NULL;
     lrnn_ctc_options o;
     lrnn_allocator allocator;
-    CHECK(OPTIONS_READ(&o, options, &default_options, lrnn_ctc_options));
-    CHECK(check_options(&o));
+    CHECK(ctc_options_read(&o, options));
     CHECK(allocator_read(&allocator, o.allocator));
     lrnn_ctc *made = memory_allocate(&allocator, 1, sizeof *made, "CTC decoder");
     if (made == NULL) {

@@ -96,9 +96,22 @@ static inline double ctc_log_add(double a, double b)
 /* Moves the beam on by the frame whose log-probabilities are in `p`. */
 lrnn_status ctc_search_frame(lrnn_ctc *ctc);
 
+/* ---- ctc_options.c ---- */
+
+/* Reads the caller's options and checks all that needs no other object. */
+lrnn_status ctc_options_read(lrnn_ctc_options *copy, const lrnn_ctc_options *given);
+
+/* Checks lexicon and language model, and takes from them what the search needs. */
+lrnn_status ctc_options_apply(lrnn_ctc *ctc, const lrnn_ctc_options *given);
+
+/* What lm_tokens has one number for: labels or words. */
+static inline size_t ctc_unit_count(const lrnn_ctc *ctc)
+{
+    return ctc->words ? ctc->lexicon->words : ctc->options.output_size;
+}
+
 /* ---- ctc_language.c ---- */
 
-lrnn_status ctc_language_read(lrnn_ctc *ctc, const lrnn_ctc_options *given);
 void ctc_language_lay_out(lrnn_ctc *ctc, arena *from);
 lrnn_status ctc_language_create_state(lrnn_ctc *ctc, const lrnn_model *model);
 void ctc_language_release(lrnn_ctc *ctc);

@@ -1,3 +1,4 @@
+/* What each operation of a pickle is called, for messages. */
 #include "pickle.h"
 
 /* Codes and names as in Lib/pickletools.py. */

@@ -1,3 +1,5 @@
+/* A file of tensors of either kind, told apart by its first bytes: views of its tensors in order of
+ * name, whatever they came from. */
 #include "tensor_file.h"
 
 #include <string.h>
