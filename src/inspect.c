@@ -71,6 +71,25 @@ static const char *const head_names[] = {"no head", "a linear head at every step
                                          "a linear head on the final states"};
 static const char *const level_names[] = {"bytes", "characters", "words", "labels"};
 
+static void print_dropout(const lrnn_model_options *options)
+{
+    const struct {
+        const char *name;
+        double share;
+    } kinds[] = {{"dropout", options->dropout},
+                 {"input dropout", options->input_dropout},
+                 {"output dropout", options->output_dropout},
+                 {"embedding dropout", options->embedding_dropout}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (kinds[i].share > 0) {
+            printf("%s: %g\n", kinds[i].name, kinds[i].share);
+        }
+    }
+    if (options->locked_dropout) {
+        puts("dropout is locked over the steps of a window");
+    }
+}
+
 static void print_initialization(const lrnn_model_options *options)
 {
     if (options->initial_range > 0) {
@@ -116,9 +135,7 @@ static void print_architecture(const lrnn_model *model)
     if (options.weight_type == LRNN_WEIGHT_BFLOAT16) {
         puts("weights: bfloat16");
     }
-    if (options.dropout > 0) {
-        printf("dropout: %g\n", options.dropout);
-    }
+    print_dropout(&options);
     print_initialization(&options);
     if (options.tied_weights) {
         puts("head: the embedding's matrix");

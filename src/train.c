@@ -45,6 +45,15 @@ static const option_row rows[] = {
              "--projection if there is one"},
     {MATCH_NUMBER("dropout", dropout), .argument = "P", .maximum = 1, .bounds = BELOW_MAXIMUM,
      .help = "probability of dropping an output between layers"},
+    {MATCH_NUMBER("input-dropout", input_dropout), .argument = "P", .maximum = 1,
+     .bounds = BELOW_MAXIMUM, .help = "the same of a value that the first layer reads"},
+    {MATCH_NUMBER("output-dropout", output_dropout), .argument = "P", .maximum = 1,
+     .bounds = BELOW_MAXIMUM, .help = "the same of a value that the output layer reads"},
+    {MATCH_NUMBER("embedding-dropout", embedding_dropout), .argument = "P", .maximum = 1,
+     .bounds = BELOW_MAXIMUM,
+     .help = "probability of dropping a token's vector wherever it occurs in a window"},
+    {MATCH_FLAG("locked-dropout", locked_dropout),
+     .help = "drop the same places at all steps of a window"},
     {MATCH_NUMBER("init-range", initial_range), .field = "initial_range", .argument = "R",
      .help = "draw all initial parameters uniformly from -R to R; 0: from PyTorch's distributions"},
     {MATCH_FLAG("init-orthogonal", orthogonal), .field = "orthogonal",
@@ -197,6 +206,8 @@ static void check_swallowed(const command_line *line, const train_settings *sett
     bool sgd = rule == LRNN_OPTIMIZER_SGD, rmsprop = rule == LRNN_OPTIMIZER_RMSPROP;
     bool adam = rule == LRNN_OPTIMIZER_ADAM || rule == LRNN_OPTIMIZER_ADAMW;
     bool validates = settings->valid != NULL;
+    bool drops =
+        settings->dropout > 0 || settings->input_dropout > 0 || settings->output_dropout > 0;
     const struct {
         const char *name;
         bool useful;
@@ -207,6 +218,9 @@ static void check_swallowed(const command_line *line, const train_settings *sett
         {"init-orthogonal", settings->layers > 0, "--layers of at least 1"},
         {"forget-bias", settings->layers > 0 && settings->cell == LRNN_CELL_LSTM, "--cell lstm"},
         {"projection", settings->layers > 0 && settings->cell == LRNN_CELL_LSTM, "--cell lstm"},
+        {"output-dropout", settings->layers > 0, "--layers of at least 1"},
+        {"embedding-dropout", settings->embedding > 0, "--embedding above 0"},
+        {"locked-dropout", drops, "--dropout, --input-dropout or --output-dropout above 0"},
         {"momentum", sgd || rmsprop, "--optimizer sgd or rmsprop"},
         {"dampening", sgd && settings->momentum > 0, "--optimizer sgd and --momentum above 0"},
         {"alpha", rmsprop, "--optimizer rmsprop"},

@@ -24,6 +24,10 @@ typedef struct train_settings {
     size_t projection;
     bool tied;
     double dropout;
+    double input_dropout;
+    double output_dropout;
+    double embedding_dropout;
+    bool locked_dropout;
     double initial_range;
     bool orthogonal;
     double forget_bias;

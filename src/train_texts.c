@@ -55,6 +55,10 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.projection_size = settings->projection;
         options.tied_weights = settings->tied;
         options.dropout = settings->dropout;
+        options.input_dropout = settings->input_dropout;
+        options.output_dropout = settings->output_dropout;
+        options.embedding_dropout = settings->embedding_dropout;
+        options.locked_dropout = settings->locked_dropout;
         options.initial_range = settings->initial_range;
         options.orthogonal = settings->orthogonal;
         options.forget_bias = settings->forget_bias;

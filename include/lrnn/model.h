@@ -154,6 +154,19 @@ typedef struct lrnn_model_options {
      * from the head. With PyTorch's distributions it is drawn as an embedding; a small
      * initial_range is better. Default 0. Since 0.2. */
     int32_t tied_weights;
+    /* In training, like dropout and with a probability of their own, 0 <= p < 1, default 0. Of
+     * every value that layer 0 reads, features and one-hot vectors too: */
+    double input_dropout; /* since 0.2 */
+    /* of every value that the head reads; requires layers and LRNN_HEAD_STEPS or _LAST: */
+    double output_dropout; /* since 0.2 */
+    /* and of the vector of every token, all of it wherever the token occurs in a window; requires
+     * an embedding (Gal & Ghahramani 2016). */
+    double embedding_dropout; /* since 0.2 */
+    /* 1: dropout, input_dropout and output_dropout drop the same places at all steps of a window,
+     * each row others ("variational" or "locked" dropout). Default 0: each step others. Since
+     * 0.2. */
+    int32_t locked_dropout;
+    int32_t reserved; /* 0 */
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).

@@ -99,6 +99,10 @@ static const field fields[] = {
     {FIELD(forget_bias), NUMBER, .optional = true},
     {FIELD(orthogonal), FLAG, .optional = true},
     {FIELD(tied_weights), FLAG, .architecture = true, .optional = true},
+    {FIELD(input_dropout), SHARE, .optional = true},
+    {FIELD(output_dropout), SHARE, .optional = true},
+    {FIELD(embedding_dropout), SHARE, .optional = true},
+    {FIELD(locked_dropout), FLAG, .optional = true},
 };
 
 #define COUNT (sizeof fields / sizeof *fields)
@@ -269,6 +273,20 @@ static lrnn_status check_tied(const lrnn_model_options *o)
     return LRNN_OK;
 }
 
+static lrnn_status check_dropout(const lrnn_model_options *o)
+{
+    bool reads_outputs = o->head == LRNN_HEAD_STEPS || o->head == LRNN_HEAD_LAST;
+    if (o->output_dropout > 0 && (o->layers == 0 || !reads_outputs)) {
+        return error_set(LRNN_ERR_INVALID,
+                         "output_dropout: needs recurrent layers and a head that reads their "
+                         "outputs, LRNN_HEAD_STEPS or LRNN_HEAD_LAST");
+    }
+    if (o->embedding_dropout > 0 && (o->vocab_size == 0 || o->embedding_size == 0)) {
+        return error_set(LRNN_ERR_INVALID, "embedding_dropout: the model has no embedding");
+    }
+    return check_reserved(o->reserved);
+}
+
 /* What fields mean together. */
 static lrnn_status check_together(const lrnn_model_options *o)
 {
@@ -276,6 +294,7 @@ static lrnn_status check_together(const lrnn_model_options *o)
     CHECK(check_padding(o));
     CHECK(check_initialization(o));
     CHECK(check_tied(o));
+    CHECK(check_dropout(o));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");

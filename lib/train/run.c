@@ -6,7 +6,6 @@
  * order. */
 #include <string.h>
 
-#include "base/random.h"
 #include "trainer.h"
 
 /* ---- packing, once an update ---- */
@@ -230,26 +229,6 @@ static void input_rows(void *argument, size_t piece, size_t worker)
                                     space->bias, 0, space->gates + first * columns, columns);
 }
 
-/* Mask element k of a layer, counted over the whole window, is drawn from (seed, window, layer, k)
- * alone. */
-static void drop_out(lrnn_trainer *trainer, size_t layer, size_t values)
-{
-    const lrnn_model_options *o = &trainer->net->options;
-    real *mask = trainer->masks[layer], *y = trainer->outputs[layer];
-    real kept = (real)(1.0 / (1.0 - o->dropout));
-    uint64_t stream = RANDOM_STREAM_DROPOUT + layer;
-    size_t before = values / trainer->segment.steps * trainer->segment.first;
-    uint32_t words[4];
-    for (size_t k = 0; k < values; k++) {
-        if (k == 0 || (before + k) % 4 == 0) {
-            random_block(words, trainer->options.seed, stream,
-                         (trainer->window << 32) + (before + k) / 4);
-        }
-        mask[k] = random_word_to_unit(words[(before + k) % 4]) < o->dropout ? 0 : kept;
-        y[k] *= mask[k];
-    }
-}
-
 void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
 {
     const network *net = trainer->net;
@@ -259,6 +238,7 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
         final->batch = B;
     }
     segment_gather(&trainer->segment, net, read_row, trainer, trainer->x);
+    dropout_input(trainer);
     const real *x = trainer->x;
     for (size_t layer = 0; layer < net->options.layers; layer++) {
         for (size_t d = 0; d < net->directions; d++) {
@@ -273,10 +253,7 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
                 keep_layer(trainer, index, final);
             }
         }
-        if (trainer->mode == PASS_TRAIN && layer + 1 < net->options.layers &&
-            net->options.dropout > 0) {
-            drop_out(trainer, layer, rows * net->directions * R);
-        }
+        dropout_layer(trainer, layer);
         x = trainer->outputs[layer];
     }
 }
@@ -437,26 +414,21 @@ static void input_gradients(lrnn_trainer *trainer, const real *dx, real *feature
 void run_backward(lrnn_trainer *trainer, real *feature_gradient)
 {
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, rows = B * trainer->segment.steps, R = net->h_size,
-           D = net->directions;
+    size_t B = trainer->sequences.batch, R = net->h_size, D = net->directions;
     size_t threads = pool_threads(trainer->pool);
     real *dy = trainer->dy[0], *dx = trainer->dy[1];
     for (size_t layer = net->options.layers; layer-- > 0;) {
         const real *x = layer == 0 ? trainer->x : trainer->outputs[layer - 1];
+        dropout_layer_gradient(trainer, layer, dy);
         for (size_t d = 0; d < D; d++) {
             layer_job job = {trainer, layer * D + d, threads < B ? threads : B, dy + d * R};
             pool_run(trainer->pool, backward_rows, &job, job.pieces);
             layer_gradients(trainer, job.index, x, dx, d > 0);
         }
-        if (layer > 0 && net->options.dropout > 0) {
-            const real *mask = trainer->masks[layer - 1];
-            for (size_t k = 0; k < rows * D * R; k++) {
-                dx[k] *= mask[k];
-            }
-        }
         real *kept = dy;
         dy = dx;
         dx = kept;
     }
+    dropout_input_gradient(trainer, dy);
     input_gradients(trainer, dy, feature_gradient);
 }

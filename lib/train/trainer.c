@@ -119,8 +119,8 @@ static void lay_out_layers(lrnn_trainer *trainer, arena *from)
     }
     for (size_t layer = 0; layer < layers; layer++) {
         real *outputs = arena_take(from, rows, bytes);
-        bool dropped = layer + 1 < layers && net->options.dropout > 0;
-        real *mask = dropped ? arena_take(from, rows, bytes) : NULL;
+        double share = layer + 1 < layers ? net->options.dropout : net->options.output_dropout;
+        real *mask = share > 0 ? arena_take(from, rows, bytes) : NULL;
         if (trainer->outputs != NULL) {
             trainer->outputs[layer] = outputs;
             trainer->masks[layer] = mask;
@@ -147,6 +147,8 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     trainer->workspace =
         arena_take(from, trainer->options.threads, multiply_workspace() * sizeof(real));
     trainer->x = arena_take(from, rows, net->input_size * sizeof(real));
+    bool dropped = net->options.input_dropout > 0 || net->options.embedding_dropout > 0;
+    trainer->input_mask = dropped ? arena_take(from, rows, net->input_size * sizeof(real)) : NULL;
     trainer->dy[0] = arena_take(from, rows, wide * sizeof(real));
     trainer->dy[1] = arena_take(from, rows, wide * sizeof(real));
     lay_out_layers(trainer, from);

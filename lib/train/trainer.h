@@ -95,7 +95,8 @@ struct lrnn_trainer {
     layer_space *spaces;   /* [L*D] */
     real *x;               /* [T*B,input] */
     real **outputs;        /* [L] [T*B,D*R], dropped out: what the layer above reads */
-    real **masks;          /* [L-1] [T*B,D*R], 0 or 1/(1-p); NULL without dropout */
+    real **masks;          /* [L] [T*B,D*R], 0 or 1/(1-p); NULL without dropout */
+    real *input_mask;      /* [T*B,input]; NULL without dropout */
     real *dy[2];           /* [T*B, max(top, input)] */
     real *top;             /* [B,top], rows of a once-a-sequence head, and */
     real *dtop;            /*   their gradient */
@@ -149,6 +150,12 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final);
 /* Takes the gradient of the top layer's outputs in dy[0] and of the states after the segment in
  * spaces[].dh and dc, and leaves that of the states before it there. */
 void run_backward(lrnn_trainer *trainer, real *feature_gradient);
+
+/* dropout.c: draws masks for this segment and applies them, and applies them to gradients. */
+void dropout_input(lrnn_trainer *trainer);
+void dropout_input_gradient(const lrnn_trainer *trainer, real *gradient);
+void dropout_layer(lrnn_trainer *trainer, size_t layer);
+void dropout_layer_gradient(const lrnn_trainer *trainer, size_t layer, real *gradient);
 
 /* head.c: the linear head and the losses. */
 typedef struct head_job {

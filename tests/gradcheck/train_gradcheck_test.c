@@ -30,6 +30,7 @@ typedef struct setting {
     double smoothing;
     int use_lengths, use_weights, weigh_values, weigh_outputs;
     size_t recompute;
+    int fresh; /* a new trainer each time: it draws the same dropout */
 } setting;
 
 static int reads_values(int32_t loss)
@@ -146,7 +147,7 @@ static double objective(bench *b)
     double *c = b->c_count ? b->c : NULL;
     lrnn_train_result result;
     lrnn_train_result_init(&result, sizeof result);
-    if (b->s.model.dropout > 0) { /* the masks of the first window again */
+    if (b->s.fresh || b->s.model.dropout > 0) { /* the masks of the first window again */
         lrnn_trainer_destroy(b->trainer);
         make_trainer(b);
     }
@@ -436,6 +437,32 @@ static void dropped_out_gradients_are_central_differences(void **state)
     }
 }
 
+static void dropped_nets_have_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int option = 0; option < 10; option++) {
+        setting s = plain(option % 2 == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU);
+        s.fresh = 1;
+        s.model.layers = option == 7 ? 0 : 2;
+        s.model.input_dropout = option == 0 || option >= 4 ? 0.4 : 0;
+        s.model.output_dropout = option == 1 || (option >= 4 && option != 7) ? 0.3 : 0;
+        s.model.embedding_dropout = option == 2 || option >= 4 ? 0.5 : 0;
+        s.model.dropout = option >= 3 ? 0.25 : 0;
+        s.model.locked_dropout = option == 3 || option >= 5;
+        s.model.bidirectional = option == 6;
+        s.model.head = option == 8 ? LRNN_HEAD_LAST : LRNN_HEAD_STEPS;
+        s.model.projection_size = option == 8 ? 2 : 0;
+        s.use_lengths = option != 4;
+        s.recompute = option == 4 || option == 5 || option == 8 ? 3 : 0;
+        if (option == 9) {
+            s.model.tied_weights = 1;
+            s.model.embedding_size = H;
+            s.model.output_size = V;
+        }
+        check(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +480,7 @@ int main(void)
         cmocka_unit_test(dropped_out_gradients_are_central_differences),
         cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),
         cmocka_unit_test(tied_weights_have_the_sum_of_both_gradients),
+        cmocka_unit_test(dropped_nets_have_the_right_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,13 @@ holds "export and import keep the tie" cmp q.safetensors q3.safetensors
 fails "what is not one matrix cannot be tied" 1 "s1.safetensors: .*tied_weights" sh -c \
     "'$LRNN' export s1 -o s1.safetensors && '$LRNN' import --tied s1.safetensors -o q4 --names embedding,rnn,head"
 
+dropped="$small --input-dropout 0.2 --output-dropout 0.3 --embedding-dropout 0.1 --locked-dropout"
+"$LRNN" train -q -o q $dropped --epochs 2 text
+"$LRNN" train -q -o q2 $dropped --epochs 1 --checkpoint q.c text
+"$LRNN" train -q -o q2 --resume q.c --epochs 2 --threads 2 text
+holds "a run with dropout everywhere resumes with the same bits" cmp q q2
+holds "inspect says where" sh -c "'$LRNN' inspect q | grep -c 'put dropout: 0\.\|^embedding dropout: 0.1\|locked' | grep -qx 4"
+
 "$LRNN" train -q -o q $small --epochs 1 --init-range 0.08 --init-orthogonal --forget-bias -0.5 text
 "$LRNN" inspect q > q.out
 for line in "initial range: 0.08" "initial recurrent matrices: orthogonal" "initial bias of forget gates: -0.5"; do
