@@ -136,6 +136,41 @@ static void a_token_out_of_range_is_named_with_the_range(void **state)
     lrnn_model_destroy(model);
 }
 
+/* From the second step on token 1 gains 5. */
+static int32_t raise_later(void *user, const lrnn_rows *rows, float *values)
+{
+    (void)user;
+    for (size_t row = 0; row < rows->count; row++) {
+        values[row * V + 1] += rows->lengths[row] > 0 ? 5 : 0;
+    }
+    return 0;
+}
+
+/* Token 3, which ends, is the best at once: a search whose bound held would stop there. */
+static void exact_stopping_does_not_trust_its_bound_where_a_callback_may_raise_values(void **state)
+{
+    (void)state;
+    static const int32_t ends[] = {3};
+    lrnn_decoder_options options = options_of(LRNN_METHOD_BEAM);
+    lrnn_decoder *decoder;
+    lrnn_result result;
+    options.end_tokens = ends;
+    options.end_count = 1;
+    options.stopping = LRNN_STOP_EXACT;
+    options.length_penalty = 0;
+    options.beam_width = 4;
+    for (int raised = 0; raised < 2; raised++) {
+        options.logits = raised == 1 ? raise_later : NULL;
+        EXPECT_OK(create(&decoder, &options));
+        EXPECT_OK(run(decoder));
+        EXPECT_OK(lrnn_result_init(&result, sizeof result));
+        EXPECT_OK(lrnn_decoder_get_result(&result, decoder, 0, 0));
+        assert_int_equal(result.count > 1, raised);
+        assert_true(raised == 0 || result.score > 0);
+        lrnn_decoder_destroy(decoder);
+    }
+}
+
 static void labels_of_probability_zero_are_no_result(void **state)
 {
     (void)state;
@@ -165,6 +200,7 @@ int main(void)
         cmocka_unit_test(every_banned_sequence_is_checked),
         cmocka_unit_test(a_penalty_that_makes_a_value_infinite_is_an_error),
         cmocka_unit_test(a_token_out_of_range_is_named_with_the_range),
+        cmocka_unit_test(exact_stopping_does_not_trust_its_bound_where_a_callback_may_raise_values),
         cmocka_unit_test(labels_of_probability_zero_are_no_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
