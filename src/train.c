@@ -9,6 +9,7 @@
 
 static const char *const cells[] = {"rnn", "rnn-relu", "lstm", "gru", NULL};
 static const char *const orders[] = {"streams", "rows", NULL};
+static const char *const reductions[] = {"mean", "sum", "rows", NULL};
 static const char *const optimizers[] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step",       "exponential", "cosine",
                                         "plateau",  "milestones", NULL};
@@ -93,6 +94,9 @@ static const option_row rows[] = {
      .help = "scale the gradient down to this norm where it is larger; 0: no clipping"},
     {MATCH_NUMBER("clip-value", clip_value), .argument = "LIMIT",
      .help = "before that, clip each element of the gradient to +-LIMIT; 0: no clipping"},
+    {MATCH_CHOICE("reduction", reduction), .choices = reductions,
+     .help = "what gradients are those of: the mean loss of a window's tokens, their sum, or the "
+             "sum over steps, averaged over rows"},
     {MATCH_NUMBER("label-smoothing", label_smoothing), .argument = "S", .maximum = 1,
      .help = "share of the target probability that is spread over all tokens"},
     {ADOPT_COUNT("threads", threads), .minimum = 1, .maximum = 1024,

@@ -51,6 +51,7 @@ typedef struct train_settings {
     double clip_norm;
     double clip_value;
     double label_smoothing;
+    int32_t reduction;
     int32_t schedule;
     size_t warmup;
     size_t schedule_start;  /* epoch at whose beginning the schedule starts to count, from 1 */

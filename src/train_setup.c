@@ -17,6 +17,7 @@ static lrnn_status make_trainer(training *run)
     options.seed = settings->seed;
     options.clip_norm = settings->clip_norm;
     options.clip_value = settings->clip_value;
+    options.reduction = settings->reduction;
     options.label_smoothing = settings->label_smoothing;
     train_check_memory(run, &options);
     return lrnn_trainer_create(&run->trainer, run->model, &options);

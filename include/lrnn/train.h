@@ -393,7 +393,10 @@ enum {
 
 enum {
     LRNN_REDUCTION_MEAN = 0, /* gradients are those of loss sum / loss weight */
-    LRNN_REDUCTION_SUM = 1   /* gradients are those of the loss sum */
+    LRNN_REDUCTION_SUM = 1,  /* gradients are those of the loss sum */
+    /* Gradients are those of loss sum / number of rows of the window, those of all workers: summed
+     * over steps and averaged over rows. Since 0.2. */
+    LRNN_REDUCTION_ROWS = 2
 };
 
 /* Sums over all the workers that train one model together: processes, machines or threads, each

@@ -1,6 +1,7 @@
 /* What a step shares with other workers that train the same model, each on rows of its own. There
  * are three meetings, and every worker comes to each of them unless all left at the one before:
- *   1. may the step begin: did a window have an error, and how much do all windows weigh?
+ *   1. may the step begin: did a window have an error, and how much do all windows weigh, and how
+ *      many rows have they?
  *   2. may it end: was a loss not finite, and what do the losses add up to?
  *   3. the sum of the gradients.
  * Nothing of a trainer has changed until the last one is over, and what follows it is computed from
@@ -56,14 +57,16 @@ static lrnn_status meet(const lrnn_trainer *trainer, lrnn_status own, double *va
     return LRNN_OK;
 }
 
-lrnn_status exchange_begin(const lrnn_trainer *trainer, lrnn_status own, double *weight)
+lrnn_status exchange_begin(const lrnn_trainer *trainer, lrnn_status own, double *weight,
+                           double *rows)
 {
     if (trainer->exchange.sum_doubles == NULL) {
         return own;
     }
-    double values[3] = {0, 0, own == LRNN_OK ? *weight : 0};
-    lrnn_status status = meet(trainer, own, values, 3);
+    double values[4] = {0, 0, own == LRNN_OK ? *weight : 0, *rows};
+    lrnn_status status = meet(trainer, own, values, 4);
     *weight = values[2];
+    *rows = values[3];
     return status;
 }
 

@@ -7,9 +7,10 @@
 /* Reads and checks a caller's struct. */
 lrnn_status exchange_read(lrnn_exchange *copy, const lrnn_exchange *given);
 
-/* own: this worker's status so far; returns what all agree on. *weight, of this worker's window,
- * becomes that of all. */
-lrnn_status exchange_begin(const lrnn_trainer *trainer, lrnn_status own, double *weight);
+/* own: this worker's status so far; returns what all agree on. *weight and *rows, of this worker's
+ * window, become those of all. */
+lrnn_status exchange_begin(const lrnn_trainer *trainer, lrnn_status own, double *weight,
+                           double *rows);
 
 /* loss_sum, items and right become those of all. */
 lrnn_status exchange_losses(const lrnn_trainer *trainer, lrnn_status own, lrnn_train_result *all);

@@ -134,7 +134,8 @@ lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *ba
     fpmode mode = fpmode_enter();
     head_job job = {.want_loss = b.loss_scale != 0, .given = b.outputs, .want_gradient = true};
     if (job.want_loss) {
-        job.scale = b.loss_scale * step_reduction_scale(trainer, trainer->loss_weight);
+        job.scale = b.loss_scale * step_reduction_scale(trainer, trainer->loss_weight,
+                                                        (double)trainer->sequences.batch);
     }
     lrnn_status status = LRNN_OK;
     if (job.want_loss && step_is_sequence(trainer)) {

@@ -116,9 +116,13 @@ static void commit(lrnn_trainer *trainer, carried *state, bool keep)
     }
 }
 
-double step_reduction_scale(const lrnn_trainer *trainer, double weight)
+double step_reduction_scale(const lrnn_trainer *trainer, double weight, double rows)
 {
-    return trainer->options.reduction == LRNN_REDUCTION_MEAN ? 1 / weight : 1;
+    switch (trainer->options.reduction) {
+    case LRNN_REDUCTION_MEAN: return 1 / weight;
+    case LRNN_REDUCTION_ROWS: return 1 / rows;
+    default: return 1;
+    }
 }
 
 bool step_is_sequence(const lrnn_trainer *trainer)
@@ -259,10 +263,11 @@ lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
     }
     lrnn_train_result all = default_result;
     lrnn_status status = prepare_step(trainer, optimizer, sequences, result, &all.loss_weight);
-    CHECK(exchange_begin(trainer, status, &all.loss_weight));
+    double rows = status == LRNN_OK ? (double)trainer->sequences.batch : 0;
+    CHECK(exchange_begin(trainer, status, &all.loss_weight, &rows));
     CHECK(step_check_weight(trainer, all.loss_weight));
     fpmode mode = fpmode_enter();
-    status = window_gradients(trainer, &all, step_reduction_scale(trainer, all.loss_weight));
+    status = window_gradients(trainer, &all, step_reduction_scale(trainer, all.loss_weight, rows));
     fpmode_leave(mode);
     CHECK(exchange_losses(trainer, status, &all));
     CHECK(exchange_gradients(trainer));

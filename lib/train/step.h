@@ -17,8 +17,8 @@ lrnn_status step_open_window(lrnn_trainer *trainer, const lrnn_sequences *given,
 /* LRNN_ERR_NUMERIC: a mean over nothing. */
 lrnn_status step_check_weight(const lrnn_trainer *trainer, double weight);
 
-/* What the loss sum is multiplied by. */
-double step_reduction_scale(const lrnn_trainer *trainer, double weight);
+/* What the loss sum is multiplied by, where it is that of so many rows. */
+double step_reduction_scale(const lrnn_trainer *trainer, double weight, double rows);
 
 /* Is the trainer's loss one of whole rows? */
 bool step_is_sequence(const lrnn_trainer *trainer);

@@ -35,7 +35,7 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     CHECK(check_not_negative("clip_norm", o->clip_norm));
     CHECK(check_not_negative("clip_value", o->clip_value));
     CHECK(loss_check_options(o, net->output_size));
-    CHECK(check_choice("reduction", o->reduction, LRNN_REDUCTION_SUM));
+    CHECK(check_choice("reduction", o->reduction, LRNN_REDUCTION_ROWS));
     CHECK(check_choice("carry_state", o->carry_state, 1));
     CHECK(check_reserved(o->reserved));
     CHECK(check_size("recompute_steps", o->recompute_steps, 0, INT32_MAX));

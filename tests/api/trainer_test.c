@@ -73,7 +73,7 @@ static void fields_out_of_range_are_named(void **state)
     REFUSE_OPTION(label_smoothing, (double)NAN, "nan");
     REFUSE_OPTION(loss, LRNN_LOSS_CTC + 1, "expected 0..7", "found 8");
     REFUSE_OPTION(loss, -1, "found -1");
-    REFUSE_OPTION(reduction, 2, "expected 0..1", "found 2");
+    REFUSE_OPTION(reduction, 3, "expected 0..2", "found 3");
     REFUSE_OPTION(carry_state, 2, "expected 0..1", "found 2");
     REFUSE_OPTION(reserved, 1, "expected 0", "found 1");
     REFUSE_OPTION(recompute_steps, (size_t)INT32_MAX + 1, "found 2147483648");

@@ -289,6 +289,54 @@ def curve(cell, layers, dtype):
     return torch.tensor(found)
 
 
+# ---- recipes: those of docs/training.md in a small net, with wider ranges and higher rates so that it learns, an epoch
+# being so many steps ----
+
+def recipe(name, dtype):
+    vocab, hidden, batch, steps, words = 29, 16, 4, 8, name != "characters"
+    embedding = torch.nn.Embedding(vocab, hidden).to(dtype)
+    lstm = torch.nn.LSTM(hidden if words else vocab, hidden, 2, batch_first=True).to(dtype)
+    head = torch.nn.Linear(hidden, vocab).to(dtype)
+    if name == "tied":
+        head.weight = embedding.weight
+    parameters = fill(([embedding] if words else []) + [lstm, head])
+    bound = 0.25
+    with torch.no_grad():
+        for p in parameters:
+            p *= 2 * bound
+    if name == "words":
+        optimizer, rate, delay, period, factor = torch.optim.SGD(parameters, lr=2), 2, 20, 10, 0.5
+    elif name == "characters":
+        optimizer, rate = torch.optim.RMSprop(parameters, lr=0.02, alpha=0.95), 0.02
+        delay, period, factor = 20, 5, 0.95
+    else:
+        optimizer, rate, delay, period, factor = torch.optim.Adam(parameters, lr=0.03), 0.03, 0, 1, 1
+    stream = whole(70, 6, batch * steps * 50 + 1).cumsum(0) % vocab
+    state, found = None, []
+    for n in range(50):
+        at = torch.arange(batch)[:, None] * steps * 50 + n * steps + torch.arange(steps)[None, :]
+        optimizer.param_groups[0]["lr"] = rate * factor ** (max(0, n - delay) // period)
+        optimizer.zero_grad()
+        x = embedding(stream[at]) if words else torch.nn.functional.one_hot(stream[at], vocab).to(dtype)
+        y, state = lstm(x, state)
+        state = tuple(s.detach() for s in state)
+        target = stream[(at + 1) % (batch * steps * 50)]
+        total = torch.nn.functional.cross_entropy(head(y).reshape(-1, vocab), target.reshape(-1), reduction="sum")
+        (total / (batch if name == "words" else batch * steps)).backward()
+        if name == "words":
+            torch.nn.utils.clip_grad_norm_(parameters, 1)
+        elif name == "characters":
+            torch.nn.utils.clip_grad_value_(parameters, 0.01)
+        optimizer.step()
+        found.append(total.item() / (batch * steps))
+    return torch.tensor(found)
+
+
+def recipes():
+    return {f"{name}{suffix}": recipe(name, dtype) for name in ("characters", "words", "tied")
+            for suffix, dtype in [("", torch.float32), (".double", torch.float64)]}
+
+
 # ---- the nets of the notebook that read only the last step ----
 
 class RNNModel(torch.nn.Module):
@@ -380,3 +428,4 @@ if __name__ == "__main__":
     collect("train_tied.safetensors", tied())
     store("train_rules.safetensors", optimizers() | schedules() | clipping() | losses())
     store("train_runs.safetensors", notebook() | curves())
+    store("train_recipes.safetensors", recipes())

@@ -159,7 +159,8 @@ static double objective(bench *b)
     assert_int_equal(lrnn_trainer_forward(b->trainer, &b->window, &result), LRNN_OK);
     double total = 0;
     if (b->s.loss != LRNN_LOSS_NONE) {
-        total = result.loss_sum / (b->s.reduction == LRNN_REDUCTION_MEAN ? result.loss_weight : 1);
+        double divisors[] = {result.loss_weight, 1, B};
+        total = result.loss_sum / divisors[b->s.reduction];
     }
     double outputs[B * T * 8], final_h[64], final_c[64];
     assert_int_equal(lrnn_trainer_copy_outputs(outputs, B * T * 8, b->trainer), LRNN_OK);
@@ -299,13 +300,15 @@ static void gru_gradients_are_central_differences(void **state)
 static void every_option_of_the_loss_has_the_right_gradient(void **state)
 {
     (void)state;
-    for (int option = 0; option < 5; option++) {
+    for (int option = 0; option < 6; option++) {
         setting s = plain(LRNN_CELL_LSTM);
         s.smoothing = option == 0 ? 0.1 : 0;
         s.use_weights = option == 1 || option == 3;
-        s.reduction = option == 2 ? LRNN_REDUCTION_SUM : LRNN_REDUCTION_MEAN;
-        s.loss = option >= 3 ? LRNN_LOSS_SQUARED_ERROR : LRNN_LOSS_CROSS_ENTROPY;
-        s.use_lengths = option == 4;
+        s.reduction = option == 2   ? LRNN_REDUCTION_SUM
+                      : option == 5 ? LRNN_REDUCTION_ROWS
+                                    : LRNN_REDUCTION_MEAN;
+        s.loss = option == 3 || option == 4 ? LRNN_LOSS_SQUARED_ERROR : LRNN_LOSS_CROSS_ENTROPY;
+        s.use_lengths = option >= 4;
         check(&s);
     }
 }
