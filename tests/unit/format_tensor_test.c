@@ -91,9 +91,32 @@ static void integers_are_not_taken_for_reals(void **state)
     }
 }
 
+/* More numbers than are converted at a time. */
+static void long_tensors_are_converted_to_their_end(void **state)
+{
+    (void)state;
+    enum { MANY = 5000 };
+    static double from[MANY];
+    static real to[MANY];
+    const tensor_view view = {.name = "x",
+                              .dtype = TENSOR_F64,
+                              .rank = 1,
+                              .shape = {MANY},
+                              .count = MANY,
+                              .data = (const unsigned char *)from};
+    for (size_t i = 0; i < MANY; i++) {
+        from[i] = (double)i;
+    }
+    assert_int_equal(tensor_read(to, &view, 3, MANY - 3), LRNN_OK);
+    for (size_t i = 0; i < MANY - 3; i++) {
+        assert_true(to[i] == (real)(i + 3));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_tensors_are_converted_to_their_end),
         cmocka_unit_test(floating_point_numbers_of_every_width_are_read),
         cmocka_unit_test(numbers_are_read_from_any_address),
         cmocka_unit_test(a_part_of_a_tensor_can_be_read),

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -108,10 +110,74 @@ static void a_column_too_many_is_seen_in_every_tensor(void **state)
     assert_columns_matter(create(LRNN_CELL_LSTM, 2));
 }
 
+/* The number that the next file will get. */
+static int next_descriptor(void)
+{
+    int descriptor = dup(0);
+    assert_true(descriptor > 0);
+    close(descriptor);
+    return descriptor;
+}
+
+static void reading_leaves_no_file_open_and_closes_none_of_others(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"pytorch/rnn_relu.pt", "pytorch/rnn_relu.safetensors",
+                                        "pytorch/legacy.pt", "safetensors/plain.safetensors"};
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "model");
+    lrnn_model *model = create(LRNN_CELL_GRU, 0), *loaded;
+    assert_int_equal(lrnn_model_save(model, path), LRNN_OK);
+    size_t length;
+    unsigned char *bytes = file_bytes(&length, path);
+    int before = next_descriptor();
+    assert_int_equal(lrnn_model_load_memory(&loaded, bytes, length, NULL), LRNN_OK);
+    lrnn_model_destroy(loaded);
+    assert_int_not_equal(fcntl(0, F_GETFD), -1);
+    assert_int_equal(lrnn_model_load(&loaded, path, NULL), LRNN_OK);
+    lrnn_model_destroy(loaded);
+    assert_int_equal(next_descriptor(), before);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char name[512];
+        snprintf(name, sizeof name, "%s/tests/golden/%s", SOURCE_ROOT, files[i]);
+        if (lrnn_model_import(&loaded, name, NULL) == LRNN_OK) {
+            lrnn_model_destroy(loaded);
+        }
+        assert_int_equal(next_descriptor(), before);
+    }
+    free(bytes);
+    lrnn_model_destroy(model);
+    scratch_destroy(&folder);
+}
+
+static void every_byte_of_the_header_length_counts(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "model");
+    lrnn_model *model = create(LRNN_CELL_GRU, 0), *loaded;
+    assert_int_equal(lrnn_model_save(model, path), LRNN_OK);
+    size_t length;
+    unsigned char *bytes = file_bytes(&length, path);
+    for (size_t i = 2; i < 8; i++) {
+        bytes[i]++;
+        FILE *file = fopen(path, "wb");
+        assert_true(file != NULL && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
+        assert_int_equal(lrnn_model_load(&loaded, path, NULL), LRNN_ERR_FORMAT);
+        assert_int_equal(lrnn_model_load_memory(&loaded, bytes, length, NULL), LRNN_ERR_FORMAT);
+        bytes[i]--;
+    }
+    free(bytes);
+    lrnn_model_destroy(model);
+    scratch_destroy(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_column_too_many_is_seen_in_every_tensor),
+        cmocka_unit_test(reading_leaves_no_file_open_and_closes_none_of_others),
+        cmocka_unit_test(every_byte_of_the_header_length_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
