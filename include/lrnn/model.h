@@ -422,9 +422,9 @@ LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size
  * LRNN_ERR_IO: the file cannot be read. LRNN_ERR_FORMAT: it is damaged, or its tensors do not form
  * a model; the message names file and tensor and gives both shapes, or the modules that fit.
  * LRNN_ERR_INVALID: an option is out of range or does not fit the file. LRNN_ERR_NOT_FOUND: there
- * is no module or entry of the name in an option. LRNN_ERR_UNSUPPORTED: it has Python objects other
- * than tensors, text and numbers, or is of an older format; or it is a model file of this library,
- * for lrnn_model_load. LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for float.
+ * is no module or entry of the name in an option. LRNN_ERR_UNSUPPORTED: it is a whole Python
+ * module or of an older format, which the message names; or it is a model file of this library, for
+ * lrnn_model_load. LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for float.
  * LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
                                        const lrnn_import_options *options);

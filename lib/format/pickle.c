@@ -2,6 +2,7 @@
 #include "pickle.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -175,9 +176,13 @@ static lrnn_status make_tuple(machine *m, size_t base, size_t first)
 /* Moves the values from stack[first] on into the container below `base`. */
 static lrnn_status add_to(machine *m, pickle_type type, size_t base, size_t first)
 {
-    bool fits = base > 0 && m->stack[base - 1] != MARK &&
-                m->document->nodes[m->stack[base - 1]].type == type;
-    if (!fits || (type == PICKLE_DICT && (m->stack_count - first) % 2 != 0)) {
+    bool there = base > 0 && m->stack[base - 1] != MARK;
+    pickle_type found = there ? m->document->nodes[m->stack[base - 1]].type : PICKLE_NONE;
+    if (found == PICKLE_OTHER) {
+        m->stack_count = base; /* elements of an object that is not looked at */
+        return LRNN_OK;
+    }
+    if (found != type || (type == PICKLE_DICT && (m->stack_count - first) % 2 != 0)) {
         return wrong(m, type == PICKLE_DICT ? "expected a dict and pairs" : "expected a list");
     }
     lrnn_status status = fill(m, m->stack[base - 1], first);
@@ -189,20 +194,22 @@ static lrnn_status add_to(machine *m, pickle_type type, size_t base, size_t firs
 
 static lrnn_status do_integer(machine *m, unsigned char code)
 {
-    uint64_t number, size = code == 'J' ? 4 : code == 'M' ? 2 : 1;
+    uint64_t number, size = code == 'J' || code == 0x8b ? 4 : code == 'M' ? 2 : 1;
     if (!take_number(&number, m, (size_t)size)) {
         return wrong(m, "cut off");
     }
-    if (code == 0x8a) {
+    if (code == 0x8a || code == 0x8b) {
+        const unsigned char *bytes;
         size = number;
         if (size > 8) {
-            return wrong(m, "an integer of more than 8 bytes");
+            return take(&bytes, m, (size_t)size) ? push_new(m, (pickle_node){.type = PICKLE_OTHER})
+                                                 : wrong(m, "cut off");
         }
         if (!take_number(&number, m, (size_t)size)) {
             return wrong(m, "cut off");
         }
     }
-    bool is_signed = code == 'J' || code == 0x8a;
+    bool is_signed = code == 'J' || code >= 0x8a;
     if (is_signed && size > 0 && size < 8 && (number >> (8 * size - 1) & 1) != 0) {
         number |= UINT64_MAX << (8 * size);
     }
@@ -264,11 +271,49 @@ static lrnn_status do_global(machine *m)
                 same(name, name_length, m->globals[i].name);
         node.integer = (int64_t)i;
     }
-    if (!found) {
-        return error_set(LRNN_ERR_UNSUPPORTED, "%s: the pickle asks for the global %.*s.%.*s",
-                         m->what, (int)module_length, module, (int)name_length, name);
+    if (!found) { /* the two lines, as they stand in the pickle */
+        node = (pickle_node){
+            .type = PICKLE_OTHER, .text = module, .length = module_length + 1 + name_length};
     }
     return push_new(m, node);
+}
+
+/* The topmost `count` values, a class first, become an object of it. Its name is all that is kept.
+ */
+static lrnn_status make_other(machine *m, size_t count)
+{
+    pickle_node class = *pickle_get(m->document, m->stack[m->stack_count - count]);
+    m->stack_count -= count;
+    if (class.type != PICKLE_OTHER) {
+        class = (pickle_node){0};
+    }
+    return push_new(
+        m, (pickle_node){.type = PICKLE_OTHER, .text = class.text, .length = class.length});
+}
+
+/* NEWOBJ and NEWOBJ_EX: a class, and what its __new__ is given. */
+static lrnn_status do_new(machine *m, size_t count)
+{
+    return has_values(m, count) ? make_other(m, count) : wrong(m, "too few values");
+}
+
+static lrnn_status do_pop(machine *m)
+{
+    if (m->stack_count == 0) {
+        return wrong(m, "nothing to take away");
+    }
+    m->stack_count--;
+    return LRNN_OK;
+}
+
+static lrnn_status do_pop_mark(machine *m)
+{
+    size_t mark = find_mark(m);
+    if (mark == PICKLE_NOTHING) {
+        return wrong(m, "no mark");
+    }
+    m->stack_count = mark;
+    return LRNN_OK;
 }
 
 static lrnn_status do_reduce(machine *m)
@@ -279,6 +324,9 @@ static lrnn_status do_reduce(machine *m)
     pickle_value callee = m->stack[m->stack_count - 2], arguments = m->stack[m->stack_count - 1];
     const pickle_node *function = pickle_get(m->document, callee);
     const pickle_node *tuple = pickle_get(m->document, arguments);
+    if (function->type == PICKLE_OTHER) {
+        return make_other(m, 2);
+    }
     if (function->type != PICKLE_GLOBAL || tuple->type != PICKLE_TUPLE) {
         return wrong(m, "expected a global and a tuple");
     }
@@ -292,12 +340,19 @@ static lrnn_status do_reduce(machine *m)
                                   .type = PICKLE_CALL, .callee = callee, .arguments = arguments});
 }
 
-/* Attributes of an OrderedDict, such as a state_dict's _metadata: they are not for us. */
+/* Attributes of an OrderedDict, such as a state_dict's _metadata, or of another object: they are
+ * not for us. */
 static lrnn_status do_build(machine *m)
 {
-    if (!has_values(m, 2) ||
-        pickle_get(m->document, m->stack[m->stack_count - 2])->type != PICKLE_DICT ||
-        pickle_get(m->document, m->stack[m->stack_count - 1])->type != PICKLE_DICT) {
+    if (!has_values(m, 2)) {
+        return wrong(m, "expected an object and its attributes");
+    }
+    pickle_type type = pickle_get(m->document, m->stack[m->stack_count - 2])->type;
+    pickle_type state = pickle_get(m->document, m->stack[m->stack_count - 1])->type;
+    if (type == PICKLE_CALL) {
+        return make_other(m, 2); /* a tensor with attributes of its own is something else */
+    }
+    if (type != PICKLE_OTHER && (type != PICKLE_DICT || state != PICKLE_DICT)) {
         return wrong(m, "expected a dict and its attributes");
     }
     m->stack_count--;
@@ -402,7 +457,8 @@ static lrnn_status step(machine *m)
     case 'J':
     case 'K':
     case 'M':
-    case 0x8a: return do_integer(m, code);
+    case 0x8a:
+    case 0x8b: return do_integer(m, code);
     case 'G': return do_float(m);
     case 'X': return do_string(m);
     case ')': return push_container(m, PICKLE_TUPLE);
@@ -418,6 +474,10 @@ static lrnn_status step(machine *m)
     case 's': return do_counted(m, code, 2);
     case 'c': return do_global(m);
     case 'R': return do_reduce(m);
+    case 0x81: return do_new(m, 2);
+    case 0x92: return do_new(m, 3);
+    case '0': return do_pop(m);
+    case '1': return do_pop_mark(m);
     case 'b': return do_build(m);
     case 'Q': return do_persistent(m);
     case 'q': return do_put(m, 1);
@@ -470,6 +530,25 @@ void pickle_release(pickle_document *document)
     memory_release(&document->allocator, document->nodes);
     memory_release(&document->allocator, document->cells);
     *document = (pickle_document){.allocator = document->allocator};
+}
+
+const char *pickle_show(char to[PICKLE_SHOWN], const pickle_document *document, pickle_value value)
+{
+    static const char *const names[] = {
+        "None",   "a truth value", "a number", "a number", "a text",         "a tuple",
+        "a list", "a dictionary",  "a class",  "a tensor", "a persistent id"};
+    const pickle_node *node = pickle_get(document, value);
+    if (node->type != PICKLE_OTHER) {
+        snprintf(to, PICKLE_SHOWN, "%s", names[node->type]);
+    } else if (node->text == NULL) {
+        snprintf(to, PICKLE_SHOWN, "an object that this library does not know");
+    } else {
+        size_t module = (size_t)((const char *)memchr(node->text, '\n', node->length) - node->text);
+        snprintf(to, PICKLE_SHOWN, "the Python object %.*s.%.*s", module > 140 ? 140 : (int)module,
+                 node->text, node->length - module > 140 ? 140 : (int)(node->length - module - 1),
+                 node->text + module + 1);
+    }
+    return to;
 }
 
 lrnn_status pickle_tuple(pickle_value *elements, size_t count, const pickle_document *document,

@@ -1,8 +1,9 @@
-/* The part of Python's pickle format, protocol 2, that torch.save uses for dictionaries of tensors
- * (PEP 307; Lib/pickletools.py describes every operation). Nothing is executed: a call becomes a
- * value that says what would have been called. Any other operation, and any global that the caller
- * does not list, is refused by name. Memory grows with the length of the pickle, which is limited;
- * a value may contain itself, so walks must be bounded by the walker. */
+/* Python's pickle format, protocol 2, which torch.save uses (PEP 307; Lib/pickletools.py describes
+ * every operation). Nothing is executed or built: a call of a global that the caller lists becomes
+ * a value that says what would have been called, and any other object becomes one that has its
+ * class's name and nothing else, so that what does not matter may stand beside what does. Memory
+ * grows with the length of the pickle, which is limited; a value may contain itself, so walks must
+ * be bounded by the walker. */
 #ifndef FORMAT_PICKLE_H
 #define FORMAT_PICKLE_H
 
@@ -21,10 +22,11 @@ typedef enum pickle_type {
     PICKLE_STRING,
     PICKLE_TUPLE,
     PICKLE_LIST,
-    PICKLE_DICT,      /* also collections.OrderedDict */
-    PICKLE_GLOBAL,    /* one of the listed names */
-    PICKLE_CALL,      /* a global applied to a tuple */
-    PICKLE_PERSISTENT /* what the pickler's persistent_id gave */
+    PICKLE_DICT,       /* also collections.OrderedDict */
+    PICKLE_GLOBAL,     /* one of the listed names */
+    PICKLE_CALL,       /* a global applied to a tuple */
+    PICKLE_PERSISTENT, /* what the pickler's persistent_id gave */
+    PICKLE_OTHER       /* a global that is not listed, an object of one, or a large integer */
 } pickle_type;
 
 /* A value: its index in pickle_document.values. */
@@ -33,8 +35,9 @@ typedef size_t pickle_value;
 
 typedef struct pickle_node {
     pickle_type type;
-    int64_t integer;     /* bool, int; global: its index in the list */
-    const char *text;    /* string: UTF-8 in the pickle, no NUL after it */
+    int64_t integer; /* bool, int; global: its index in the list */
+    /* string: UTF-8 in the pickle, no NUL after it; other: module, newline, name; NULL: no name */
+    const char *text;
     size_t length;       /* string: bytes; tuple, list: elements; dict: keys and values together */
     size_t first, last;  /* tuple, list, dict: cells; PICKLE_NOTHING: empty */
     pickle_value callee; /* call: a global; persistent: the id */
@@ -63,8 +66,8 @@ typedef struct pickle_global {
 
 /* Reads a pickle, whose bytes must outlive the document. `what` begins every message.
  * collections.OrderedDict is known and need not be in the list. LRNN_ERR_FORMAT: with the offset;
- * LRNN_ERR_UNSUPPORTED: an operation or a global that is not for us, named. LRNN_ERR_MEMORY.
- * Nothing to release after a failure. */
+ * LRNN_ERR_UNSUPPORTED: an operation that is not for us, named. LRNN_ERR_MEMORY. Nothing to release
+ * after a failure. */
 lrnn_status pickle_parse(pickle_document *document, const lrnn_allocator *allocator,
                          const char *what, const unsigned char *bytes, size_t length,
                          const pickle_global *globals, size_t global_count);
@@ -74,6 +77,10 @@ static inline const pickle_node *pickle_get(const pickle_document *document, pic
 {
     return &document->nodes[value];
 }
+
+/* What a value is, for messages: "a number", "an object of class numpy.dtype". */
+#define PICKLE_SHOWN 300
+const char *pickle_show(char to[PICKLE_SHOWN], const pickle_document *document, pickle_value value);
 
 /* "BINPUT"; "unknown" for a code that is none. */
 const char *pickle_operation_name(unsigned char code);

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "foreign.h"
 #include "header.h"
 #include "input_file.h"
 #include "torch_file.h"
@@ -60,20 +61,27 @@ static lrnn_status load_torch(tensor_file *file, const char *entry)
     return LRNN_OK;
 }
 
-/* Whether the file begins like one of torch.save's. */
-static lrnn_status is_torch_file(bool *found, const char *path)
+static lrnn_status read_beginning(unsigned char first[FOREIGN_BYTES], size_t *length,
+                                  const char *path)
 {
     input_file input;
-    unsigned char first[4];
-    lrnn_status status = LRNN_OK;
-    *found = false;
     CHECK(input_file_open(&input, path));
-    if (input.length >= sizeof first) {
-        status = input_file_read(&input, first, sizeof first, 0);
-        *found = status == LRNN_OK && torch_file_recognizes(first, sizeof first);
-    }
+    *length = input.length < FOREIGN_BYTES ? input.length : FOREIGN_BYTES;
+    lrnn_status status = input_file_read(&input, first, *length, 0);
     input_file_close(&input);
     return status;
+}
+
+/* Whether the file begins like one of torch.save's. One that is known to be something else is
+ * named. */
+static lrnn_status is_torch_file(bool *found, const char *path)
+{
+    unsigned char first[FOREIGN_BYTES];
+    size_t length;
+    CHECK(read_beginning(first, &length, path));
+    *found = torch_file_recognizes(first, length);
+    const char *foreign = *found ? NULL : foreign_beginning(first, length);
+    return foreign == NULL ? LRNN_OK : error_set(LRNN_ERR_FORMAT, "%s: %s", path, foreign);
 }
 
 static lrnn_status load(tensor_file *file, const char *entry)

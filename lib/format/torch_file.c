@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "foreign.h"
 #include "input_file.h"
 #include "torch_reader.h"
 
@@ -73,9 +74,21 @@ static lrnn_status check_byte_order(torch_reader *r)
     return LRNN_OK;
 }
 
+static lrnn_status advise(const torch_reader *r, const char *why)
+{
+    const char *name = strncmp(why, r->name, strlen(r->name)) == 0 ? "" : r->name;
+    return error_set(LRNN_ERR_UNSUPPORTED,
+                     "%s%s%s; save the state_dict: torch.save(model.state_dict(), path)", name,
+                     *name != '\0' ? ": " : "", why);
+}
+
 static lrnn_status read_pickle(torch_reader *r)
 {
     zip_entry *entry = find_pickle(r);
+    const char *foreign = foreign_zip(&r->zip);
+    if (foreign != NULL) {
+        return error_set(LRNN_ERR_UNSUPPORTED, "%s: %s", r->name, foreign);
+    }
     if (entry == NULL) {
         return error_set(LRNN_ERR_FORMAT, "%s: a zip file, but not of torch.save: no data.pkl",
                          r->name);
@@ -84,12 +97,7 @@ static lrnn_status read_pickle(torch_reader *r)
     CHECK(check_byte_order(r));
     lrnn_status status = pickle_parse(&r->pickle, &r->zip.allocator, r->name, entry->data,
                                       entry->length, torch_globals, torch_global_count);
-    return status != LRNN_ERR_UNSUPPORTED
-               ? status
-               : error_set(status,
-                           "%s; save nothing but the state_dict: torch.save(model."
-                           "state_dict(), path)",
-                           lrnn_last_error());
+    return status != LRNN_ERR_UNSUPPORTED ? status : advise(r, lrnn_last_error());
 }
 
 /* ---- which dictionary ---- */
@@ -180,6 +188,10 @@ static lrnn_status find_dict(torch_reader *r, const char *entry)
 {
     const pickle_document *p = &r->pickle;
     const pickle_node *root = pickle_get(p, p->root);
+    if (root->type == PICKLE_OTHER) {
+        char shown[PICKLE_SHOWN];
+        return advise(r, pickle_show(shown, p, p->root));
+    }
     if (root->type != PICKLE_DICT) {
         return error_set(LRNN_ERR_FORMAT, "%s: expected a dictionary of tensors, a state_dict",
                          r->name);
@@ -216,8 +228,10 @@ static lrnn_status read_pair_tensor(torch_tensor *tensor, const pickle_node **ke
         return error_set(LRNN_ERR_FORMAT, "%s: a key of the state_dict is no text", r->name);
     }
     if (call == NULL) {
-        return error_set(LRNN_ERR_FORMAT, "%s: '%.*s' of the state_dict is no tensor", r->name,
-                         torch_shown(*key), (*key)->text);
+        char shown[PICKLE_SHOWN];
+        return error_set(LRNN_ERR_FORMAT, "%s: '%.*s' of the state_dict is no tensor but %s",
+                         r->name, torch_shown(*key), (*key)->text,
+                         pickle_show(shown, &r->pickle, at->value));
     }
     return torch_read_tensor(tensor, r, *key, call);
 }

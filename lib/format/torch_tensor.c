@@ -91,6 +91,12 @@ static lrnn_status read_storage(tensor_view *view, size_t *count, torch_reader *
         return bad_tensor(r, tensor_key, "its storage is none");
     }
     const pickle_node *word = pickle_get(p, parts[0]), *type = pickle_get(p, parts[1]);
+    if (type->type == PICKLE_OTHER) {
+        char shown[PICKLE_SHOWN];
+        bad_tensor(r, tensor_key, pickle_show(shown, p, parts[1]));
+        return error_set(LRNN_ERR_UNSUPPORTED, "%s is not a storage that can be read",
+                         lrnn_last_error());
+    }
     const pickle_node *key = pickle_get(p, parts[2]);
     if (word->type != PICKLE_STRING || word->length != 7 || memcmp(word->text, "storage", 7) != 0 ||
         type->type != PICKLE_GLOBAL || type->integer < 0 || type->integer >= STORAGE_COUNT ||

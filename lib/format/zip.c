@@ -164,7 +164,7 @@ static lrnn_status read_local(const zip_file *zip, zip_entry *entry, const unsig
     }
     const unsigned char *local = bytes + header;
     size_t data = (size_t)header + LOCAL_SIZE;
-    if (get32(local) != SIGNATURE_LOCAL || get16(local + 8) != 0 ||
+    if (get32(local) != SIGNATURE_LOCAL || (get16(local + 8) != 0 && !entry->compressed) ||
         get16(local + 26) != entry->name_length || entry->name_length > end - data ||
         memcmp(bytes + data, entry->name, entry->name_length) != 0) {
         return damaged_entry(zip, entry, "its header is not that of the directory");
@@ -206,13 +206,14 @@ static lrnn_status read_entry(size_t *took, const zip_file *zip, zip_entry *entr
     if ((get16(record + 8) & ~(FLAG_SIZES_BEHIND | FLAG_UTF8)) != 0) {
         return damaged_entry(zip, entry, "encrypted, or of an unknown kind");
     }
-    if (get16(record + 10) != 0 || stored != length) {
+    entry->compressed = get16(record + 10) != 0;
+    if (!entry->compressed && stored != length) {
         return damaged_entry(zip, entry, "compressed; torch.save does not do that");
     }
     if (get16(record + 34) != 0) {
         return damaged_entry(zip, entry, "in another file");
     }
-    return read_local(zip, entry, bytes, header, length, end);
+    return read_local(zip, entry, bytes, header, stored, end);
 }
 
 static int compare_headers(const void *left, const void *right)
@@ -350,6 +351,9 @@ static uint32_t crc32(const unsigned char *bytes, size_t length)
 
 lrnn_status zip_check(const zip_file *zip, zip_entry *entry)
 {
+    if (entry->compressed) {
+        return damaged_entry(zip, entry, "compressed; torch.save does not do that");
+    }
     if (!entry->checked && entry->crc != 0 && crc32(entry->data, entry->length) != entry->crc) {
         return damaged_entry(zip, entry, "its checksum is wrong");
     }

@@ -17,6 +17,7 @@ typedef struct zip_entry {
     size_t header; /* offset of its local header */
     uint32_t crc;  /* 0: the writer left it out */
     bool checked;
+    bool compressed; /* zip_check refuses it */
 } zip_entry;
 
 typedef struct zip_file {
@@ -27,8 +28,8 @@ typedef struct zip_file {
 } zip_file;
 
 /* Reads the central directory; the bytes are borrowed. Everything is checked but the contents:
- * records and entries lie in the file one after the other without overlap, no entry is compressed,
- * encrypted or there twice. LRNN_ERR_FORMAT: it is not so; LRNN_ERR_MEMORY. Nothing to release
+ * records and entries lie in the file one after the other without overlap, no entry is encrypted or
+ * there twice. LRNN_ERR_FORMAT: it is not so; LRNN_ERR_MEMORY. Nothing to release
  * after a failure. */
 lrnn_status zip_open(zip_file *zip, const lrnn_allocator *allocator, const char *what,
                      const unsigned char *bytes, size_t length);
@@ -37,7 +38,8 @@ void zip_close(zip_file *zip);
 /* The entry of a name, NULL: there is none. */
 zip_entry *zip_find(const zip_file *zip, const char *name, size_t length);
 
-/* Compares the contents with the checksum, once. LRNN_ERR_FORMAT: they differ. */
+/* Compares the contents with the checksum, once. LRNN_ERR_FORMAT: they differ, or are compressed.
+ */
 lrnn_status zip_check(const zip_file *zip, zip_entry *entry);
 
 #endif

@@ -7,8 +7,11 @@ NAME.safetensors and NAME.pt are the state_dict of a net; expected.safetensors h
 reads ("NAME.tokens" [B,T], "NAME.features" [B,T,F]) and gives ("NAME.outputs" [B,T,O]) in float32.
 """
 
+import argparse
+import collections
 import pathlib
 
+import numpy
 import torch
 from safetensors.torch import save_file, save_model
 from torch import nn
@@ -125,6 +128,18 @@ for key, value in state.items():
     views[key].copy_(value)
 torch.save(views, folder / "views.pt")
 look("views", net, vocab=7)
+# Beside the state_dict, what people keep in checkpoints: objects that are skipped without being built.
+beside = {"best": numpy.float64(1.5), "array": numpy.arange(6).reshape(2, 3), "dtype": numpy.dtype("f8"),
+          "args": argparse.Namespace(lr=0.1, layers=[1, 2], out=pathlib.PurePosixPath("a/b")),
+          "history": collections.defaultdict(list, {"loss": [1.0]}), "seen": collections.Counter("hello"),
+          "queue": collections.deque([1, 2]), "precision": torch.float32, "device": torch.device("cpu"),
+          "size": torch.Size([2, 3]), "large": 10**40, "negative": -(10**30), "set": {1, 2}, "bytes": b"\x00\xff",
+          "complex": 1 + 2j, "activation": torch.nn.functional.relu, "class": nn.GRU, "range": range(3),
+          "module": nn.Linear(2, 2), "random": torch.get_rng_state(), "error": ValueError("x")}
+itself = []
+itself.append((itself,))
+torch.save({**beside, "itself": itself, "state": state}, folder / "objects.pt")
+torch.save({**state, "note": numpy.float64(1)}, folder / "object_within.pt")
 torch.save(dict(net.named_parameters()), folder / "parameters.pt")
 look("parameters", net, vocab=7)
 torch.save({"generator": state, "critic": state}, folder / "two.pt")

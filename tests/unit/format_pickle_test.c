@@ -156,28 +156,44 @@ static void an_ordered_dict_is_a_dict_whose_attributes_are_left(void **unused)
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02}Nb.", "BUILD at byte 4");
 }
 
+static void expect_shown(const char *pickle, size_t length, const char *expected)
+{
+    pickle_document d;
+    char shown[PICKLE_SHOWN];
+    unsigned char *bytes;
+    assert_int_equal(parse(&d, &bytes, pickle, length), LRNN_OK);
+    assert_int_equal(pickle_get(&d, d.root)->type, PICKLE_OTHER);
+    assert_string_equal(pickle_show(shown, &d, d.root), expected);
+    pickle_release(&d);
+    free(bytes);
+}
+
+#define SHOWN(pickle, expected) expect_shown(pickle, sizeof pickle - 1, expected)
+
+static void other_objects_are_named_and_nothing_else(void **unused)
+{
+    (void)unused;
+    SHOWN("\x80\x02"
+          "cos\nsystem\n(X\2\0\0\0lstR.",
+          "the Python object os.system");
+    SHOWN("\x80\x02"
+          "ctorch\nFloatStorag\n.",
+          "the Python object torch.FloatStorag");
+    SHOWN("\x80\x02"
+          "cargparse\nNamespace\n)\x81}X\1\0\0\0aK\1sb.",
+          "the Python object argparse.Namespace");
+    SHOWN("\x80\x02"
+          "ccollections\ndefaultdict\nc__builtin__\nlist\n\x85RK\1K\2s(K\3K\4u.",
+          "the Python object collections.defaultdict");
+    SHOWN("\x80\x02\x8a\x09\0\0\0\0\0\0\0\0\1.", "an object that this library does not know");
+    SHOWN("\x80\x02N0ca\nb\n(NN1.", "the Python object a.b");
+}
+
 static void anything_else_is_refused_by_name(void **unused)
 {
     (void)unused;
-    REFUSED(LRNN_ERR_UNSUPPORTED,
-            "\x80\x02"
-            "cos\nsystem\n(X\2\0\0\0lstR.",
-            "global os.system");
-    REFUSED(LRNN_ERR_UNSUPPORTED,
-            "\x80\x02"
-            "ctorch\nFloatStorag\n.",
-            "torch.FloatStorag");
-    REFUSED(LRNN_ERR_UNSUPPORTED,
-            "\x80\x02"
-            "ctorch\n_utils.rebuild\n.",
-            "torch._utils.rebuild");
     REFUSED(LRNN_ERR_UNSUPPORTED, "\x80\x02(ios\nsystem\n.", "INST (0x69) at byte 3");
-    REFUSED(LRNN_ERR_UNSUPPORTED, "\x80\x02)\x81.", "NEWOBJ (0x81) at byte 3");
     REFUSED(LRNN_ERR_UNSUPPORTED, "\x80\x02\x93.", "STACK_GLOBAL");
-    REFUSED(LRNN_ERR_UNSUPPORTED,
-            "\x80\x02"
-            "0.",
-            "POP (");
     REFUSED(LRNN_ERR_UNSUPPORTED, "\x80\x02\xff.", "unknown (0xff)");
     REFUSED(LRNN_ERR_UNSUPPORTED, "\x80\x04N.", "protocol 4");
 }
@@ -195,7 +211,16 @@ static void what_is_malformed_is_refused_where_it_is(void **unused)
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02(.", "STOP");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02N.N", "bytes after");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02J\0\0\0", "BININT at byte 2: cut off");
-    REFUSED(LRNN_ERR_FORMAT, "\x80\x02\x8a\x09\0\0\0\0\0\0\0\0\0.", "more than 8 bytes");
+    REFUSED(LRNN_ERR_FORMAT, "\x80\x02\x8a\x09\0\0\0", "LONG1 at byte 2: cut off");
+    REFUSED(LRNN_ERR_FORMAT, "\x80\x02)\x81.", "NEWOBJ at byte 3: too few values");
+    REFUSED(LRNN_ERR_FORMAT,
+            "\x80\x02"
+            "0.",
+            "POP at byte 2");
+    REFUSED(LRNN_ERR_FORMAT,
+            "\x80\x02"
+            "1.",
+            "POP_MARK at byte 2: no mark");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02\x8a\3\0\0", "LONG1 at byte 2: cut off");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02G\0\0", "BINFLOAT");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02X\2\0\0\0a", "BINUNICODE at byte 2: cut off");
@@ -248,6 +273,7 @@ int main(void)
         cmocka_unit_test(containers_and_what_was_kept_are_read),
         cmocka_unit_test(calls_are_not_executed_but_kept),
         cmocka_unit_test(an_ordered_dict_is_a_dict_whose_attributes_are_left),
+        cmocka_unit_test(other_objects_are_named_and_nothing_else),
         cmocka_unit_test(anything_else_is_refused_by_name),
         cmocka_unit_test(what_is_malformed_is_refused_where_it_is),
         cmocka_unit_test(a_value_may_contain_itself),

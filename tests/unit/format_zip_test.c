@@ -78,6 +78,12 @@ static void is_refused(bool wide, ptrdiff_t at, uint64_t number, size_t size, co
         place[i] = (unsigned char)(number >> (8 * i));
     }
     lrnn_status status = zip_open(&zip, &allocator, "zip", bytes, length);
+    if (status == LRNN_OK) { /* then of one of its entries */
+        for (size_t i = 0; i < zip.count && status == LRNN_OK; i++) {
+            status = zip.entries[i].compressed ? zip_check(&zip, &zip.entries[i]) : LRNN_OK;
+        }
+        zip_close(&zip);
+    }
     free(bytes);
     assert_int_equal(status, LRNN_ERR_FORMAT);
     if (strstr(lrnn_last_error(), why) == NULL) {

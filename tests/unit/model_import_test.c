@@ -75,6 +75,28 @@ static void an_entry_of_a_file_is_chosen_by_name(void **unused)
                      LRNN_ERR_INVALID);
 }
 
+/* Numpy scalars, namespaces, paths, counters, large integers, whole modules: skipped. */
+static void objects_beside_the_state_dict_are_skipped(void **unused)
+{
+    (void)unused;
+    lrnn_model *plain = import(GOLDEN_FOLDER "checkpoint.pt", NULL);
+    lrnn_model *beside = import(GOLDEN_FOLDER "objects.pt", NULL), *model;
+    size_t count = lrnn_model_parameter_count(plain);
+    float *a = malloc(count * sizeof *a), *b = malloc(count * sizeof *b);
+    assert_int_equal(lrnn_model_parameter_count(beside), count);
+    assert_int_equal(lrnn_model_copy_parameter(a, count, plain, NULL), LRNN_OK);
+    assert_int_equal(lrnn_model_copy_parameter(b, count, beside, NULL), LRNN_OK);
+    assert_memory_equal(a, b, count * sizeof *a);
+    lrnn_model_destroy(plain);
+    lrnn_model_destroy(beside);
+    free(a);
+    free(b);
+    assert_int_equal(lrnn_model_import(&model, GOLDEN_FOLDER "object_within.pt", NULL),
+                     LRNN_ERR_FORMAT);
+    assert_non_null(strstr(lrnn_last_error(), "'note' of the state_dict is no tensor but the "
+                                              "Python object numpy"));
+}
+
 static void relu_is_said_by_an_option(void **unused)
 {
     (void)unused;
@@ -225,6 +247,7 @@ int main(void)
         cmocka_unit_test(outputs_are_those_of_pytorch),
         cmocka_unit_test(other_files_of_torch_save_are_read),
         cmocka_unit_test(an_entry_of_a_file_is_chosen_by_name),
+        cmocka_unit_test(objects_beside_the_state_dict_are_skipped),
         cmocka_unit_test(relu_is_said_by_an_option),
         cmocka_unit_test(features_beside_tokens_are_said_by_an_option),
         cmocka_unit_test(the_architecture_is_worked_out),
