@@ -79,7 +79,8 @@ static void print_dropout(const lrnn_model_options *options)
     } kinds[] = {{"dropout", options->dropout},
                  {"input dropout", options->input_dropout},
                  {"output dropout", options->output_dropout},
-                 {"embedding dropout", options->embedding_dropout}};
+                 {"embedding dropout", options->embedding_dropout},
+                 {"weight dropout", options->weight_dropout}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (kinds[i].share > 0) {
             printf("%s: %g\n", kinds[i].name, kinds[i].share);

@@ -28,6 +28,7 @@ typedef struct train_settings {
     double output_dropout;
     double embedding_dropout;
     bool locked_dropout;
+    double weight_dropout;
     double initial_range;
     bool orthogonal;
     double forget_bias;

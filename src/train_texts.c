@@ -59,6 +59,7 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.output_dropout = settings->output_dropout;
         options.embedding_dropout = settings->embedding_dropout;
         options.locked_dropout = settings->locked_dropout;
+        options.weight_dropout = settings->weight_dropout;
         options.initial_range = settings->initial_range;
         options.orthogonal = settings->orthogonal;
         options.forget_bias = settings->forget_bias;

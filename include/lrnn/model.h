@@ -167,6 +167,9 @@ typedef struct lrnn_model_options {
      * 0.2. */
     int32_t locked_dropout;
     int32_t reserved; /* 0 */
+    /* Of every recurrent weight, weight_hh, for a whole window (weight drop; Merity, Keskar &
+     * Socher 2018). Requires layers. Since 0.2. */
+    double weight_dropout;
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).

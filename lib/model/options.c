@@ -103,6 +103,7 @@ static const field fields[] = {
     {FIELD(output_dropout), SHARE, .optional = true},
     {FIELD(embedding_dropout), SHARE, .optional = true},
     {FIELD(locked_dropout), FLAG, .optional = true},
+    {FIELD(weight_dropout), SHARE, .optional = true},
 };
 
 #define COUNT (sizeof fields / sizeof *fields)
@@ -283,6 +284,10 @@ static lrnn_status check_dropout(const lrnn_model_options *o)
     }
     if (o->embedding_dropout > 0 && (o->vocab_size == 0 || o->embedding_size == 0)) {
         return error_set(LRNN_ERR_INVALID, "embedding_dropout: the model has no embedding");
+    }
+    if (o->weight_dropout > 0 && o->layers == 0) {
+        return error_set(LRNN_ERR_INVALID,
+                         "weight_dropout: needs recurrent layers, but layers is 0");
     }
     return check_reserved(o->reserved);
 }

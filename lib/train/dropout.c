@@ -3,14 +3,15 @@
  * An element is a function of (seed, window, what is dropped, its place in the window) alone, so no
  * thread and no cut into segments changes it, and a segment that is run again draws what it drew.
  * Locked masks (Gal & Ghahramani 2016) have their place in the row alone, the same at every step;
- * of an embedding whole rows go, one draw for each token. */
+ * of an embedding whole rows go, one draw for each token; recurrent weights are the same for a
+ * whole window. */
 #include <string.h>
 
 #include "base/random.h"
 #include "trainer.h"
 
 /* Behind the layers, of which there are at most 1024. */
-enum { INPUT = 2048, EMBEDDING = 2049 };
+enum { INPUT = 2048, EMBEDDING = 2049, WEIGHTS = 4096 };
 
 /* mask[k] = 0 or 1/(1-p), for elements first..first+count-1 of what is dropped. */
 static void draw(const lrnn_trainer *trainer, real *mask, double p, size_t what, size_t first,
@@ -126,4 +127,32 @@ void dropout_layer_gradient(const lrnn_trainer *trainer, size_t layer, real *gra
         apply(gradient, trainer->masks[layer],
               trainer->segment.steps * trainer->sequences.batch * layer_width(trainer));
     }
+}
+
+/* ---- recurrent weights: Merity, Keskar & Socher 2018 ---- */
+
+static size_t weight_count(const lrnn_trainer *trainer)
+{
+    const network *net = trainer->net;
+    return net->gates * net->options.hidden_size * net->h_size;
+}
+
+const real *dropout_weights(lrnn_trainer *trainer, size_t index, const real *weight)
+{
+    layer_space *space = &trainer->spaces[index];
+    size_t count = weight_count(trainer);
+    draw(trainer, space->weight_mask, trainer->net->options.weight_dropout, WEIGHTS + index, 0,
+         count);
+    memcpy(space->weight, weight, count * sizeof(real));
+    apply(space->weight, space->weight_mask, count);
+    return space->weight;
+}
+
+void dropout_weights_gradient(lrnn_trainer *trainer, size_t index)
+{
+    layer_space *space = &trainer->spaces[index];
+    size_t count = weight_count(trainer);
+    apply(space->weight, space->weight_mask, count);
+    kernels()->add(trainer->gradients + trainer->net->layers[index].weight_hh, space->weight,
+                   count);
 }

@@ -28,6 +28,9 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
     const real *input = trainer->parameters + offsets->weight_ih;
     const real *hidden = trainer->parameters + offsets->weight_hh;
+    if (space->weight_mask != NULL && trainer->mode == PASS_TRAIN) {
+        hidden = dropout_weights(trainer, index, hidden);
+    }
     kernel_pack(table, space->packed_input, input, 1, offsets->input_size, offsets->input_size,
                 columns);
     kernel_pack(table, space->packed_hidden, hidden, 1, R, R, columns);
@@ -45,9 +48,11 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     }
 }
 
-void run_pack(lrnn_trainer *trainer)
+void run_pack(lrnn_trainer *trainer, pass_mode mode)
 {
     const network *net = trainer->net;
+    trainer->mode = mode;
+    trainer->window = trainer->windows;
     pool_run(trainer->pool, pack_layer, trainer, net->options.layers * net->directions);
     head_pack(trainer);
 }
@@ -362,15 +367,19 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
     size_t I = offsets->input_size;
     const real *dhidden = space->hidden != NULL ? space->hidden : space->gates;
     const real *h_before = space->h + (is_reverse(trainer, index) ? B * R : 0);
+    real *dropped = space->weight_mask != NULL ? space->weight : NULL;
     multiply weights[2] = {
         {columns, I, rows, space->gates, 1, columns, x, I, 1,
          trainer->gradients + offsets->weight_ih, I, true},
         {columns, R, rows, dhidden, 1, columns, h_before, R, 1,
-         trainer->gradients + offsets->weight_hh, R, true},
+         dropped != NULL ? dropped : trainer->gradients + offsets->weight_hh, R, dropped == NULL},
     };
     size_t together = dhidden == space->gates ? 2 : 1;
     for (size_t i = 0; i < 2; i += together) {
         multiply_parallel(trainer->pool, &weights[i], together, trainer->workspace);
+    }
+    if (dropped != NULL) {
+        dropout_weights_gradient(trainer, index);
     }
     if (space->m != NULL) {
         multiply projection = {R,        H,

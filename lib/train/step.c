@@ -199,7 +199,7 @@ static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *al
     head_job job = {.want_loss = true, .scale = scale, .want_gradient = true};
     head_job outputs = {.copy = trainer->head.window};
     gradient_zero(trainer);
-    run_pack(trainer);
+    run_pack(trainer, PASS_TRAIN);
     segments_forward(trainer, &trainer->carry, PASS_TRAIN,
                      step_is_sequence(trainer) ? &outputs : NULL);
     if (step_is_sequence(trainer)) {
@@ -287,7 +287,7 @@ lrnn_status step_look(lrnn_trainer *trainer, carried *state, pass_mode mode, boo
     fpmode caller = fpmode_enter();
     bool sequence = loss && step_is_sequence(trainer);
     lrnn_status status = LRNN_OK;
-    run_pack(trainer);
+    run_pack(trainer, mode);
     head_job job = {.want_loss = !sequence, .copy = sequence ? trainer->head.window : NULL};
     segments_forward(trainer, state, mode, loss ? &job : NULL);
     if (sequence) {

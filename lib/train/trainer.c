@@ -70,6 +70,10 @@ static void lay_out_layer(lrnn_trainer *trainer, layer_space *space, size_t inde
     space->packed_hidden = arena_take(from, kernel_packed_size(table, R, columns), sizeof(real));
     space->packed_back = arena_take(from, kernel_packed_size(table, columns, R), sizeof(real));
     space->bias = arena_take(from, columns, sizeof(real));
+    if (net->options.weight_dropout > 0) {
+        space->weight_mask = arena_take(from, columns, R * sizeof(real));
+        space->weight = arena_take(from, columns, R * sizeof(real));
+    }
     space->gates = arena_take(from, rows, columns * sizeof(real));
     space->h = arena_take(from, rows + B, R * sizeof(real));
     space->dh = arena_take(from, B, R * sizeof(real));

@@ -21,12 +21,15 @@ typedef struct layer_space {
     real *packed_hidden; /* W_hh^T [R,G*H], packed */
     real *packed_back;   /* W_hh [G*H,R], packed */
     real *bias;          /* [G*H], what gates start from */
-    real *gates;         /* [T*B,G*H] pre-activations, activations, then their gradient */
-    real *hidden;        /* GRU: [T*B,3H] W_hh h + b_hh, then its gradient */
-    real *h;             /* [(T+1)*B,R] */
-    real *c;             /* LSTM: [(T+1)*B,H] */
-    real *tanh_c;        /* LSTM: [T*B,H] */
-    real *dh, *dc;       /* [B,R], [B,H] */
+    /* With weight dropout only. */
+    real *weight_mask; /* [G*H,R] */
+    real *weight;      /* W_hh as dropped, then its gradient */
+    real *gates;       /* [T*B,G*H] pre-activations, activations, then their gradient */
+    real *hidden;      /* GRU: [T*B,3H] W_hh h + b_hh, then its gradient */
+    real *h;           /* [(T+1)*B,R] */
+    real *c;           /* LSTM: [(T+1)*B,H] */
+    real *tanh_c;      /* LSTM: [T*B,H] */
+    real *dh, *dc;     /* [B,R], [B,H] */
     /* With a projection only: h' = W_hr m. */
     real *packed_projection; /* W_hr^T [H,R], packed */
     real *packed_lift;       /* W_hr [R,H], packed */
@@ -144,7 +147,7 @@ static inline size_t carried_c_count(const lrnn_trainer *trainer, size_t batch)
 }
 
 /* run.c: the recurrent layers. */
-void run_pack(lrnn_trainer *trainer);
+void run_pack(lrnn_trainer *trainer, pass_mode mode);
 /* One segment. final: where the state after it goes, or NULL. */
 void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final);
 /* Takes the gradient of the top layer's outputs in dy[0] and of the states after the segment in
@@ -155,6 +158,10 @@ void run_backward(lrnn_trainer *trainer, real *feature_gradient);
 void dropout_input(lrnn_trainer *trainer);
 void dropout_input_gradient(const lrnn_trainer *trainer, real *gradient);
 void dropout_layer(lrnn_trainer *trainer, size_t layer);
+/* W_hh of a layer in one direction, which the whole window runs with; and from its gradient in
+ * spaces[].weight to that of the parameters. */
+const real *dropout_weights(lrnn_trainer *trainer, size_t index, const real *weight);
+void dropout_weights_gradient(lrnn_trainer *trainer, size_t index);
 void dropout_layer_gradient(const lrnn_trainer *trainer, size_t layer, real *gradient);
 
 /* head.c: the linear head and the losses. */

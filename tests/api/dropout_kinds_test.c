@@ -201,6 +201,52 @@ static void a_dropped_token_is_dropped_everywhere_in_a_window(void **state)
     end(&n);
 }
 
+/* h' = relu(W h) of a diagonal W of ones: a unit is there until its weight is dropped. */
+static void recurrent_weights_are_dropped_for_a_whole_window(void **state)
+{
+    (void)state;
+    static net n;
+    static float initial[B * N], first[B * T * N];
+    begin(&n);
+    n.options.layers = 1;
+    n.options.hidden_size = N;
+    n.options.cell = LRNN_CELL_RNN_RELU;
+    n.options.weight_dropout = 0.25;
+    make_features(&n);
+    set(&n, "rnn.weight_ih_l0", N * N, 0, 1);
+    set(&n, "rnn.weight_hh_l0", N * N, 1, N + 1);
+    set(&n, "rnn.bias_ih_l0", N, 0, 1);
+    set(&n, "rnn.bias_hh_l0", N, 0, 1);
+    for (size_t i = 0; i < B * N; i++) {
+        initial[i] = 1;
+    }
+    EXPECT_OK(lrnn_trainer_import_state(n.trainer, initial, NULL, B));
+    memcpy(first, run(&n), sizeof first);
+    float mask[N];
+    memcpy(mask, first, sizeof mask);
+    expect_mask(mask, N, 0.25, 0.2);
+    for (size_t b = 0; b < B; b++) {
+        double power = 1;
+        for (size_t t = 0; t < T; t++) {
+            power /= 0.75;
+            for (size_t k = 0; k < N; k++) {
+                double expected = mask[k] == 0 ? 0 : power;
+                assert_true(fabs((double)at(&n, b, t)[k] - expected) < 1e-5 * power);
+            }
+        }
+    }
+    EXPECT_OK(lrnn_trainer_import_state(n.trainer, initial, NULL, B));
+    assert_true(differences(run(&n), first, B * T * N) > 0); /* another window, other weights */
+    EXPECT_OK(lrnn_trainer_reset_evaluation(n.trainer));
+    set(&n, "rnn.bias_ih_l0", N, 1, 1);
+    EXPECT_OK(lrnn_trainer_evaluate(n.trainer, &n.window, NULL));
+    EXPECT_OK(lrnn_trainer_copy_outputs(n.outputs, B * T * N, n.trainer));
+    for (size_t k = 0; k < B * T * N; k++) {
+        assert_true(n.outputs[k] == (float)(k / N % T + 1)); /* all weights are there */
+    }
+    end(&n);
+}
+
 /* Losses of a few updates of a net with all of it. */
 static void train(double *losses, size_t count, int32_t locked, size_t threads, size_t recompute)
 {
@@ -220,6 +266,7 @@ static void train(double *losses, size_t count, int32_t locked, size_t threads, 
     m.output_dropout = 0.4;
     m.embedding_dropout = 0.1;
     m.locked_dropout = locked;
+    m.weight_dropout = 0.5;
     EXPECT_OK(lrnn_model_create(&n.model, &m));
     EXPECT_OK(lrnn_trainer_options_init(&o, sizeof o));
     o.batch = B;
@@ -269,6 +316,7 @@ static void a_file_remembers_them(void **state)
     n.options.input_dropout = 0.25;
     n.options.output_dropout = 0.5;
     n.options.embedding_dropout = 0.125;
+    n.options.weight_dropout = 0.75;
     n.options.locked_dropout = 1;
     EXPECT_OK(lrnn_model_create(&n.model, &n.options));
     EXPECT_OK(lrnn_model_save(n.model, path));
@@ -277,6 +325,7 @@ static void a_file_remembers_them(void **state)
     EXPECT_OK(lrnn_model_get_options(&o, again));
     assert_true(o.input_dropout == 0.25 && o.output_dropout == 0.5);
     assert_true(o.embedding_dropout == 0.125 && o.locked_dropout == 1);
+    assert_true(o.weight_dropout == 0.75);
     lrnn_model_destroy(n.model);
     lrnn_model_destroy(again);
     scratch_destroy(&folder);
@@ -306,6 +355,8 @@ static void what_does_not_fit_is_refused_by_name(void **state)
     REFUSE("output_dropout: needs", o->output_dropout = 0.1, o->head = LRNN_HEAD_FINAL);
     REFUSE("embedding_dropout: the model has no embedding", o->embedding_dropout = 0.1,
            o->embedding_size = 0);
+    REFUSE("weight_dropout: ", o->weight_dropout = 1);
+    REFUSE("weight_dropout: needs recurrent layers", o->weight_dropout = 0.1, o->layers = 0);
     REFUSE("reserved", o->reserved = 1);
 }
 
@@ -315,6 +366,7 @@ int main(void)
         cmocka_unit_test(every_value_of_the_input_is_dropped_by_itself),
         cmocka_unit_test(outputs_of_the_top_layer_are_dropped),
         cmocka_unit_test(a_dropped_token_is_dropped_everywhere_in_a_window),
+        cmocka_unit_test(recurrent_weights_are_dropped_for_a_whole_window),
         cmocka_unit_test(threads_and_segments_move_no_mask),
         cmocka_unit_test(a_file_remembers_them),
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),

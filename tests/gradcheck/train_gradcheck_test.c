@@ -466,6 +466,25 @@ static void dropped_nets_have_the_right_gradient(void **state)
     }
 }
 
+static void nets_of_dropped_weights_have_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
+        for (int option = 0; option < 3; option++) {
+            setting s = plain(cell);
+            s.fresh = 1;
+            s.model.layers = 2;
+            s.model.weight_dropout = 0.4;
+            s.model.bidirectional = option == 1;
+            s.model.projection_size = cell == LRNN_CELL_LSTM && option == 2 ? 2 : 0;
+            s.model.dropout = option == 2 ? 0.3 : 0;
+            s.recompute = option == 2 ? 3 : 0;
+            s.use_lengths = 1;
+            check(&s);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),
         cmocka_unit_test(tied_weights_have_the_sum_of_both_gradients),
         cmocka_unit_test(dropped_nets_have_the_right_gradient),
+        cmocka_unit_test(nets_of_dropped_weights_have_the_right_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

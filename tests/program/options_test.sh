@@ -78,6 +78,7 @@ fails "tied sizes are equal" 2 "--tied: the head reads 8 values, but embedding_s
 fails "tying needs an embedding" 2 "--tied: needs an embedding" $t --embedding 0 --tied
 fails "locked dropout needs dropout" 2 "--locked-dropout: needs --dropout" $t --locked-dropout
 fails "a layer's outputs are of layers" 2 "--output-dropout: needs --layers" $t --layers 0 --output-dropout 0.5
+fails "recurrent weights are of layers" 2 "--weight-dropout: needs --layers" $t --layers 0 --weight-dropout 0.5
 fails "tokens are of embeddings" 2 "--embedding-dropout: needs --embedding" $t --embedding 0 --embedding-dropout 0.5
 fails "a range below 0" 2 "--init-range: expected a number of at least 0" $t --init-range -1
 fails "a cell needs layers" 2 "--cell: needs --layers of at least 1" $t --layers 0 --cell gru

@@ -124,7 +124,7 @@ holds "export and import keep the tie" cmp q.safetensors q3.safetensors
 fails "what is not one matrix cannot be tied" 1 "s1.safetensors: .*tied_weights" sh -c \
     "'$LRNN' export s1 -o s1.safetensors && '$LRNN' import --tied s1.safetensors -o q4 --names embedding,rnn,head"
 
-dropped="$small --input-dropout 0.2 --output-dropout 0.3 --embedding-dropout 0.1 --locked-dropout"
+dropped="$small --input-dropout 0.2 --output-dropout 0.3 --embedding-dropout 0.1 --weight-dropout 0.5 --locked-dropout"
 "$LRNN" train -q -o q $dropped --epochs 2 text
 "$LRNN" train -q -o q2 $dropped --epochs 1 --checkpoint q.c text
 "$LRNN" train -q -o q2 --resume q.c --epochs 2 --threads 2 text
