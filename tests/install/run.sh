@@ -47,7 +47,7 @@ prints() {
     char_lm) awk '/^loss/ { exit !($2 < 0.1) }' out && grep -q '^Twas brillig' out ;;
     classify_names) awk '/accuracy/ { exit !($NF >= 0.95) }' out ;;
     classify_vectors) awk '/accuracy/ { exit !($NF >= 0.95) }' out ;;
-    digits) awk '/^wrong/ { exit !($8 < 10) }' out ;;
+    digits) awk '/^wrong/ { exit !($9 < 10) }' out ;;
     forecast) awk '{ gsub(",", ""); exit !($10 < 0.7 * $12) }' out ;;
     gradient_flow) awk '/^RNN .*s = 0.6/ { a = $NF } /^RNN .*s = 1.4/ { b = $NF } /clipped to/ { c = $NF }
         END { exit !(a < 1e-9 && b > 1e5 && c < 0.1) }' out ;;
