@@ -116,7 +116,7 @@ $(STATIC): $(LIB_OBJECTS)
 	$(AR) rcs $@ $(BUILD)/obj/liblrnn.o
 
 $(SHARED): $(LIB_OBJECTS) lib/lrnn.map
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/lrnn.map -Wl,--no-undefined \
+	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/lrnn.map $(if $(SANITIZE),,-Wl,--no-undefined) \
 	    $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
 
 $(BUILD)/liblrnn.so: $(SHARED)

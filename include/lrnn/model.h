@@ -333,6 +333,12 @@ LRNN_API lrnn_status lrnn_state_reset(lrnn_state *state);
 /* Sets h and c of one stream to zero. LRNN_ERR_INVALID: there is no such stream. Since 0.1. */
 LRNN_API lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream);
 
+/* Is the state of a stream finite? A NaN or infinity among the features of one step stays in a
+ * recurrent state for ever: a program that cannot stop asks after a step, or now and then, and
+ * resets that stream alone. Reads the stream's h and c once; allocates nothing.
+ * LRNN_ERR_NUMERIC: it is not; LRNN_ERR_INVALID: NULL, or there is no such stream. Since 0.2. */
+LRNN_API lrnn_status lrnn_state_check_stream(const lrnn_state *state, size_t stream);
+
 /* Copies the streams of `from` to `to`: their number, h and c. Both must belong to models of the
  * same architecture. LRNN_ERR_INVALID: they do not, or `to` has room for too few streams. Since
  * 0.1. */

@@ -124,15 +124,46 @@ static layer_state all_layers(const lrnn_state *state)
 
 static const layer_state_view zeros = {0};
 
-lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream)
+static lrnn_status check_stream(const lrnn_state *state, size_t stream)
 {
     if (state == NULL) {
         return error_null("state");
     }
-    if (stream >= state->live) {
-        return error_set(LRNN_ERR_INVALID, "stream: expected 0..%zu, found %zu", state->live - 1,
-                         stream);
+    return stream < state->live ? LRNN_OK
+                                : error_set(LRNN_ERR_INVALID, "stream: expected 0..%zu, found %zu",
+                                            state->live - 1, stream);
+}
+
+/* A difference of equal numbers is 0 unless they are not finite; compilers vectorize the loop. */
+static bool all_finite(const real *values, size_t count)
+{
+    int bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        bad |= !(values[i] - values[i] == 0);
     }
+    return bad == 0;
+}
+
+lrnn_status lrnn_state_check_stream(const lrnn_state *state, size_t stream)
+{
+    CHECK(check_stream(state, stream));
+    const network *net = &state->model->net;
+    size_t layers = net->options.layers * (net->options.bidirectional ? 2 : 1);
+    for (size_t layer = 0; layer < layers; layer++) {
+        const real *h = state_h(state, layer) + stream * net->h_size;
+        const real *c = state_c(state, layer);
+        if (!all_finite(h, net->h_size) ||
+            (c != NULL &&
+             !all_finite(c + stream * net->options.hidden_size, net->options.hidden_size))) {
+            return error_set(LRNN_ERR_NUMERIC, "stream %zu: its state is not finite", stream);
+        }
+    }
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream)
+{
+    CHECK(check_stream(state, stream));
     const network *net = &state->model->net;
     layer_state_copy(net, layer_state_at(net, all_layers(state), 0, stream), zeros, 1);
     return LRNN_OK;

@@ -227,6 +227,35 @@ static void one_stream_is_reset_and_the_others_stay(void **state)
     lrnn_state_destroy(one);
 }
 
+static void a_stream_that_is_not_finite_is_found_and_reset_alone(void **state)
+{
+    (void)state;
+    static const int32_t cells[] = {LRNN_CELL_LSTM, LRNN_CELL_GRU};
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t at = 0; at < L * H; at++) {
+            for (int part = 0; part < (cells[k] == LRNN_CELL_LSTM ? 2 : 1); part++) {
+                lrnn_state *one = start_cell(cells[k]);
+                float h[L * B * H], c[L * B * H];
+                every_value(h, L * B * H, 1);
+                every_value(c, L * B * H, 100);
+                (part == 0 ? h : c)[place(B, at / H, 1, at % H)] =
+                    at % 2 == 0 ? (float)NAN : -(float)INFINITY;
+                EXPECT_OK(lrnn_state_import(one, h, cells[k] == LRNN_CELL_LSTM ? c : NULL));
+                EXPECT_OK(lrnn_state_check_stream(one, 0));
+                EXPECT_FAILURE(lrnn_state_check_stream(one, 1), LRNN_ERR_NUMERIC, "stream 1");
+                EXPECT_OK(lrnn_state_check_stream(one, 2));
+                EXPECT_OK(lrnn_state_reset_stream(one, 1));
+                EXPECT_OK(lrnn_state_check_stream(one, 1));
+                lrnn_state_destroy(one);
+            }
+        }
+    }
+    lrnn_state *one = start_cell(LRNN_CELL_GRU);
+    EXPECT_FAILURE(lrnn_state_check_stream(one, B), LRNN_ERR_INVALID, "found 3");
+    EXPECT_FAILURE(lrnn_state_check_stream(NULL, 0), LRNN_ERR_INVALID, "state is NULL");
+    lrnn_state_destroy(one);
+}
+
 static void a_copy_goes_on_like_the_original(void **state)
 {
     (void)state;
@@ -564,6 +593,7 @@ int main(void)
         cmocka_unit_test(a_missing_state_is_named),
         cmocka_unit_test(a_fresh_or_reset_state_is_zero),
         cmocka_unit_test(one_stream_is_reset_and_the_others_stay),
+        cmocka_unit_test(a_stream_that_is_not_finite_is_found_and_reset_alone),
         cmocka_unit_test(a_copy_goes_on_like_the_original),
         cmocka_unit_test(a_copy_that_does_not_fit_is_refused),
         cmocka_unit_test(streams_fork_die_and_begin),
