@@ -3,7 +3,7 @@ with -e, with the same settings and order of the data; only the initial weights 
 PyTorch from the same distributions. Prints the wrong labels in %, mean and standard deviation over
 the seeds, by the best path and by a prefix beam search of width 16.
 
-    labels.py digits|sounds|lines FILE [SEED...]
+    labels.py digits FILE [SEED...]
 """
 import math
 import statistics

@@ -170,7 +170,8 @@ ALWAYS_INLINE void add_panel(const block *of, tile_function *const tiles_of[TILE
 {
     for (size_t i = 0, row = 0, rows; row < of->rows; i++, row += rows) {
         rows = of->height + (i < of->higher);
-        tiles_of[rows - 1](shape, a + row * shape->a_row, panel, from + row * shape->from_row,
+        tiles_of[rows - 1](shape, a + row * shape->a_row, panel,
+                           from != NULL ? from + row * shape->from_row : NULL,
                            gates + row * BLOCK_WIDTH, gates,
                            next + i % lines * shape->K * shape->ahead_step);
     }
@@ -197,7 +198,8 @@ static void add_panels(const block *of, size_t K, const real *a, size_t a_row, p
                               .ahead_step = row_bytes / lines};
     for (size_t i = 0; i < of->panels; i++, panel += K * row_bytes) {
         add_panel(of, panel_tiles[matrix.kind], &shape, lines, a, panel,
-                  (uintptr_t)panel + K * row_bytes, from + i * PANEL, gates + i * PANEL);
+                  (uintptr_t)panel + K * row_bytes, from != NULL ? from + i * PANEL : NULL,
+                  gates + i * PANEL);
     }
 }
 
@@ -216,11 +218,15 @@ static void part_last_gate(const cell_step *s, const block *of, size_t G, block_
 
 static void rows_sums(const cell_step *s, const block *of, size_t apart, block_sums *to)
 {
-    const real *from = s->start + of->row * s->start_row + of->column;
+    const real *from = s->start != NULL ? s->start + of->row * s->start_row + of->column : NULL;
     size_t from_row = s->start_row;
     if (s->inputs > 0 || apart > 0) {
-        add_panels(of, s->inputs, s->x + of->row * s->x_row, s->x_row,
-                   block_columns(s->input, s->inputs, of), from, from_row, to->gates);
+        /* Without inputs there are no products: x and the matrix, which are not there, are not
+         * read. */
+        const bool reads = s->inputs > 0;
+        add_panels(of, s->inputs, reads ? s->x + of->row * s->x_row : to->gates,
+                   reads ? s->x_row : 0, reads ? block_columns(s->input, s->inputs, of) : s->hidden,
+                   from, from_row, to->gates);
         from = to->gates;
         from_row = BLOCK_WIDTH;
     }
@@ -251,9 +257,10 @@ ALWAYS_INLINE units units_at(const cell_step *s, const block *of, const size_t G
                              size_t tile, size_t row)
 {
     size_t unit = of->unit + tile * VECTOR_LENGTH, at = of->row + row;
+    size_t apart = BLOCK_TILES(G) <= APART_TILES ? tile : 0; /* more tiles keep nothing apart */
     return (units){
         .gates = with->gates + row * BLOCK_WIDTH + tile * G * VECTOR_LENGTH,
-        .apart = with->apart + (row * APART_TILES + tile) * VECTOR_LENGTH,
+        .apart = with->apart + (row * APART_TILES + apart) * VECTOR_LENGTH,
         .c = s->c == NULL ? NULL : s->c + at * s->H + unit,
         .h = s->h + at * s->h_row + unit,
         .h_next = s->h_next + at * s->h_next_row + unit,
