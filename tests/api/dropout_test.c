@@ -51,7 +51,7 @@ static lrnn_trainer *create(size_t layers, double dropout, uint64_t seed)
         unit[i * H + i] = ones[i] = 1;
     }
     for (size_t layer = 0; layer < layers; layer++) {
-        char name[32];
+        char name[64];
         snprintf(name, sizeof name, "rnn.weight_ih_l%zu", layer);
         set(trainer, name, layer == 0 ? zeros : unit, H * H);
         snprintf(name, sizeof name, "rnn.weight_hh_l%zu", layer);
