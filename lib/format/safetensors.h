@@ -39,6 +39,8 @@ typedef struct tensor_view {
     const unsigned char *data;
     const input_file *file;
     size_t offset;
+    bool digested; /* the file has a digest of these bytes: XXH3, see digest.h */
+    uint64_t digest;
 } tensor_view;
 
 /* ---- reading ---- */
@@ -68,11 +70,12 @@ const tensor_view *safetensors_find(const safetensors *file, const char *name); 
 const char *safetensors_metadata(const safetensors *file, const char *key, size_t *length);
 
 /* Converts count elements from the view to reals; F64, F32, F16 and BF16 only. `first` is the
- * index of the first element. Returns LRNN_ERR_FORMAT naming the tensor for another dtype, and
- * LRNN_ERR_IO with path and reason when its file cannot be read. */
+ * index of the first element. A tensor that is read whole is held against its digest, here and in
+ * tensor_bytes: LRNN_ERR_FORMAT, naming it. Returns LRNN_ERR_FORMAT naming the tensor for another
+ * dtype, and LRNN_ERR_IO with path and reason when its file cannot be read. */
 lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t count);
 
-/* Copies their bytes as they are. LRNN_ERR_IO. */
+/* Copies their bytes as they are. LRNN_ERR_IO, LRNN_ERR_FORMAT. */
 lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t count);
 
 /* Whether both have the same bytes, not equal ones. */
@@ -100,6 +103,14 @@ lrnn_status safetensors_writer_metadata(safetensors_writer *writer, const char *
 lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *name,
                                       tensor_dtype dtype, size_t rank, const size_t *shape,
                                       const void *data);
+
+/* The same, for data that are written separately, after a head of safetensors_writer_head. */
+lrnn_status safetensors_writer_place(safetensors_writer *writer, const char *name,
+                                     tensor_dtype dtype, size_t rank, const size_t *shape);
+
+/* Adds the digests of all that was added before, which readers will check; only for files of our
+ * own. A place has none. */
+lrnn_status safetensors_writer_sign(safetensors_writer *writer);
 
 /* Writes everything to a temporary file in the same folder, syncs it, renames it over `path` (over
  * what it points at, if it is a symbolic link) and syncs the folder. On any failure the old file is

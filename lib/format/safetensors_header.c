@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "header.h"
+#include "safetensors_digest.h"
 
 /* What reading a header needs: the JSON, the file that is being filled, and the room for its
  * strings, which all unescaped together never take more than the header. */
@@ -265,6 +266,9 @@ static lrnn_status fill(safetensors **file, header_reader *head, const lrnn_allo
     lrnn_status status = read_entries(head, metadata);
     if (status == LRNN_OK) {
         status = arrange(head->file, data_length);
+    }
+    if (status == LRNN_OK) {
+        status = safetensors_read_digests(head->file);
     }
     if (status != LRNN_OK) {
         safetensors_destroy(head->file);

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "header.h"
+#include "safetensors_digest.h"
 
 /* Strings are kept by their offset in one growing block. */
 typedef struct written_tensor {
@@ -154,8 +155,7 @@ lrnn_status safetensors_writer_metadata(safetensors_writer *writer, const char *
     return LRNN_OK;
 }
 
-static lrnn_status check_tensor(const safetensors_writer *writer, const char *name, size_t rank,
-                                const void *data, size_t bytes)
+static lrnn_status check_tensor(const safetensors_writer *writer, const char *name, size_t rank)
 {
     CHECK(check_utf8("tensor", name, name, strlen(name)));
     if (strcmp(name, SAFETENSORS_METADATA) == 0) {
@@ -165,9 +165,6 @@ static lrnn_status check_tensor(const safetensors_writer *writer, const char *na
         return error_set(LRNN_ERR_INVALID, "tensor \"%.100s\": %zu dimensions, at most %d", name,
                          rank, SAFETENSORS_MAX_RANK);
     }
-    if (data == NULL && bytes > 0) {
-        return error_set(LRNN_ERR_INVALID, "tensor \"%.100s\": data is NULL", name);
-    }
     for (size_t i = 0; i < writer->count; i++) {
         if (strcmp(writer->strings + writer->tensors[i].name, name) == 0) {
             return error_set(LRNN_ERR_INVALID, "tensor \"%.100s\" is given twice", name);
@@ -176,9 +173,8 @@ static lrnn_status check_tensor(const safetensors_writer *writer, const char *na
     return LRNN_OK;
 }
 
-lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *name,
-                                      tensor_dtype dtype, size_t rank, const size_t *shape,
-                                      const void *data)
+static lrnn_status add_tensor(safetensors_writer *writer, const char *name, tensor_dtype dtype,
+                              size_t rank, const size_t *shape, const void *data)
 {
     written_tensor tensor = {.dtype = dtype, .rank = rank, .data = data};
     size_t data_length, length = strlen(name);
@@ -188,7 +184,7 @@ lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *na
         tensor.shape[i] = shape[i];
         fits = size_multiply(&tensor.bytes, tensor.bytes, shape[i]) && fits;
     }
-    CHECK(check_tensor(writer, name, rank, data, tensor.bytes));
+    CHECK(check_tensor(writer, name, rank));
     if (!size_add(&data_length, writer->data_length, tensor.bytes) || !fits) {
         return error_set(LRNN_ERR_MEMORY, "tensor \"%.100s\": more bytes than fit", name);
     }
@@ -209,6 +205,63 @@ lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *na
     writer->count++;
     writer->data_length = data_length;
     return LRNN_OK;
+}
+
+lrnn_status safetensors_writer_tensor(safetensors_writer *writer, const char *name,
+                                      tensor_dtype dtype, size_t rank, const size_t *shape,
+                                      const void *data)
+{
+    bool empty = false;
+    for (size_t i = 0; i < rank && i < SAFETENSORS_MAX_RANK; i++) {
+        empty = empty || shape[i] == 0;
+    }
+    if (data == NULL && !empty) {
+        return error_set(LRNN_ERR_INVALID, "tensor \"%.100s\": data is NULL", name);
+    }
+    return add_tensor(writer, name, dtype, rank, shape, data != NULL ? data : "");
+}
+
+lrnn_status safetensors_writer_place(safetensors_writer *writer, const char *name,
+                                     tensor_dtype dtype, size_t rank, const size_t *shape)
+{
+    return add_tensor(writer, name, dtype, rank, shape, NULL);
+}
+
+/* ---- digests --------------------------------------------------------------------------------- */
+
+static uint64_t sum_of_header(const safetensors_writer *writer)
+{
+    digest sum;
+    digest_start(&sum);
+    for (size_t i = 0; i < writer->metadata_count; i++) {
+        const written_metadata *entry = &writer->metadata[i];
+        header_digest_metadata(&sum, writer->strings + entry->key, writer->strings + entry->value,
+                               entry->length);
+    }
+    for (size_t i = 0; i < writer->count; i++) {
+        const written_tensor *tensor = &writer->tensors[i];
+        header_digest_tensor(&sum, writer->strings + tensor->name, tensor->dtype, tensor->rank,
+                             tensor->shape);
+    }
+    return digest_end(&sum);
+}
+
+lrnn_status safetensors_writer_sign(safetensors_writer *writer)
+{
+    size_t length = header_digests_length(writer->count);
+    char *text = memory_allocate(&writer->allocator, length, 1, "file writer: digests");
+    if (text == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    header_digests_begin(text, sum_of_header(writer));
+    for (size_t i = 0; i < writer->count; i++) {
+        const written_tensor *tensor = &writer->tensors[i];
+        uint64_t value = tensor->data != NULL ? digest_of(tensor->data, tensor->bytes) : 0;
+        header_digests_put(text, i, tensor->data != NULL ? &value : NULL);
+    }
+    lrnn_status status = safetensors_writer_metadata(writer, SAFETENSORS_DIGEST, text, length);
+    memory_release(&writer->allocator, text);
+    return status;
 }
 
 /* ---- the header ----------------------------------------------------------------------------- */

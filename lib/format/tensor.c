@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "digest.h"
 #include "half.h"
 #include "safetensors.h"
 
@@ -97,10 +98,9 @@ static lrnn_status check_range(const tensor_view *view, size_t first, size_t cou
     return LRNN_OK;
 }
 
-lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t count)
+static lrnn_status take_bytes(void *to, const tensor_view *view, size_t first, size_t count)
 {
     size_t size = tensor_dtype_size(view->dtype);
-    CHECK(check_range(view, first, count));
     if (count == 0) {
         return LRNN_OK;
     }
@@ -110,6 +110,63 @@ lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t
     memcpy(to, view->data + first * size, count * size);
     return LRNN_OK;
 }
+
+/* ---- digests ---- */
+
+/* Elements that go by; held against the view's digest at the end, if they are all of it. */
+typedef struct passage {
+    const tensor_view *view;
+    bool checked;
+    digest sum;
+} passage;
+
+static void passage_start(passage *over, const tensor_view *view, size_t count)
+{
+    over->view = view;
+    over->checked = view->digested && count == view->count;
+    if (over->checked) {
+        digest_start(&over->sum);
+    }
+}
+
+static lrnn_status passage_take(passage *over, void *to, size_t first, size_t count)
+{
+    CHECK(take_bytes(to, over->view, first, count));
+    if (over->checked) {
+        digest_add(&over->sum, to, count * tensor_dtype_size(over->view->dtype));
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status passage_end(const passage *over)
+{
+    uint64_t found = over->checked ? digest_end(&over->sum) : 0;
+    return !over->checked || found == over->view->digest
+               ? LRNN_OK
+               : error_set(LRNN_ERR_FORMAT,
+                           "tensor \"%s\" is damaged: the digest of its bytes is %016llx, expected "
+                           "%016llx; take another copy of the file",
+                           over->view->name, (unsigned long long)found,
+                           (unsigned long long)over->view->digest);
+}
+
+#define CACHED_BYTES ((size_t)1 << 16) /* read and summed together, while they are in cache */
+
+lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t count)
+{
+    passage over;
+    CHECK(check_range(view, first, count));
+    passage_start(&over, view, count);
+    size_t size = tensor_dtype_size(view->dtype);
+    size_t most = over.checked ? CACHED_BYTES / size : count;
+    for (size_t done = 0; done < count; done += most) {
+        size_t piece = count - done < most ? count - done : most;
+        CHECK(passage_take(&over, (unsigned char *)to + done * size, first + done, piece));
+    }
+    return passage_end(&over);
+}
+
+/* ---- as reals ---- */
 
 typedef void read_function(real *to, const unsigned char *from, size_t count);
 
@@ -138,18 +195,20 @@ static bool is_native(tensor_dtype dtype)
 lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t count)
 {
     read_function *function = NULL;
+    passage over;
     unsigned char bytes[PIECE * sizeof(double)];
     CHECK(check_range(view, first, count));
     CHECK(find_function(&function, view));
     if (is_native(view->dtype)) {
         return tensor_bytes(to, view, first, count);
     }
+    passage_start(&over, view, count);
     for (size_t done = 0; done < count; done += PIECE) {
         size_t piece = count - done < PIECE ? count - done : PIECE;
-        CHECK(tensor_bytes(bytes, view, first + done, piece));
+        CHECK(passage_take(&over, bytes, first + done, piece));
         function(to + done, bytes, piece);
     }
-    return LRNN_OK;
+    return passage_end(&over);
 }
 
 bool tensor_is_same(const tensor_view *a, const tensor_view *b)

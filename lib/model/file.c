@@ -73,6 +73,9 @@ lrnn_status lrnn_model_save(const lrnn_model *model, const char *path)
     CHECK(safetensors_writer_create(&writer, &model->allocator));
     lrnn_status status = model_describe(writer, model, NULL, "model");
     if (status == LRNN_OK) {
+        status = safetensors_writer_sign(writer);
+    }
+    if (status == LRNN_OK) {
         status = safetensors_writer_save(writer, path);
     }
     safetensors_writer_destroy(writer);
@@ -200,15 +203,20 @@ static lrnn_status read_parameters(real *parameters, const network *net, const s
         CHECK(tensor_read(parameters + tensor->offset, safetensors_find(file, tensor->name), 0,
                           tensor->count));
     }
-    return network_check_finite(net, parameters);
+    return LRNN_OK;
+}
+
+/* The system's reasons come with the path. */
+static lrnn_status name_reading(lrnn_status status, const safetensors *file)
+{
+    return status == LRNN_OK || status == LRNN_ERR_IO ? status : name_file(status, file);
 }
 
 lrnn_status parameters_from_file(real *parameters, const network *net, const safetensors *file)
 {
     CHECK(check_tensors(net, file));
-    lrnn_status status = read_parameters(parameters, net, file);
-    /* The system's reasons come with the path. */
-    return status == LRNN_OK || status == LRNN_ERR_IO ? status : name_file(status, file);
+    CHECK(name_reading(read_parameters(parameters, net, file), file));
+    return name_reading(network_check_finite(net, parameters), file);
 }
 
 /* Gives a network whose tensors are all in the file, and none besides. */
@@ -229,8 +237,8 @@ static lrnn_status read_network(network *net, const lrnn_model_options *options,
 static lrnn_status fill_model(lrnn_model *model, const safetensors *file)
 {
     CHECK(model_names_read(&model->names, &model->net, file, &model->allocator));
-    CHECK(parameters_from_file(model->parameters, &model->net, file));
-    return model_finish(model);
+    CHECK(name_reading(read_parameters(model->parameters, &model->net, file), file));
+    return name_reading(model_finish(model), file);
 }
 
 static lrnn_status read_model(lrnn_model **model, lrnn_model_options *options,

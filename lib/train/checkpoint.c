@@ -51,8 +51,9 @@ static lrnn_status describe(safetensors_writer *writer, const lrnn_checkpoint *a
     CHECK(all->schedule == NULL ? LRNN_OK : schedule_save(&of_schedule, all->schedule));
     CHECK(all->batches == NULL ? LRNN_OK : batches_save(&of_batches, all->batches));
     CHECK(checkpoint_describe_best(writer, trainer, all->best));
-    return note == NULL ? LRNN_OK
-                        : safetensors_writer_metadata(writer, "lrnn.note", note, strlen(note));
+    CHECK(note == NULL ? LRNN_OK
+                       : safetensors_writer_metadata(writer, "lrnn.note", note, strlen(note)));
+    return safetensors_writer_sign(writer);
 }
 
 lrnn_status lrnn_checkpoint_save(const lrnn_checkpoint *checkpoint, const char *path,

@@ -1,7 +1,8 @@
 /* Token files: a safetensors file of one tensor, "tokens", of 1, 2 or 4 bytes a token as the
  * vocabulary needs, with the vocabulary in the metadata. Reading never holds more than what was
  * asked for: it goes through pread, so that a file that shrinks is an error and not a signal, and
- * any number of threads may read at the same time. */
+ * any number of threads may read at the same time. Each block of the tokens has a digest, and what
+ * is read is held against those of the blocks that it lies in. */
 #include "token_file.h"
 
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "format/digest.h"
 #include "format/safetensors.h"
 #include "text/vocab.h"
 #include "token_format.h"
@@ -23,6 +25,7 @@ struct lrnn_tokens {
     lrnn_vocab *vocab; /* NULL: the file has none */
     size_t size;       /* bytes of a token */
     uint64_t characters;
+    unsigned char *digests; /* of blocks of BLOCK_BYTES; NULL: the file has none */
 };
 
 /* ---- opening ---- */
@@ -66,6 +69,33 @@ static lrnn_status find_tensor(lrnn_tokens *tokens)
     return LRNN_OK;
 }
 
+static lrnn_status read_digests(lrnn_tokens *tokens)
+{
+    const char *name = safetensors_name(tokens->file);
+    const tensor_view *view = safetensors_find(tokens->file, DIGESTS_TENSOR);
+    size_t bytes = tokens->view->count * tokens->size;
+    size_t blocks = bytes / BLOCK_BYTES + (bytes % BLOCK_BYTES != 0);
+    if (view == NULL || blocks == 0) {
+        return LRNN_OK;
+    }
+    if (view->dtype != TENSOR_U8 || view->rank != 2 || view->shape[0] != blocks ||
+        view->shape[1] != DIGEST_BYTES) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: tensor " DIGESTS_TENSOR ": expected U8 [%zu,%zu], found %s of rank "
+                         "%zu with %zu values",
+                         name, blocks, DIGEST_BYTES, tensor_dtype_name(view->dtype), view->rank,
+                         view->count);
+    }
+    tokens->digests =
+        memory_allocate(&tokens->allocator, blocks, DIGEST_BYTES, "token file: digests");
+    if (tokens->digests == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    lrnn_status status = tensor_bytes(tokens->digests, view, 0, view->count);
+    return status != LRNN_ERR_FORMAT ? status
+                                     : error_set(status, "%s: %s", name, lrnn_last_error());
+}
+
 /* 0 where the file does not say. */
 static uint64_t read_number(const safetensors *file, const char *key)
 {
@@ -79,6 +109,7 @@ static lrnn_status read_header(lrnn_tokens *tokens)
     size_t length;
     CHECK(check_kind(file));
     CHECK(find_tensor(tokens));
+    CHECK(read_digests(tokens));
     tokens->characters = read_number(file, KEY_CHARACTERS);
     const char *text = safetensors_metadata(file, KEY_VOCAB, &length);
     if (text == NULL) {
@@ -134,6 +165,7 @@ void lrnn_tokens_destroy(lrnn_tokens *tokens)
     }
     lrnn_allocator allocator = tokens->allocator;
     lrnn_vocab_destroy(tokens->vocab);
+    memory_release(&allocator, tokens->digests);
     safetensors_destroy(tokens->file);
     memory_release(&allocator, tokens);
 }
@@ -183,6 +215,42 @@ static lrnn_status check_ids(const lrnn_tokens *tokens, const int32_t *ids, size
     return LRNN_OK;
 }
 
+/* ---- damage ---- */
+
+static lrnn_status check_block(const lrnn_tokens *tokens, size_t block, const unsigned char *bytes,
+                               size_t length)
+{
+    uint64_t stated = digest_read_bytes(tokens->digests + block * DIGEST_BYTES);
+    size_t first = block * BLOCK_BYTES / tokens->size;
+    return digest_of(bytes, length) == stated
+               ? LRNN_OK
+               : error_set(LRNN_ERR_FORMAT,
+                           "%s: tokens %zu to %zu are damaged: not what their digest was made of; "
+                           "take another copy of the file, or encode the text again",
+                           safetensors_name(tokens->file), first,
+                           first + length / tokens->size - 1);
+}
+
+/* Holds the blocks that `bytes`, length of them from `from` on, lie in against their digests: those
+ * that are all there where they are, the others after reading them whole. */
+static lrnn_status check_blocks(const lrnn_tokens *tokens, const unsigned char *bytes, size_t from,
+                                size_t length)
+{
+    unsigned char whole[BLOCK_BYTES];
+    size_t all = tokens->view->count * tokens->size;
+    for (size_t block = from / BLOCK_BYTES; block * BLOCK_BYTES < from + length; block++) {
+        size_t start = block * BLOCK_BYTES;
+        size_t size = all - start < BLOCK_BYTES ? all - start : BLOCK_BYTES;
+        const unsigned char *at = start < from ? NULL : bytes + (start - from);
+        if (start < from || start + size > from + length) {
+            CHECK(tensor_bytes(whole, tokens->view, start / tokens->size, size / tokens->size));
+            at = whole;
+        }
+        CHECK(check_block(tokens, block, at, size));
+    }
+    return LRNN_OK;
+}
+
 lrnn_status lrnn_tokens_read(int32_t *ids, const lrnn_tokens *tokens, size_t first, size_t count)
 {
     if (tokens == NULL || (ids == NULL && count > 0)) {
@@ -194,7 +262,11 @@ lrnn_status lrnn_tokens_read(int32_t *ids, const lrnn_tokens *tokens, size_t fir
                          "first and count: tokens %zu to %zu of a file that has %zu", first,
                          first + count, all);
     }
-    CHECK(tensor_bytes((char *)(ids + count) - count * tokens->size, tokens->view, first, count));
+    unsigned char *bytes = (unsigned char *)(ids + count) - count * tokens->size;
+    CHECK(tensor_bytes(bytes, tokens->view, first, count));
+    if (tokens->digests != NULL && count > 0) {
+        CHECK(check_blocks(tokens, bytes, first * tokens->size, count * tokens->size));
+    }
     if (tokens->size < sizeof *ids) {
         widen(ids, count, tokens->size);
     }

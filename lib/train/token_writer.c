@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "format/atomic_file.h"
+#include "format/digest.h"
 #include "format/safetensors.h"
 #include "lrnn/train.h"
 #include "text/stream.h"
@@ -23,6 +24,10 @@ struct lrnn_token_writer {
     text_stream stream;
     size_t size; /* bytes of a token */
     uint64_t count, characters;
+    digest block; /* of the bytes since the last whole block */
+    size_t in_block;
+    unsigned char *digests; /* of the whole blocks */
+    size_t blocks, room;
     size_t head; /* bytes before the tokens */
     bool over;
     char *path;
@@ -38,9 +43,12 @@ static tensor_dtype dtype_of(size_t size)
     return size == 1 ? TENSOR_U8 : size == 2 ? TENSOR_U16 : TENSOR_I32;
 }
 
+/* Without digests: as the file will be with the largest numbers. */
 static lrnn_status describe(safetensors_writer *to, const lrnn_token_writer *w, size_t count,
-                            uint64_t characters)
+                            uint64_t characters, const unsigned char *digests)
 {
+    size_t blocks = digests != NULL ? w->blocks : SIZE_MAX / 2 / BLOCK_BYTES;
+    const size_t shape[2] = {blocks, DIGEST_BYTES};
     char number[24];
     char *text;
     size_t length;
@@ -52,16 +60,20 @@ static lrnn_status describe(safetensors_writer *to, const lrnn_token_writer *w, 
     lrnn_status status = safetensors_writer_metadata(to, KEY_VOCAB, text, length);
     memory_release(&w->allocator, text);
     CHECK(status);
-    return safetensors_writer_tensor(to, TOKENS_TENSOR, dtype_of(w->size), 1, &count, "");
+    CHECK(safetensors_writer_place(to, TOKENS_TENSOR, dtype_of(w->size), 1, &count));
+    CHECK(digests != NULL
+              ? safetensors_writer_tensor(to, DIGESTS_TENSOR, TENSOR_U8, 2, shape, digests)
+              : safetensors_writer_place(to, DIGESTS_TENSOR, TENSOR_U8, 2, shape));
+    return safetensors_writer_sign(to);
 }
 
 /* The head of a file with these numbers; memory_release frees it. */
 static lrnn_status make_head(void **head, size_t *length, const lrnn_token_writer *w, size_t count,
-                             uint64_t characters, size_t room)
+                             uint64_t characters, const unsigned char *digests, size_t room)
 {
     safetensors_writer *to;
     CHECK(safetensors_writer_create(&to, &w->allocator));
-    lrnn_status status = describe(to, w, count, characters);
+    lrnn_status status = describe(to, w, count, characters, digests);
     if (status == LRNN_OK) {
         status = safetensors_writer_head(to, head, length, room);
     }
@@ -73,7 +85,7 @@ static lrnn_status make_head(void **head, size_t *length, const lrnn_token_write
 static lrnn_status write_spaces(lrnn_token_writer *w)
 {
     void *head;
-    CHECK(make_head(&head, &w->head, w, SIZE_MAX / 2 / sizeof(int32_t), UINT64_MAX, 0));
+    CHECK(make_head(&head, &w->head, w, SIZE_MAX / 4 / sizeof(int32_t), UINT64_MAX, NULL, 0));
     memset(head, ' ', w->head);
     lrnn_status status = atomic_file_write(&w->file, head, w->head);
     memory_release(&w->allocator, head);
@@ -84,7 +96,8 @@ static lrnn_status write_head(lrnn_token_writer *w)
 {
     void *head;
     size_t length;
-    CHECK(make_head(&head, &length, w, (size_t)w->count, w->characters, w->head));
+    CHECK(make_head(&head, &length, w, (size_t)w->count, w->characters,
+                    w->blocks > 0 ? w->digests : (const unsigned char *)"", w->head));
     lrnn_status status = atomic_file_rewrite(&w->file, head, length);
     memory_release(&w->allocator, head);
     return status;
@@ -103,6 +116,7 @@ static lrnn_status fill_writer(lrnn_token_writer *w, const char *path)
         return LRNN_ERR_MEMORY;
     }
     memcpy(w->path, path, length + 1);
+    digest_start(&w->block);
     CHECK(atomic_file_open(&w->file, w->path));
     return write_spaces(w);
 }
@@ -143,6 +157,7 @@ void lrnn_token_writer_destroy(lrnn_token_writer *writer)
         atomic_file_abort(&writer->file);
         text_stream_release(&writer->stream);
         lrnn_vocab_destroy(writer->vocab);
+        memory_release(&allocator, writer->digests);
         memory_release(&allocator, writer->path);
         memory_release(&allocator, writer);
     }
@@ -163,6 +178,44 @@ static lrnn_status finish(lrnn_token_writer *w, lrnn_status status)
     return status;
 }
 
+static lrnn_status end_block(lrnn_token_writer *w)
+{
+    if (w->blocks == w->room) {
+        size_t room = 2 * w->room + 64;
+        unsigned char *digests =
+            memory_allocate(&w->allocator, room, DIGEST_BYTES, "token file: digests");
+        if (digests == NULL) {
+            return LRNN_ERR_MEMORY;
+        }
+        if (w->blocks > 0) {
+            memcpy(digests, w->digests, w->blocks * DIGEST_BYTES);
+        }
+        memory_release(&w->allocator, w->digests);
+        w->digests = digests;
+        w->room = room;
+    }
+    digest_write_bytes(w->digests + w->blocks * DIGEST_BYTES, digest_end(&w->block));
+    w->blocks++;
+    w->in_block = 0;
+    digest_start(&w->block);
+    return LRNN_OK;
+}
+
+static lrnn_status add_to_blocks(lrnn_token_writer *w, const unsigned char *bytes, size_t length)
+{
+    while (length > 0) {
+        size_t left = BLOCK_BYTES - w->in_block, n = length < left ? length : left;
+        digest_add(&w->block, bytes, n);
+        w->in_block += n;
+        bytes += n;
+        length -= n;
+        if (w->in_block == BLOCK_BYTES) {
+            CHECK(end_block(w));
+        }
+    }
+    return LRNN_OK;
+}
+
 /* At most IDS of them. */
 static lrnn_status write_ids(lrnn_token_writer *w, const int32_t *ids, size_t count)
 {
@@ -175,6 +228,7 @@ static lrnn_status write_ids(lrnn_token_writer *w, const int32_t *ids, size_t co
         }
     }
     w->count += count;
+    CHECK(add_to_blocks(w, w->bytes, count * w->size));
     return atomic_file_write(&w->file, w->bytes, count * w->size);
 }
 
@@ -241,6 +295,10 @@ lrnn_status lrnn_token_writer_finish(lrnn_token_writer *writer)
 {
     CHECK(lrnn_token_writer_end(writer));
     writer->over = true;
+    if (writer->in_block > 0) {
+        CHECK(end_block(writer));
+    }
+    CHECK(atomic_file_write(&writer->file, writer->digests, writer->blocks * DIGEST_BYTES));
     CHECK(write_head(writer));
     return atomic_file_commit(&writer->file);
 }

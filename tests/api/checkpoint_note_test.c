@@ -155,7 +155,7 @@ static void momentum_that_was_not_saved_is_refused(void **state)
 static void change(const char *path, const char *from, const char *to)
 {
     size_t length, size = strlen(from);
-    unsigned char *bytes = file_bytes(&length, path);
+    unsigned char *bytes = undigested_bytes(&length, path);
     size_t at = 0;
     while (at + size <= length && memcmp(bytes + at, from, size) != 0) {
         at++;

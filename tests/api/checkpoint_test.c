@@ -499,7 +499,7 @@ static void numbers_that_cannot_be_are_refused(void **state)
     EXPECT_OK(lrnn_checkpoint_save(&r.all, path, NULL));
     finish(&r);
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
-        unsigned char *bytes = file_bytes(&length, path), *kept = file_bytes(&length, path);
+        unsigned char *bytes = undigested_bytes(&length, path), *kept = file_bytes(&length, path);
         memcpy(bytes + data_of(bytes, length, tensors[i].tensor), &tensors[i].value, 4);
         write_file(path, bytes, length);
         REFUSE(LRNN_ERR_NUMERIC, (void)p, path, tensors[i].told, "value 0");
@@ -508,7 +508,7 @@ static void numbers_that_cannot_be_are_refused(void **state)
         free(kept);
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        unsigned char *bytes = file_bytes(&length, path), *kept = file_bytes(&length, path);
+        unsigned char *bytes = undigested_bytes(&length, path), *kept = file_bytes(&length, path);
         change_text(bytes, texts[i].key, texts[i].to);
         write_file(path, bytes, length);
         REFUSE(LRNN_ERR_FORMAT, (void)p, path, texts[i].told);
@@ -516,7 +516,7 @@ static void numbers_that_cannot_be_are_refused(void **state)
         free(bytes);
         free(kept);
     }
-    unsigned char *bytes = file_bytes(&length, path);
+    unsigned char *bytes = undigested_bytes(&length, path);
     change_text(bytes, "lrnn.format\":\"", "3");
     write_file(path, bytes, length);
     REFUSE(LRNN_ERR_UNSUPPORTED, (void)p, path, "format '3'");

@@ -259,7 +259,7 @@ static changed_file save(lrnn_model *model)
     changed_file file = {.folder = scratch_create()};
     const char *path = scratch_path(&file.folder, "model");
     EXPECT_OK(lrnn_model_save(model, path));
-    file.bytes = file_bytes(&file.length, path);
+    file.bytes = undigested_bytes(&file.length, path);
     lrnn_model_destroy(model);
     return file;
 }

@@ -82,7 +82,7 @@ static void assert_columns_matter(lrnn_model *model)
     const char *path = scratch_path(&folder, "model");
     assert_int_equal(lrnn_model_save(model, path), LRNN_OK);
     size_t length;
-    unsigned char *bytes = file_bytes(&length, path);
+    unsigned char *bytes = undigested_bytes(&length, path);
     for (size_t i = 0; i < lrnn_model_tensor_count(model); i++) {
         lrnn_parameter parameter;
         lrnn_model *loaded = model;

@@ -16,6 +16,7 @@
 #include "lrnn.h"
 #include "support/expect.h"
 #include "support/fault_allocator.h"
+#include "support/safetensors_bytes.h"
 #include "support/scratch.h"
 
 static uint32_t draw(uint32_t below, uint64_t stream, uint64_t index)
@@ -264,7 +265,8 @@ static void a_token_takes_as_many_bytes_as_the_vocabulary_needs(void **state)
         assert_file_holds(scratch_path(&files, "t"), vocab, ids, 1000);
         assert_int_equal(stat(scratch_path(&files, "e"), &empty), 0);
         assert_int_equal(stat(scratch_path(&files, "t"), &full), 0);
-        assert_int_equal(full.st_size - empty.st_size, 1000 * sizes[i].bytes);
+        /* and the digest of their one block */
+        assert_int_equal(full.st_size - empty.st_size, 1000 * sizes[i].bytes + 8);
         lrnn_vocab_destroy(vocab);
     }
     scratch_destroy(&files);
@@ -359,16 +361,37 @@ static void a_file_that_shrinks_is_an_error_and_moves_no_cursor(void **state)
     free(ids);
 }
 
+/* Puts `to` in the place of the first `from`, which is as long. */
+static void replace(unsigned char *bytes, size_t length, const char *from, const char *to)
+{
+    size_t size = strlen(from), at = 0;
+    while (at + size <= length && memcmp(bytes + at, from, size) != 0) {
+        at++;
+    }
+    assert_true(at + size <= length);
+    memcpy(bytes + at, to, size);
+}
+
+static void write_bytes(const char *path, const unsigned char *bytes, size_t length)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void an_id_outside_the_vocabulary_is_named(void **state)
 {
     (void)state;
     scratch files = scratch_create();
     int32_t ids[50] = {0};
     lrnn_vocab_destroy(write_labels(scratch_path(&files, "t"), 20, ids, 50));
-    FILE *file = fopen(scratch_path(&files, "t"), "r+b");
-    fseek(file, -8, SEEK_END);
-    fputc(20, file);
-    fclose(file);
+    size_t length;
+    unsigned char *bytes = undigested_bytes(&length, scratch_path(&files, "t"));
+    replace(bytes, length, "\"digests\"", "\"ignored\"");
+    bytes[length - 8 - 8] = 20;
+    write_bytes(scratch_path(&files, "t"), bytes, length);
+    free(bytes);
     lrnn_tokens *tokens;
     EXPECT_OK(lrnn_tokens_open(&tokens, scratch_path(&files, "t"), NULL));
     EXPECT_OK(lrnn_tokens_read(ids, tokens, 0, 42));
@@ -377,6 +400,52 @@ static void an_id_outside_the_vocabulary_is_named(void **state)
     assert_int_equal(lrnn_tokens_read(ids, tokens, 45, 6), LRNN_ERR_INVALID);
     assert_int_equal(lrnn_tokens_read(ids, tokens, SIZE_MAX, 2), LRNN_ERR_INVALID);
     lrnn_tokens_destroy(tokens);
+    scratch_destroy(&files);
+}
+
+/* Files of one block, of a short last one, of a whole last one; 1, 2 and 4 bytes a token. */
+static void damage_is_seen_wherever_tokens_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t vocab, count, size;
+    } cases[] = {{200, 100, 1}, {300, 3 * 8192 + 5, 2}, {70000, 2 * 4096, 4}};
+    scratch files = scratch_create();
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path(&files, "t"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t count = cases[i].count, length, read;
+        size_t blocks = (count * cases[i].size + 16383) / 16384;
+        int32_t *ids = calloc(count, sizeof *ids), *found = calloc(count, sizeof *found);
+        lrnn_vocab_destroy(write_labels(path, cases[i].vocab, ids, count));
+        unsigned char *bytes = file_bytes(&length, path);
+        size_t tokens_at = length - 8 * blocks - count * cases[i].size;
+        for (size_t k = 0; k < 40; k++) {
+            lrnn_tokens *tokens;
+            size_t bad = draw((uint32_t)count, i, k);
+            bytes[tokens_at + bad * cases[i].size] ^= 1;
+            write_bytes(path, bytes, length);
+            bytes[tokens_at + bad * cases[i].size] ^= 1;
+            EXPECT_OK(lrnn_tokens_open(&tokens, path, NULL));
+            size_t first = draw((uint32_t)bad + 1, 7, k);
+            read = bad - first + 1 + draw((uint32_t)(count - bad), 8, k);
+            EXPECT_FAILURE(lrnn_tokens_read(found, tokens, first, read), LRNN_ERR_FORMAT, path,
+                           "damaged");
+            EXPECT_FAILURE(lrnn_tokens_read(found, tokens, bad, 1), LRNN_ERR_FORMAT, "damaged");
+            size_t block = bad * cases[i].size / 16384, other = block == 0 ? count - 1 : 0;
+            if (other * cases[i].size / 16384 != block) {
+                EXPECT_OK(lrnn_tokens_read(found, tokens, other, 1));
+            }
+            lrnn_tokens_destroy(tokens);
+        }
+        bytes[length - 1] ^= 1; /* a digest itself */
+        write_bytes(path, bytes, length);
+        lrnn_tokens *tokens;
+        EXPECT_FAILURE(lrnn_tokens_open(&tokens, path, NULL), LRNN_ERR_FORMAT, path, "digests");
+        free(bytes);
+        free(ids);
+        free(found);
+    }
     scratch_destroy(&files);
 }
 
@@ -489,6 +558,7 @@ int main(void)
         cmocka_unit_test(windows_of_a_file_are_those_of_memory),
         cmocka_unit_test(a_file_that_shrinks_is_an_error_and_moves_no_cursor),
         cmocka_unit_test(an_id_outside_the_vocabulary_is_named),
+        cmocka_unit_test(damage_is_seen_wherever_tokens_are_read),
         cmocka_unit_test(a_model_is_no_token_file_and_the_other_way_round),
         cmocka_unit_test(a_file_that_is_not_finished_is_gone_and_the_old_one_stays),
         cmocka_unit_test(each_allocation_may_fail),
