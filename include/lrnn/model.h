@@ -93,6 +93,9 @@ enum {
 /* A size that the library derives from the others. */
 #define LRNN_AUTO ((size_t)-1)
 
+/* Most cutoffs of an adaptive softmax. Since 0.2. */
+#define LRNN_MOST_CUTOFFS 8
+
 typedef struct lrnn_model_options {
     size_t size;                     /* set by lrnn_model_options_init */
     const lrnn_allocator *allocator; /* NULL (default): malloc and free */
@@ -170,6 +173,24 @@ typedef struct lrnn_model_options {
     /* Of every recurrent weight, weight_hh, for a whole window (weight drop; Merity, Keskar &
      * Socher 2018). Requires layers. Since 0.2. */
     double weight_dropout;
+    /* Adaptive softmax (Grave et al. 2017; torch.nn.AdaptiveLogSoftmaxWithLoss): a head for many
+     * outputs whose first ids are the frequent ones. Ascending ids, each above 0 and below
+     * output_size; the first 0 ends them. Outputs 0..cutoffs[0]-1, the shortlist, and one value for
+     * each tail come from head.head.weight, [cutoffs[0] + tails, top]; tail i is outputs
+     * cutoffs[i] up to the next cutoff, or output_size, and reads the top layer through
+     * head.tail.i.0.weight, [N_i, top], and head.tail.i.1.weight, [its outputs, N_i], with
+     * N_i = floor(top / div_value^(i+1)), at least 1. The model's outputs are then
+     * log-probabilities: of the shortlist's softmax, and of a tail that of its value plus that of
+     * the tail's own softmax. Requires a head, not with tied_weights; a trainer then has
+     * LRNN_LOSS_CROSS_ENTROPY without label_smoothing, or LRNN_LOSS_NONE. Default all 0: the head
+     * is one matrix, and its outputs are logits. Since 0.2. */
+    size_t cutoffs[LRNN_MOST_CUTOFFS];
+    /* With cutoffs: at least 1, finite; 0 (default): 4. Since 0.2. */
+    double div_value;
+    /* With cutoffs, 1: the shortlist and the tails' values have a bias, head.head.bias, as with
+     * PyTorch's head_bias. Default 0. Since 0.2. */
+    int32_t adaptive_bias;
+    int32_t reserved_2; /* 0 */
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).
@@ -237,8 +258,9 @@ LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
  * (nn.Embedding), `rnn` (nn.RNN, nn.LSTM or nn.GRU) and `head` (nn.Linear). All parameters form one
  * flat array, in this order: embedding.weight, then for each layer (and direction, suffix _reverse)
  * rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, rnn.weight_hr_l0 with a
- * projection, then head.weight (unless tied_weights), head.bias. The trainer's gradients have the
- * same layout. */
+ * projection, then head.weight (unless tied_weights), head.bias; with cutoffs head.head.weight,
+ * head.head.bias with adaptive_bias, head.tail.0.0.weight, head.tail.0.1.weight and so on, where
+ * `head` is an nn.AdaptiveLogSoftmaxWithLoss. The trainer's gradients have the same layout. */
 typedef struct lrnn_parameter {
     size_t size;      /* set by lrnn_parameter_init */
     const char *name; /* valid until the model is destroyed */

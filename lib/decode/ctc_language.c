@@ -230,7 +230,7 @@ static lrnn_status step_model(ctc_language *l, size_t count)
     size_t top_row;
     l->state->live = count;
     CHECK(state_step(&top, &top_row, l->state, l->appended, NULL));
-    state_head(l->state->model, count, top, top_row, l->logits, l->vocab_size);
+    state_head(l->state, count, top, top_row, l->logits, l->vocab_size);
     for (size_t i = 0; i < count; i++) {
         copy_state(l, l->grown[i], i, false);
         CHECK(normalize(l, l->grown[i], l->logits + i * l->vocab_size));

@@ -231,6 +231,10 @@ static lrnn_status step_model(lrnn_decoder *d)
         CHECK(lrnn_state_reorder(d->source.state, d->rows.parents, rows));
     }
     CHECK(state_step(&top, &top_row, d->source.state, d->rows.tokens, gather_features(d, rows, 1)));
+    if (!state_head_has_parts(d->source.state->model)) {
+        state_head(d->source.state, rows, top, top_row, d->scores.logits, d->vocab_size);
+        return source_normalize(d, rows);
+    }
     for (size_t i = 0; i < d->scores.slices; i++) {
         size_t slice = d->source.last_first ? d->scores.slices - 1 - i : i,
                first = slice * VALUES_SLICE;

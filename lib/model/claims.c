@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "adaptive.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -37,6 +38,11 @@ static lrnn_status check_size_claim(const safetensors *file, const size_claim *o
                      safetensors_name(file), claim, of->tensor, view->shape[0], view->shape[1]);
 }
 
+static const char *head_weight(const lrnn_model_options *o)
+{
+    return adaptive_count(o) > 0 ? "head.head.weight" : "head.weight";
+}
+
 static lrnn_status check_embedding(const lrnn_model_options *o, const safetensors *file)
 {
     char claim[TEXT_ROOM];
@@ -57,7 +63,7 @@ static lrnn_status check_input(const lrnn_model_options *o, const safetensors *f
     snprintf(claim, sizeof claim, "lrnn.%s is %zu and lrnn.feature_size %zu",
              embedded ? "embedding_size" : "vocab_size", token_size, o->feature_size);
     return check_size_claim(file,
-                            &(size_claim){o->layers > 0 ? "rnn.weight_ih_l0" : "head.weight", 1,
+                            &(size_claim){o->layers > 0 ? "rnn.weight_ih_l0" : head_weight(o), 1,
                                           .value = token_size, .times = 1, .plus = o->feature_size},
                             claim);
 }
@@ -111,6 +117,34 @@ static lrnn_status check_layers(const lrnn_model_options *o, const safetensors *
     return check_presence(file, "layers", o->layers, name, false);
 }
 
+/* The rows of the head's matrix and of every tail follow from the cutoffs and the outputs. */
+static lrnn_status check_adaptive(const lrnn_model_options *o, const safetensors *file)
+{
+    char claim[TEXT_ROOM], name[NAME_ROOM];
+    size_t count = adaptive_count(o);
+    CHECK(check_presence(file, "cutoffs", o->cutoffs[0], "head.head.weight", true));
+    CHECK(check_presence(file, "adaptive_bias", (size_t)o->adaptive_bias, "head.head.bias",
+                         o->adaptive_bias != 0));
+    snprintf(claim, sizeof claim, "lrnn.cutoffs has %zu and %zu tails", o->cutoffs[0], count);
+    CHECK(check_size_claim(
+        file,
+        &(size_claim){"head.head.weight", 0, .value = o->cutoffs[0], .times = 1, .plus = count},
+        claim));
+    for (size_t i = 0; i < count; i++) {
+        size_t end = i + 1 < count ? o->cutoffs[i + 1] : o->output_size;
+        snprintf(name, sizeof name, "head.tail.%zu.1.weight", i);
+        CHECK(check_presence(file, "cutoffs", o->cutoffs[i], name, true));
+        if (end <= o->cutoffs[i]) {
+            continue; /* options are checked later */
+        }
+        snprintf(claim, sizeof claim, "lrnn.cutoffs and lrnn.output_size: tail %zu is %zu..%zu", i,
+                 o->cutoffs[i], end - 1);
+        CHECK(check_size_claim(
+            file, &(size_claim){name, 0, .value = end - o->cutoffs[i], .times = 1}, claim));
+    }
+    return LRNN_OK;
+}
+
 lrnn_status claims_check(const lrnn_model_options *o, const safetensors *file)
 {
     CHECK(check_layers(o, file));
@@ -132,6 +166,9 @@ lrnn_status claims_check(const lrnn_model_options *o, const safetensors *file)
     }
     if (o->tied_weights) {
         return check_presence(file, "tied_weights", 1, "head.weight", false);
+    }
+    if (adaptive_count(o) > 0) {
+        return check_adaptive(o, file);
     }
     CHECK(check_presence(file, "output_size", o->output_size, "head.weight", true));
     return check_output(o, file);

@@ -187,21 +187,19 @@ static void zero_ended(const segment *part, size_t size, real *outputs)
 
 /* Writes the head's outputs of a segment, [B,T,O] whatever its part of T. Products are made along
  * the longer side of the segment. */
-static void write_outputs(const lrnn_state *state, const segment *part, const real *y,
-                          real *outputs)
+static void write_outputs(lrnn_state *state, const segment *part, const real *y, real *outputs)
 {
     const network *net = &state->model->net;
     size_t T = part->sequences->steps, B = part->sequences->batch, O = net->output_size;
     size_t top = net->top_size;
     if (B < part->steps) {
         for (size_t b = 0; b < B; b++) {
-            state_head(state->model, part->steps, y + b * top, B * top,
+            state_head(state, part->steps, y + b * top, B * top,
                        outputs + (b * T + part->first) * O, O);
         }
     } else {
         for (size_t t = 0; t < part->steps; t++) {
-            state_head(state->model, B, y + t * B * top, top, outputs + (part->first + t) * O,
-                       T * O);
+            state_head(state, B, y + t * B * top, top, outputs + (part->first + t) * O, T * O);
         }
     }
 }
@@ -239,8 +237,7 @@ static void run(lrnn_state *state, const lrnn_sequences *sequences, real *output
         if (net->options.head == LRNN_HEAD_FINAL) {
             collect_final(state);
         }
-        state_head(state->model, sequences->batch, state->last, net->top_size, outputs,
-                   net->output_size);
+        state_head(state, sequences->batch, state->last, net->top_size, outputs, net->output_size);
     }
 }
 

@@ -25,6 +25,17 @@ static void draw_normal(real *values, size_t count, uint64_t seed, uint64_t stre
     }
 }
 
+/* Values that each output of a matrix of the head, or of its bias, reads; 0: it is not the head's.
+ */
+static size_t head_inputs(const network *net, const network_tensor *tensor)
+{
+    bool head = tensor->offset == net->head_weight || tensor->offset == net->head_bias;
+    for (size_t i = 0; i < net->tail_count; i++) {
+        head = head || tensor->offset == net->tails[i].down || tensor->offset == net->tails[i].up;
+    }
+    return !head ? 0 : tensor->rank == 2 ? tensor->shape[1] : net->top_size;
+}
+
 static void draw(const network *net, const network_tensor *tensor, real *values, uint64_t stream)
 {
     const lrnn_model_options *o = &net->options;
@@ -33,8 +44,8 @@ static void draw(const network *net, const network_tensor *tensor, real *values,
     } else if (tensor->offset == net->embedding) {
         draw_normal(values, tensor->count, o->seed, stream);
     } else {
-        bool head = tensor->offset == net->head_weight || tensor->offset == net->head_bias;
-        size_t inputs = head ? net->top_size : o->hidden_size;
+        size_t inputs = head_inputs(net, tensor);
+        inputs = inputs > 0 ? inputs : o->hidden_size;
         draw_uniform(tensor, values, o->seed, stream, 1.0 / sqrt((double)inputs));
     }
 }

@@ -25,6 +25,12 @@ typedef struct packed_layer {
     size_t table_row; /* W; of a narrow model only the columns of units, see narrow_spread */
 } packed_layer;
 
+/* Of a tail of an adaptive softmax. */
+typedef struct packed_tail {
+    packed_matrix down; /* [top,size] */
+    packed_matrix up;   /* [size,count] */
+} packed_tail;
+
 struct lrnn_model {
     atomic_size_t owners;
     lrnn_allocator allocator;
@@ -35,12 +41,13 @@ struct lrnn_model {
     real *parameters;
     void *kept, **tensors;
     const network_tensor *embedding; /* NULL: none */
-    const real *head_bias;           /* [O] */
+    const real *head_bias;           /* [head_rows]; NULL: none */
     void *packed;
     size_t width;         /* W, columns of a layer's packed matrices */
     bool narrow;          /* matrices of few columns are not padded to panels; see narrow.h */
     packed_layer *layers; /* [L*D] */
-    packed_matrix head;   /* [top,O] */
+    packed_matrix head;   /* [top,head_rows] */
+    packed_tail tails[LRNN_MOST_CUTOFFS];
 };
 
 /* Is the token's part of the input in a table? */

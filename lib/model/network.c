@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adaptive.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -69,6 +70,24 @@ static void add_layer(network *net, size_t layer, size_t direction)
     }
 }
 
+/* The members of an nn.AdaptiveLogSoftmaxWithLoss that is called head. */
+static void add_adaptive_head(network *net)
+{
+    const lrnn_model_options *o = &net->options;
+    char name[NETWORK_NAME_ROOM];
+    net->head_weight = add_tensor(net, "head.head.weight", net->head_rows, net->top_size);
+    if (o->adaptive_bias) {
+        net->head_bias = add_tensor(net, "head.head.bias", net->head_rows, 0);
+    }
+    for (size_t i = 0; i < net->tail_count; i++) {
+        network_tail *tail = &net->tails[i];
+        snprintf(name, sizeof name, "head.tail.%u.0.weight", (unsigned)i);
+        tail->down = add_tensor(net, name, tail->size, net->top_size);
+        snprintf(name, sizeof name, "head.tail.%u.1.weight", (unsigned)i);
+        tail->up = add_tensor(net, name, tail->count, tail->size);
+    }
+}
+
 static void lay_out(network *net)
 {
     const lrnn_model_options *o = &net->options;
@@ -83,11 +102,28 @@ static void lay_out(network *net)
             add_layer(net, layer, direction);
         }
     }
-    if (o->head != LRNN_HEAD_NONE) {
+    if (network_is_adaptive(net)) {
+        add_adaptive_head(net);
+    } else if (o->head != LRNN_HEAD_NONE) {
         net->head_weight = o->tied_weights
                                ? net->embedding
                                : add_tensor(net, "head.weight", o->output_size, net->top_size);
         net->head_bias = add_tensor(net, "head.bias", o->output_size, 0);
+    }
+}
+
+/* How the outputs are shared out. */
+static void divide_outputs(network *net)
+{
+    const lrnn_model_options *o = &net->options;
+    net->output_size = o->head == LRNN_HEAD_NONE ? net->top_size : o->output_size;
+    net->tail_count = adaptive_count(o);
+    net->head_rows = net->tail_count == 0 ? net->output_size : o->cutoffs[0] + net->tail_count;
+    for (size_t i = 0; i < net->tail_count; i++) {
+        size_t end = i + 1 < net->tail_count ? o->cutoffs[i + 1] : net->output_size;
+        net->tails[i].first = o->cutoffs[i];
+        net->tails[i].count = end - o->cutoffs[i];
+        net->tails[i].size = adaptive_tail_size(net->top_size, o->div_value, i);
     }
 }
 
@@ -107,7 +143,7 @@ lrnn_status network_create(network *net, const lrnn_model_options *options,
     net->token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
     net->input_size = net->token_size + o->feature_size;
     net->top_size = o->layers > 0 ? net->directions * net->h_size : net->input_size;
-    net->output_size = o->head == LRNN_HEAD_NONE ? net->top_size : o->output_size;
+    divide_outputs(net);
     lay_out(net);
     if (net->parameter_count > SIZE_MAX / sizeof(real) / 4) {
         return error_set(LRNN_ERR_MEMORY, "model: more parameters than memory can hold");

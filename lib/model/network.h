@@ -28,6 +28,13 @@ typedef struct network_layer {
     size_t weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
 } network_layer;
 
+/* A tail of an adaptive softmax: `count` outputs from `first` on, which read `size` values. down
+ * [size,top], up [count,size]. */
+typedef struct network_tail {
+    size_t first, count, size;
+    size_t down, up;
+} network_tail;
+
 typedef struct network {
     lrnn_model_options options; /* resolved; allocator and vocabularies NULL */
     const cell_kind *cell;
@@ -39,7 +46,10 @@ typedef struct network {
     size_t top_size;    /* what the head reads: D*R, or input_size with 0 layers */
     size_t output_size; /* O, or top_size without a head */
     size_t embedding, head_weight, head_bias; /* tied: the first two are one */
-    network_layer *layers;                    /* [L*D], direction fastest */
+    size_t head_rows; /* of the head's matrix: O; adaptive: the shortlist and a row for each tail */
+    network_tail tails[LRNN_MOST_CUTOFFS]; /* [tail_count]; 0: one matrix has all outputs */
+    size_t tail_count;
+    network_layer *layers; /* [L*D], direction fastest */
     network_tensor *tensors;
     size_t tensor_count;
     size_t parameter_count;
@@ -77,6 +87,18 @@ static inline bool network_is_projected(const network *net)
 static inline bool network_is_tied(const network *net)
 {
     return net->options.tied_weights != 0;
+}
+
+/* Is the head an adaptive softmax? Its outputs are log-probabilities then. */
+static inline bool network_is_adaptive(const network *net)
+{
+    return net->tail_count > 0;
+}
+
+/* Outputs that come from the head's matrix itself. */
+static inline size_t network_shortlist(const network *net)
+{
+    return net->head_rows - net->tail_count;
 }
 
 static inline bool network_one_hot(const network *net)

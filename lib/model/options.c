@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adaptive.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/number.h"
@@ -31,7 +32,7 @@ static const lrnn_model_options default_options = {
 
 #define SIZE_LIMIT ((size_t)INT32_MAX)
 
-typedef enum field_type { SIZE, FLAG, CHOICE, TOKEN, SEED, SHARE, NUMBER } field_type;
+typedef enum field_type { SIZE, FLAG, CHOICE, TOKEN, SEED, SHARE, NUMBER, CUTOFFS } field_type;
 
 typedef struct field {
     const char *name;
@@ -104,6 +105,9 @@ static const field fields[] = {
     {FIELD(embedding_dropout), SHARE, .optional = true},
     {FIELD(locked_dropout), FLAG, .optional = true},
     {FIELD(weight_dropout), SHARE, .optional = true},
+    {FIELD(cutoffs), CUTOFFS, .architecture = true, .optional = true},
+    {FIELD(div_value), NUMBER, .architecture = true, .optional = true},
+    {FIELD(adaptive_bias), FLAG, .architecture = true, .optional = true},
 };
 
 #define COUNT (sizeof fields / sizeof *fields)
@@ -118,6 +122,7 @@ static size_t field_bytes(const field *f)
     return f->type == SIZE                         ? sizeof(size_t)
            : f->type == SEED                       ? sizeof(uint64_t)
            : f->type == SHARE || f->type == NUMBER ? sizeof(double)
+           : f->type == CUTOFFS                    ? sizeof(((lrnn_model_options *)NULL)->cutoffs)
                                                    : sizeof(int32_t);
 }
 
@@ -166,6 +171,7 @@ static lrnn_status check_field(const lrnn_model_options *o, const field *f)
     case FLAG: return check_choice(f->name, number_of(o, f), 1);
     case SHARE: return check_below_one(f->name, share_of(o, f));
     case NUMBER: return check_finite(f->name, share_of(o, f));
+    case CUTOFFS: /* with output_size; see adaptive_check */
     case TOKEN:
     case SEED: return LRNN_OK;
     case CHOICE: break;
@@ -247,12 +253,20 @@ static lrnn_status check_initialization(const lrnn_model_options *o)
     return LRNN_OK;
 }
 
+/* How many values the head reads. */
+static size_t top_size(const lrnn_model_options *o)
+{
+    if (o->layers == 0) {
+        size_t token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
+        return (o->vocab_size > 0 ? token_size : 0) + o->feature_size;
+    }
+    size_t size = o->projection_size > 0 ? o->projection_size : o->hidden_size;
+    return o->bidirectional ? 2 * size : size;
+}
+
 static lrnn_status check_tied(const lrnn_model_options *o)
 {
-    size_t below = o->layers == 0           ? o->embedding_size + o->feature_size
-                   : o->projection_size > 0 ? o->projection_size
-                                            : o->hidden_size;
-    size_t top = o->layers > 0 && o->bidirectional ? 2 * below : below;
+    size_t top = top_size(o);
     if (!o->tied_weights) {
         return LRNN_OK;
     }
@@ -300,6 +314,7 @@ static lrnn_status check_together(const lrnn_model_options *o)
     CHECK(check_initialization(o));
     CHECK(check_tied(o));
     CHECK(check_dropout(o));
+    CHECK(adaptive_check(o, top_size(o)));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");
@@ -324,6 +339,7 @@ lrnn_status model_options_resolve(lrnn_model_options *o, const lrnn_model_option
         CHECK(check_field(o, &fields[i]));
     }
     CHECK(check_together(o));
+    adaptive_resolve(o);
     if (o->vocab_size == 0) {
         o->embedding_size = 0;
     }
@@ -357,7 +373,7 @@ static void key_of(char key[KEY_ROOM], const field *f)
 static lrnn_status write_field(safetensors_writer *writer, const lrnn_model_options *o,
                                const field *f)
 {
-    char key[KEY_ROOM], number[NUMBER_ROOM];
+    char key[KEY_ROOM], number[NUMBER_ROOM > ADAPTIVE_ROOM ? NUMBER_ROOM : ADAPTIVE_ROOM];
     const char *text = number;
     switch (f->type) {
     case SIZE: snprintf(number, sizeof number, "%zu", size_of(o, f)); break;
@@ -366,6 +382,7 @@ static lrnn_status write_field(safetensors_writer *writer, const lrnn_model_opti
     case TOKEN: snprintf(number, sizeof number, "%d", (int)number_of(o, f)); break;
     case SHARE:
     case NUMBER: number_write_double(number, share_of(o, f)); break;
+    case CUTOFFS: adaptive_write_cutoffs(number, o->cutoffs); break;
     case CHOICE: text = f->choice(number_of(o, f)); break;
     }
     key_of(key, f);
@@ -393,6 +410,9 @@ static bool read_value(void *to, const field *f, const char *text)
     if (f->type == SHARE || f->type == NUMBER) {
         return number_read_double(&share, text) && memcpy(to, &share, sizeof share);
     }
+    if (f->type == CUTOFFS) {
+        return adaptive_read_cutoffs(to, text);
+    }
     if (f->type == CHOICE) {
         while (f->choice(choice) != NULL && strcmp(f->choice(choice), text) != 0) {
             choice++;
@@ -415,9 +435,9 @@ static bool read_value(void *to, const field *f, const char *text)
 
 static lrnn_status read_field(lrnn_model_options *o, const safetensors *file, const field *f)
 {
-    static const char *const expected[] = {"a number", "0 or 1",   "a name that is known",
-                                           "a token",  "a number", "a number",
-                                           "a number"};
+    static const char *const expected[] = {"a number", "0 or 1",           "a name that is known",
+                                           "a token",  "a number",         "a number",
+                                           "a number", "ascending numbers"};
     char key[KEY_ROOM];
     size_t length;
     key_of(key, f);

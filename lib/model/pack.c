@@ -82,7 +82,12 @@ static void lay_out(lrnn_model *model, arena *from)
         take_layer(model, from, i);
     }
     if (net->head_weight != NETWORK_NONE) {
-        model->head = take_transposed(from, model, net->top_size, net->output_size);
+        model->head = take_transposed(from, model, net->top_size, net->head_rows);
+    }
+    for (size_t i = 0; i < net->tail_count; i++) {
+        const network_tail *tail = &net->tails[i];
+        model->tails[i].down = take_transposed(from, model, net->top_size, tail->size);
+        model->tails[i].up = take_transposed(from, model, tail->size, tail->count);
     }
 }
 
@@ -240,6 +245,22 @@ static void fill_matrix(const lrnn_model *model, packed_matrix to, const real *w
     }
 }
 
+static void fill_head(lrnn_model *model, real *scratch)
+{
+    const network *net = &model->net;
+    if (net->head_weight != NETWORK_NONE) {
+        fill_matrix(model, model->head, model->parameters + net->head_weight, net->top_size,
+                    net->head_rows, scratch);
+    }
+    for (size_t i = 0; i < net->tail_count; i++) {
+        const network_tail *tail = &net->tails[i];
+        fill_matrix(model, model->tails[i].down, model->parameters + tail->down, net->top_size,
+                    tail->size, scratch);
+        fill_matrix(model, model->tails[i].up, model->parameters + tail->up, tail->size,
+                    tail->count, scratch);
+    }
+}
+
 static void fill(lrnn_model *model, real *scratch)
 {
     const network *net = &model->net;
@@ -263,10 +284,7 @@ static void fill(lrnn_model *model, real *scratch)
             fill_matrix(model, to->projection, model->parameters + from->weight_hr, H, R, scratch);
         }
     }
-    if (net->head_weight != NETWORK_NONE) {
-        fill_matrix(model, model->head, model->parameters + net->head_weight, net->top_size,
-                    net->output_size, scratch);
-    }
+    fill_head(model, scratch);
 }
 
 /* Bytes of the parameters as the model keeps them. */

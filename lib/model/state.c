@@ -10,6 +10,9 @@
 #include "base/options.h"
 #include "layer_state.h"
 
+/* Rows of an adaptive softmax that are computed at once. */
+#define HEAD_ROWS ((size_t)64)
+
 static const lrnn_state_options default_options = {
     .size = sizeof(lrnn_state_options),
     .batch = 1,
@@ -51,6 +54,15 @@ static void lay_out(lrnn_state *state, arena *from)
     }
     if (!network_answers_every_step(net)) {
         state->last = arena_take(from, state->capacity, net->top_size * sizeof(real));
+    }
+    if (network_is_adaptive(net)) {
+        size_t widest = 0;
+        for (size_t i = 0; i < net->tail_count; i++) {
+            widest = net->tails[i].size > widest ? net->tails[i].size : widest;
+        }
+        state->head_capacity = rows < HEAD_ROWS ? rows : HEAD_ROWS;
+        state->clusters = arena_take(from, state->head_capacity, net->tail_count * sizeof(real));
+        state->reduced = arena_take(from, state->head_capacity, widest * sizeof(real));
     }
 }
 

@@ -21,6 +21,9 @@ struct lrnn_state {
     real *made; /* projection: [capacity, H], the cells' output before it */
     real *y[2]; /* [steps*capacity, D*R], a layer's input and output by turns */
     real *last; /* [capacity, top], what a once-a-sequence head reads */
+    /* Adaptive softmax: of head_capacity rows [head_capacity, tails] and what a tail reads. */
+    size_t head_capacity;
+    real *clusters, *reduced;
 };
 
 /* h of stream 0 in one layer and direction, and c. */
@@ -53,12 +56,17 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step wh
 lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, const int32_t *tokens,
                        const real *features);
 
-/* outputs [rows,O] = what the head makes of y [rows,top]. */
-void state_head(const lrnn_model *model, size_t rows, const real *y, size_t y_row, real *outputs,
+/* head.c: outputs [rows,O] = what the head makes of y [rows,top]. */
+void state_head(lrnn_state *state, size_t rows, const real *y, size_t y_row, real *outputs,
                 size_t outputs_row);
 
-/* `count` of those outputs, from `first` on, which is a multiple of a panel: outputs [rows,count].
- */
+/* Whether outputs can be had in parts; an adaptive softmax needs all of them. */
+static inline bool state_head_has_parts(const lrnn_model *model)
+{
+    return !network_is_adaptive(&model->net);
+}
+
+/* `count` of the outputs, from `first` on, which is a multiple of a panel: outputs [rows,count]. */
 void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t rows,
                      const real *y, size_t y_row, real *outputs, size_t outputs_row);
 

@@ -49,21 +49,6 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step st
     }
 }
 
-void state_head(const lrnn_model *model, size_t rows, const real *y, size_t y_row, real *outputs,
-                size_t outputs_row)
-{
-    state_head_part(model, 0, model->net.output_size, rows, y, y_row, outputs, outputs_row);
-}
-
-void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t rows,
-                     const real *y, size_t y_row, real *outputs, size_t outputs_row)
-{
-    size_t top = model->net.top_size;
-    kernel_multiply(rows, count, top, y, y_row,
-                    matrix_columns(model->head, top, first, matrix_bytes(model->head.kind)),
-                    model->head_bias + first, 0, outputs, outputs_row);
-}
-
 /* What the first layer reads: x and its row stride, NULL when the token table has it all. Nothing
  * is copied where it need not be. */
 static const real *read_input(lrnn_state *state, const lrnn_sequences *s, size_t *row)
@@ -188,7 +173,7 @@ lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real
         return LRNN_OK;
     }
     fpmode mode = fpmode_enter();
-    state_head(state->model, state->live, top, row, outputs, net->output_size);
+    state_head(state, state->live, top, row, outputs, net->output_size);
     fpmode_leave(mode);
     return LRNN_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "batches.h"
 #include "checkpoint_best.h"
+#include "model/adaptive.h"
 #include "model/file.h"
 #include "optimizer.h"
 #include "schedule.h"
@@ -77,6 +78,23 @@ lrnn_status lrnn_checkpoint_save(const lrnn_checkpoint *checkpoint, const char *
 
 /* ---- loading ---- */
 
+static lrnn_status check_cutoffs(const lrnn_model_options *ours, const lrnn_model_options *saved,
+                                 const safetensors *file)
+{
+    char our_list[ADAPTIVE_ROOM], saved_list[ADAPTIVE_ROOM];
+    if (memcmp(ours->cutoffs, saved->cutoffs, sizeof ours->cutoffs) == 0 &&
+        ours->div_value == saved->div_value) {
+        return LRNN_OK;
+    }
+    adaptive_write_cutoffs(our_list, ours->cutoffs);
+    adaptive_write_cutoffs(saved_list, saved->cutoffs);
+    return error_set(LRNN_ERR_INVALID,
+                     "%s: trainer: cutoffs are '%s' with div_value %g, those of the one that was "
+                     "saved '%s' with %g",
+                     safetensors_name(file), our_list, ours->div_value, saved_list,
+                     saved->div_value);
+}
+
 /* Was the saved model of the trainer's architecture? */
 static lrnn_status check_architecture(const lrnn_checkpoint *all, const safetensors *file)
 {
@@ -99,6 +117,7 @@ static lrnn_status check_architecture(const lrnn_checkpoint *all, const safetens
         {"bidirectional", (size_t)ours->bidirectional, (size_t)saved.bidirectional},
         {"bias", (size_t)ours->bias, (size_t)saved.bias},
         {"tied_weights", (size_t)ours->tied_weights, (size_t)saved.tied_weights},
+        {"adaptive_bias", (size_t)ours->adaptive_bias, (size_t)saved.adaptive_bias},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         if (fields[i].ours != fields[i].saved) {
@@ -107,7 +126,7 @@ static lrnn_status check_architecture(const lrnn_checkpoint *all, const safetens
                 safetensors_name(file), fields[i].name, fields[i].ours, fields[i].saved);
         }
     }
-    return LRNN_OK;
+    return check_cutoffs(ours, &saved, file);
 }
 
 /* What was read of each object. */

@@ -81,6 +81,50 @@ static void run_without_head(lrnn_trainer *trainer, const head_job *job)
     }
 }
 
+/* A row of the whole head. */
+static void locate(const head_block *block, size_t row, head_row *at)
+{
+    const lrnn_trainer *trainer = block->trainer;
+    size_t i = block->first + row;
+    at->item = head_item(trainer, block->section, row);
+    at->item.index = at->output = head_row_item(trainer, i);
+    at->row = i;
+    at->exists = head_row_exists(trainer, i);
+    at->weight = block->job->want_loss && at->exists ? head_item_weight(trainer, &at->item) : 0;
+    at->pull = 0;
+    at->observed = at->weight != 0;
+}
+
+/* Returns the number of blocks. */
+static size_t run_whole(lrnn_trainer *trainer, const head_job *job, const real *y, real *dy)
+{
+    const head_section *section = &trainer->head.all;
+    size_t rows = head_row_count(trainer), top = section->inputs;
+    size_t blocks = (rows + section->rows - 1) / section->rows;
+    bool judged = trainer->head.judged && job->want_loss && job->want_gradient;
+    for (size_t i = 0; i < blocks; i++) {
+        size_t first = rows * i / blocks, end = rows * (i + 1) / blocks;
+        head_block block = {
+            .trainer = trainer,
+            .section = section,
+            .job = job,
+            .loss = trainer->loss != NULL ? trainer->loss->row : NULL,
+            .locate = locate,
+            .first = first,
+            .count = end - first,
+            .y = y + first * top,
+            .dy = dy + first * top,
+            .makes_outputs = !judged && (job->want_loss || job->copy != NULL),
+            .judges = !judged && job->want_loss,
+        };
+        head_block_forward(&block);
+        if (job->want_gradient) {
+            head_block_backward(&block);
+        }
+    }
+    return blocks;
+}
+
 void head_run(lrnn_trainer *trainer, head_job *job)
 {
     const network *net = trainer->net;
@@ -89,12 +133,12 @@ void head_run(lrnn_trainer *trainer, head_job *job)
         return;
     }
     const real *y = network_answers_every_step(net) ? top_outputs(trainer) : trainer->top;
-    size_t rows = head_row_count(trainer), top = net->top_size;
+    size_t rows = head_row_count(trainer), blocks = 0;
     real *dy = network_answers_every_step(net) ? trainer->dy[0] : trainer->dtop;
-    size_t blocks = (rows + trainer->head.rows - 1) / trainer->head.rows;
-    for (size_t block = 0; block < blocks; block++) {
-        size_t first = rows * block / blocks, end = rows * (block + 1) / blocks;
-        head_block_run(trainer, job, first, end - first, y + first * top, dy + first * top);
+    if (network_is_adaptive(net)) {
+        head_adaptive_run(trainer, job, y, dy);
+    } else {
+        blocks = run_whole(trainer, job, y, dy);
     }
     for (size_t i = 0; job->want_loss && i < rows; i++) {
         job->loss += trainer->head.loss[i];

@@ -35,24 +35,24 @@ static inline bool head_row_exists(const lrnn_trainer *trainer, size_t i)
            segment_active(&trainer->segment, i % s->batch, i / s->batch);
 }
 
-/* Row i as the loss sees it; `row` of the block that is there. */
-static inline loss_item head_item(const lrnn_trainer *trainer, size_t i, size_t row)
+/* What the loss keeps of `row` of a block of this section. */
+static inline loss_item head_item(const lrnn_trainer *trainer, const head_section *section,
+                                  size_t row)
 {
     const head_space *head = &trainer->head;
     return (loss_item){
         .options = &trainer->options,
         .sequences = &trainer->sequences,
-        .index = head_row_item(trainer, i),
-        .outputs = trainer->net->output_size,
-        .slices = head->slices,
-        .factor = head->factor + row * head->slices,
-        .sum = head->sum + row * head->slices,
-        .other = head->other + row * head->slices,
+        .outputs = section->columns,
+        .slices = section->slices,
+        .factor = head->factor + row * section->slices,
+        .sum = head->sum + row * section->slices,
+        .other = head->other + row * section->slices,
         .kept = head->kept + row * LOSS_KEPT,
     };
 }
 
-/* What the loss of a row that exists is multiplied by; 0 where it does not count. */
+/* What the loss of an item that exists is multiplied by; 0 where it does not count. */
 static inline double head_item_weight(const lrnn_trainer *trainer, const loss_item *item)
 {
     if (trainer->loss->share(item) < 0) {
@@ -62,9 +62,36 @@ static inline double head_item_weight(const lrnn_trainer *trainer, const loss_it
     return weights == NULL ? 1 : (double)weights[item->index];
 }
 
-/* head_block.c: rows first .. first+count-1, count at most trainer->head.rows. y and dy are theirs.
- */
-void head_block_run(lrnn_trainer *trainer, const head_job *job, size_t first, size_t count,
-                    const real *y, real *dy);
+/* ---- head_block.c: some rows of one section ---- */
+
+typedef struct head_block {
+    lrnn_trainer *trainer;
+    const head_section *section;
+    const head_job *job;
+    const row_loss *loss; /* NULL: there is none */
+    /* Fills in a row of the block. */
+    void (*locate)(const struct head_block *block, size_t row, head_row *at);
+    const size_t *list; /* the segment's row of each row; NULL: from `first` on */
+    size_t first, count;
+    const real *y; /* of these rows, [count,inputs] */
+    real *dy;
+    bool makes_outputs, judges;
+    bool adds; /* what is judged is added to the row's loss, and its tally is not kept */
+} head_block;
+
+/* The rows' items, then their outputs and losses as far as the block says. */
+void head_block_forward(const head_block *block);
+
+/* The gradients of W, the bias and y, from what the forward pass has left. */
+void head_block_backward(const head_block *block);
+
+/* Rows that a thread takes at once. */
+#define HEAD_PIECE_ROWS 96
+
+/* ---- head_adaptive.c ---- */
+
+/* The rows of this segment, which are y and dy, of an adaptive softmax. */
+void head_adaptive_run(lrnn_trainer *trainer, const head_job *job, const real *y, real *dy);
+void head_adaptive_lay_out(lrnn_trainer *trainer, arena *from, size_t rows);
 
 #endif

@@ -1,155 +1,116 @@
-/* The linear head and the row losses of a block of rows, in slices of the vocabulary that stay in
- * cache:
+/* A section of the head and the row losses of a block of rows, in slices of its columns that stay
+ * in cache:
  *   1. the outputs of a slice, each row of which the loss observes;
  *   2. each row's loss, from what was kept of its slices;
  *   3. the gradient in place of the values, and then at once the two products with it.
  * What a slice needs of a row is in the table of losses (loss.h). Slices, and the order in which
  * anything is summed, do not depend on threads. */
+#include <math.h>
 #include <string.h>
 
 #include "head.h"
 
-/* Up to so many outputs are one slice, and threads share the rows instead. */
-#define WHOLE_OUTPUTS 1024
-#define SLICE_WIDTH   512
-#define SLICE_GROUPS  8
-
-_Static_assert(SLICE_WIDTH % KERNEL_PANELS == 0, "slices are whole panels");
-
-/* Rows of a slice lie an odd number of cache lines apart, so that its columns, which the product
- * with its transpose reads, do not meet in the same few places of the cache. */
-#define SLICE_PADDING 16
-
-/* A block has about so many outputs (16 MB), but also rows enough to be worth reading the weights
- * for. */
-#define BLOCK_VALUES ((size_t)1 << 22)
-#define BLOCK_ROWS   256
-
-/* Rows that a thread takes at once. */
-#define PIECE_ROWS 96
-
-void head_lay_out(lrnn_trainer *trainer, arena *from)
+static size_t slice_columns(const head_section *section, size_t slice)
 {
-    const network *net = trainer->net;
-    head_space *head = &trainer->head;
-    size_t O = net->output_size, B = trainer->options.batch, most = BLOCK_VALUES / O;
-    size_t rows = network_answers_every_step(net) ? B * trainer->segment_steps : B;
-    most = most < BLOCK_ROWS ? BLOCK_ROWS : most;
-    size_t blocks = (rows + most - 1) / most;
-    head->rows = (rows + blocks - 1) / blocks;
-    head->slice_width =
-        O <= WHOLE_OUTPUTS ? (O + KERNEL_PANELS - 1) / KERNEL_PANELS * KERNEL_PANELS : SLICE_WIDTH;
-    head->slices = (O + head->slice_width - 1) / head->slice_width;
-    head->groups = head->slices < SLICE_GROUPS ? head->slices : SLICE_GROUPS;
-    head->packed = arena_take(from, kernel_packed_size(kernels(), net->top_size, O), sizeof(real));
-    head->stride = head->slice_width + SLICE_PADDING;
-    head->values = arena_take(from, head->slices * head->rows, head->stride * sizeof(real));
-    head->items = arena_take(from, head->rows, sizeof *head->items);
-    head->factor = arena_take(from, head->rows, head->slices * sizeof(real));
-    head->sum = arena_take(from, head->rows, head->slices * sizeof(double));
-    head->other = arena_take(from, head->rows, head->slices * sizeof(double));
-    head->kept = arena_take(from, head->rows, LOSS_KEPT * sizeof(double));
-    if (head->slices > 1) {
-        head->packed_y = arena_take(from, kernel_packed_size(kernels(), head->rows, net->top_size),
-                                    sizeof(real));
-        head->partial = arena_take(from, head->groups * head->rows, net->top_size * sizeof(real));
-    }
-    head->loss = arena_take(from, rows, sizeof(double));
-    head->tally = arena_take(from, rows, sizeof(loss_tally));
-    if (trainer->loss != NULL && trainer->loss->sequence != NULL) {
-        size_t values, T = trainer->options.steps;
-        if (!size_multiply(&values, O, T) ||
-            !trainer->loss->sequence->scratch(&head->scratch_bytes, T,
-                                              trainer->options.target_steps)) {
-            from->overflow = true;
-            return;
-        }
-        head->window = arena_take(from, B, values * sizeof(real));
-        head->scratch_bytes =
-            (head->scratch_bytes + MEMORY_ALIGNMENT - 1) & ~(size_t)(MEMORY_ALIGNMENT - 1);
-        head->scratch = arena_take(from, trainer->options.threads, head->scratch_bytes);
-    }
+    size_t left = section->columns - slice * section->slice_width;
+    return left < section->slice_width ? left : section->slice_width;
 }
 
-typedef struct block_job {
-    lrnn_trainer *trainer;
-    const head_job *head;
-    size_t first, count;
-    const real *y;
-    real *dy;
-} block_job;
-
-static size_t slice_columns(const lrnn_trainer *trainer, size_t slice)
+static real *slice_values(const head_block *block, size_t slice, size_t row)
 {
-    size_t left = trainer->net->output_size - slice * trainer->head.slice_width;
-    return left < trainer->head.slice_width ? left : trainer->head.slice_width;
+    const head_section *section = block->section;
+    return block->trainer->head.values + (slice * section->rows + row) * section->stride;
 }
 
-static real *slice_values(const lrnn_trainer *trainer, size_t slice, size_t row)
+static loss_slice look_at(const head_block *block, size_t slice, size_t row)
 {
-    const head_space *head = &trainer->head;
-    return head->values + (slice * head->rows + row) * head->stride;
-}
-
-static loss_slice look_at(const block_job *block, size_t slice, size_t row)
-{
-    const lrnn_trainer *trainer = block->trainer;
     return (loss_slice){
-        .values = slice_values(trainer, slice, row),
+        .values = slice_values(block, slice, row),
         .index = slice,
-        .first = slice * trainer->head.slice_width,
-        .count = slice_columns(trainer, slice),
+        .first = slice * block->section->slice_width,
+        .count = slice_columns(block->section, slice),
     };
+}
+
+/* How many of its columns are outputs of the model; any after them are values of tails. */
+static size_t slice_outputs(const head_section *section, const loss_slice *slice)
+{
+    size_t left = section->outputs > slice->first ? section->outputs - slice->first : 0;
+    return left < slice->count ? left : slice->count;
+}
+
+static size_t piece_end(const head_block *block, size_t piece)
+{
+    size_t end = (piece + 1) * HEAD_PIECE_ROWS;
+    return end < block->count ? end : block->count;
+}
+
+static size_t piece_count(const head_block *block)
+{
+    return (block->count + HEAD_PIECE_ROWS - 1) / HEAD_PIECE_ROWS;
 }
 
 /* Once a block, since each slice asks again. */
 static void locate_rows(void *argument, size_t piece, size_t worker)
 {
     (void)worker;
-    const block_job *block = argument;
-    const lrnn_trainer *trainer = block->trainer;
-    size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
-    for (size_t row = piece * PIECE_ROWS; row < end; row++) {
-        head_row *at = &trainer->head.items[row];
-        at->item = head_item(trainer, block->first + row, row);
-        at->exists = head_row_exists(trainer, block->first + row);
-        at->weight =
-            block->head->want_loss && at->exists ? head_item_weight(trainer, &at->item) : 0;
+    const head_block *block = argument;
+    for (size_t row = piece * HEAD_PIECE_ROWS; row < piece_end(block, piece); row++) {
+        block->locate(block, row, &block->trainer->head.items[row]);
     }
 }
 
-static const head_row *row_at(const block_job *block, size_t row)
+static const head_row *row_at(const head_block *block, size_t row)
 {
     return &block->trainer->head.items[row];
 }
 
 /* ---- outputs ---- */
 
-static void pack_slice(void *argument, size_t slice, size_t worker)
+static void copy_outputs(const head_block *block, const loss_slice *slice, size_t row)
 {
-    (void)worker;
-    const lrnn_trainer *trainer = argument;
-    size_t top = trainer->net->top_size, first = slice * trainer->head.slice_width;
-    kernel_pack(kernels(), trainer->head.packed + first * top,
-                trainer->parameters + trainer->net->head_weight + first * top, 1, top, top,
-                slice_columns(trainer, slice));
-}
-
-void head_pack(lrnn_trainer *trainer)
-{
-    if (trainer->net->options.head != LRNN_HEAD_NONE) {
-        pool_run(trainer->pool, pack_slice, trainer, trainer->head.slices);
+    const head_row *at = row_at(block, row);
+    size_t count = slice_outputs(block->section, slice);
+    real *to = block->job->copy + at->output * block->trainer->net->output_size +
+               block->section->first + slice->first;
+    if (at->exists) {
+        memcpy(to, slice->values, count * sizeof(real));
+    } else {
+        memset(to, 0, count * sizeof(real));
     }
 }
 
-static void copy_outputs(const block_job *block, const loss_slice *slice, size_t row)
+/* Before the loss observes them: the values of tails are kept, and the greatest of the outputs
+ * beside them is returned. */
+static double keep_clusters(const head_block *block, const loss_slice *slice, size_t row)
+{
+    size_t outputs = slice_outputs(block->section, slice), tails = block->trainer->net->tail_count;
+    real *to = block->trainer->head.adaptive.clusters + row_at(block, row)->row * tails;
+    real greatest = outputs > 0 ? slice->values[0] : -(real)HUGE_VAL;
+    for (size_t i = 1; i < outputs; i++) {
+        greatest = slice->values[i] > greatest ? slice->values[i] : greatest;
+    }
+    memcpy(to + (slice->first + outputs - block->section->outputs), slice->values + outputs,
+           (slice->count - outputs) * sizeof(real));
+    return (double)greatest;
+}
+
+/* What the loss, and an adaptive softmax, want to know of a slice of a row. */
+static void observe(const head_block *block, size_t slice, size_t row)
 {
     const head_row *at = row_at(block, row);
-    real *to = block->head->copy + at->item.index * at->item.outputs + slice->first;
-    if (at->exists) {
-        memcpy(to, slice->values, slice->count * sizeof(real));
-    } else {
-        memset(to, 0, slice->count * sizeof(real));
+    loss_slice x = look_at(block, slice, row);
+    bool mixed = slice_outputs(block->section, &x) < x.count;
+    if (block->job->copy != NULL) {
+        copy_outputs(block, &x, row);
+    }
+    double greatest = mixed ? keep_clusters(block, &x, row) : 0;
+    if (!at->observed) {
+        return;
+    }
+    block->loss->observe(&at->item, &x);
+    if (block->section->outputs < block->section->columns) {
+        at->item.other[slice] = mixed ? greatest : (double)at->item.factor[slice];
     }
 }
 
@@ -157,25 +118,18 @@ static void copy_outputs(const block_job *block, const loss_slice *slice, size_t
 static void make_outputs(void *argument, size_t piece, size_t worker)
 {
     (void)worker;
-    const block_job *block = argument;
-    lrnn_trainer *trainer = block->trainer;
-    const network *net = trainer->net;
-    size_t pieces = (block->count + PIECE_ROWS - 1) / PIECE_ROWS; /* of a slice */
-    size_t slice = piece / pieces, row = piece % pieces * PIECE_ROWS, top = net->top_size;
-    size_t rows = block->count - row < PIECE_ROWS ? block->count - row : PIECE_ROWS;
-    size_t first = slice * trainer->head.slice_width;
-    kernels()->multiply_packed_from(rows, slice_columns(trainer, slice), top, block->y + row * top,
-                                    top, 1, trainer->head.packed + first * top,
-                                    trainer->parameters + net->head_bias + first, 0,
-                                    slice_values(trainer, slice, row), trainer->head.stride);
-    for (size_t end = row + rows; row < end; row++) {
-        loss_slice x = look_at(block, slice, row);
-        if (block->head->copy != NULL) {
-            copy_outputs(block, &x, row);
-        }
-        if (row_at(block, row)->weight != 0) {
-            trainer->loss->row->observe(&row_at(block, row)->item, &x);
-        }
+    const head_block *block = argument;
+    const head_section *section = block->section;
+    const real *parameters = block->trainer->parameters;
+    size_t pieces = piece_count(block); /* of a slice */
+    size_t slice = piece / pieces, row = piece % pieces * HEAD_PIECE_ROWS, K = section->inputs;
+    size_t end = piece_end(block, piece % pieces), first = slice * section->slice_width;
+    const real *bias = section->bias != NETWORK_NONE ? parameters + section->bias + first : NULL;
+    kernels()->multiply_packed_from(end - row, slice_columns(section, slice), K, block->y + row * K,
+                                    K, 1, section->packed + first * K, bias, 0,
+                                    slice_values(block, slice, row), section->stride);
+    for (; row < end; row++) {
+        observe(block, slice, row);
     }
 }
 
@@ -184,132 +138,165 @@ static void make_outputs(void *argument, size_t piece, size_t worker)
 static void judge_rows(void *argument, size_t piece, size_t worker)
 {
     (void)worker;
-    const block_job *block = argument;
-    lrnn_trainer *trainer = block->trainer;
-    size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
-    for (size_t row = piece * PIECE_ROWS; row < end; row++) {
+    const head_block *block = argument;
+    head_space *head = &block->trainer->head;
+    for (size_t row = piece * HEAD_PIECE_ROWS; row < piece_end(block, piece); row++) {
         const head_row *at = row_at(block, row);
         loss_tally tally = {0, 0};
-        trainer->head.loss[block->first + row] =
-            at->weight != 0 ? at->weight * trainer->loss->row->judge(&at->item, &tally) : 0;
-        trainer->head.tally[block->first + row] = tally;
+        double loss = at->observed ? block->loss->judge(&at->item, &tally) : 0;
+        loss = at->weight != 0 ? at->weight * loss : 0;
+        head->loss[at->row] = block->adds ? head->loss[at->row] + loss : loss;
+        if (!block->adds) {
+            head->tally[at->row] = tally;
+        }
     }
+}
+
+/* What the softmax, or another loss, is multiplied by. */
+static double amount_of(const head_block *block, const head_row *at)
+{
+    return at->weight * block->job->scale - at->pull;
 }
 
 static void prepare_rows(void *argument, size_t piece, size_t worker)
 {
     (void)worker;
-    const block_job *block = argument;
-    size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
-    for (size_t row = piece * PIECE_ROWS; row < end; row++) {
+    const head_block *block = argument;
+    for (size_t row = piece * HEAD_PIECE_ROWS; row < piece_end(block, piece); row++) {
         const head_row *at = row_at(block, row);
-        double amount = at->weight * block->head->scale;
+        double amount = amount_of(block, at);
         if (amount != 0) {
-            block->trainer->loss->row->prepare(&at->item, amount);
+            block->loss->prepare(&at->item, amount);
         }
     }
 }
 
 /* ---- gradients ---- */
 
-/* The gradient of a slice of a row in place of its values. */
-static void gradient_row(const block_job *block, size_t slice, size_t row)
+/* Adds the caller's gradients. */
+static void add_given(const head_block *block, const loss_slice *slice, const head_row *at)
 {
-    const lrnn_trainer *trainer = block->trainer;
-    const head_job *job = block->head;
+    const network *net = block->trainer->net;
+    const head_section *section = block->section;
+    size_t outputs = slice_outputs(section, slice);
+    kernels()->add(
+        slice->values,
+        block->job->given + at->output * net->output_size + section->first + slice->first, outputs);
+    if (outputs < slice->count) {
+        const real *clusters =
+            block->trainer->head.adaptive.cluster_gradients + at->row * net->tail_count;
+        kernels()->add(slice->values + outputs,
+                       clusters + (slice->first + outputs - section->outputs),
+                       slice->count - outputs);
+    }
+}
+
+/* The gradient of a slice of a row in place of its values. */
+static void gradient_row(const head_block *block, size_t slice, size_t row)
+{
     const head_row *at = row_at(block, row);
-    double amount = at->weight * job->scale;
+    double target = at->weight * block->job->scale, amount = amount_of(block, at);
     loss_slice x = look_at(block, slice, row);
     if (amount == 0) {
         memset(x.values, 0, x.count * sizeof(real));
     } else {
         kernels()->scale(x.values, at->item.factor[slice], x.count);
-        if (trainer->loss->row->gradient != NULL) {
-            trainer->loss->row->gradient(&at->item, &x, amount);
-        }
     }
-    if (job->given != NULL && at->exists) {
-        kernels()->add(x.values, job->given + at->item.index * at->item.outputs + x.first, x.count);
+    if (target != 0 && block->loss->gradient != NULL) {
+        block->loss->gradient(&at->item, &x, target);
+    }
+    if (block->job->given != NULL && at->exists) {
+        add_given(block, &x, at);
     }
 }
 
 /* So few rows at a time that they stay in the first-level cache. */
 #define GRADIENT_ROWS 8
 
-static void slice_gradients(const block_job *block, size_t slice)
+static real *bias_gradient(const head_block *block, size_t slice)
 {
-    const lrnn_trainer *trainer = block->trainer;
-    real *bias = trainer->gradients + trainer->net->head_bias + slice * trainer->head.slice_width;
+    const head_section *section = block->section;
+    return section->bias == NETWORK_NONE
+               ? NULL
+               : block->trainer->gradients + section->bias + slice * section->slice_width;
+}
+
+static void slice_gradients(const head_block *block, size_t slice)
+{
+    real *bias = bias_gradient(block, slice);
     for (size_t row = 0, end; row < block->count; row = end) {
         end = block->count - row < GRADIENT_ROWS ? block->count : row + GRADIENT_ROWS;
         for (size_t i = row; i < end; i++) {
             gradient_row(block, slice, i);
         }
-        kernels()->add_rows(bias, slice_values(trainer, slice, row), trainer->head.stride,
-                            end - row, slice_columns(trainer, slice));
+        if (bias != NULL) {
+            kernels()->add_rows(bias, slice_values(block, slice, row), block->section->stride,
+                                end - row, slice_columns(block->section, slice));
+        }
     }
 }
 
-static multiply weight_product(const block_job *block, size_t slice)
+static multiply weight_product(const head_block *block, size_t slice)
 {
-    const lrnn_trainer *trainer = block->trainer;
-    size_t top = trainer->net->top_size, first = slice * trainer->head.slice_width;
+    const head_section *section = block->section;
+    size_t K = section->inputs, first = slice * section->slice_width;
     return (multiply){
-        .M = slice_columns(trainer, slice),
-        .N = top,
+        .M = slice_columns(section, slice),
+        .N = K,
         .K = block->count,
-        .a = slice_values(trainer, slice, 0),
+        .a = slice_values(block, slice, 0),
         .a_row = 1,
-        .a_column = trainer->head.stride,
+        .a_column = section->stride,
         .b = block->y,
-        .b_row = top,
+        .b_row = K,
         .b_column = 1,
-        .c = trainer->gradients + trainer->net->head_weight + first * top,
-        .c_row = top,
+        .c = block->trainer->gradients + section->weight + first * K,
+        .c_row = K,
         .accumulate = true,
     };
 }
 
 /* To the rows below. */
-static multiply down_product(const block_job *block, size_t slice, real *dy, bool accumulate)
+static multiply down_product(const head_block *block, size_t slice, real *dy, bool accumulate)
 {
-    const lrnn_trainer *trainer = block->trainer;
-    size_t top = trainer->net->top_size, first = slice * trainer->head.slice_width;
+    const head_section *section = block->section;
+    size_t K = section->inputs, first = slice * section->slice_width;
     return (multiply){
         .M = block->count,
-        .N = top,
-        .K = slice_columns(trainer, slice),
-        .a = slice_values(trainer, slice, 0),
-        .a_row = trainer->head.stride,
+        .N = K,
+        .K = slice_columns(section, slice),
+        .a = slice_values(block, slice, 0),
+        .a_row = section->stride,
         .a_column = 1,
-        .b = trainer->parameters + trainer->net->head_weight + first * top,
-        .b_row = top,
+        .b = block->trainer->parameters + section->weight + first * K,
+        .b_row = K,
         .b_column = 1,
         .c = dy,
-        .c_row = top,
+        .c_row = K,
         .accumulate = accumulate,
     };
 }
 
-static real *group_rows(const lrnn_trainer *trainer, size_t group, size_t row)
+static real *group_rows(const head_block *block, size_t group, size_t row)
 {
-    return trainer->head.partial + (group * trainer->head.rows + row) * trainer->net->top_size;
+    const head_section *section = block->section;
+    return block->trainer->head.partial + (group * section->rows + row) * section->inputs;
 }
 
 static void group_gradients(void *argument, size_t group, size_t worker)
 {
-    const block_job *block = argument;
+    const head_block *block = argument;
     const lrnn_trainer *trainer = block->trainer;
-    const head_space *head = &trainer->head;
+    const head_section *section = block->section;
     real *workspace = trainer->workspace + worker * multiply_workspace();
-    size_t first = group * head->slices / head->groups;
-    size_t end = (group + 1) * head->slices / head->groups;
+    size_t first = group * section->slices / section->groups;
+    size_t end = (group + 1) * section->slices / section->groups;
     for (size_t slice = first; slice < end; slice++) {
         slice_gradients(block, slice);
         multiply weight = weight_product(block, slice);
-        multiply down = down_product(block, slice, group_rows(trainer, group, 0), slice > first);
+        multiply down = down_product(block, slice, group_rows(block, group, 0), slice > first);
         kernels()->multiply_packed(weight.M, weight.N, weight.K, weight.a, weight.a_row,
-                                   weight.a_column, head->packed_y, weight.c, weight.c_row);
+                                   weight.a_column, trainer->head.packed_y, weight.c, weight.c_row);
         multiply_run(&down, 1, workspace);
     }
 }
@@ -317,14 +304,13 @@ static void group_gradients(void *argument, size_t group, size_t worker)
 static void sum_groups(void *argument, size_t piece, size_t worker)
 {
     (void)worker;
-    const block_job *block = argument;
-    const lrnn_trainer *trainer = block->trainer;
-    size_t row = piece * PIECE_ROWS, top = trainer->net->top_size;
-    size_t rows = block->count - row < PIECE_ROWS ? block->count - row : PIECE_ROWS;
-    real *dy = block->dy + row * top;
-    memcpy(dy, group_rows(trainer, 0, row), rows * top * sizeof(real));
-    for (size_t group = 1; group < trainer->head.groups; group++) {
-        kernels()->add(dy, group_rows(trainer, group, row), rows * top);
+    const head_block *block = argument;
+    size_t row = piece * HEAD_PIECE_ROWS, K = block->section->inputs;
+    size_t rows = piece_end(block, piece) - row;
+    real *dy = block->dy + row * K;
+    memcpy(dy, group_rows(block, 0, row), rows * K * sizeof(real));
+    for (size_t group = 1; group < block->section->groups; group++) {
+        kernels()->add(dy, group_rows(block, group, row), rows * K);
     }
 }
 
@@ -332,49 +318,55 @@ static void sum_groups(void *argument, size_t piece, size_t worker)
 static void gradient_rows(void *argument, size_t piece, size_t worker)
 {
     (void)worker;
-    const block_job *block = argument;
-    size_t end = (piece + 1) * PIECE_ROWS < block->count ? (piece + 1) * PIECE_ROWS : block->count;
-    for (size_t row = piece * PIECE_ROWS; row < end; row++) {
+    const head_block *block = argument;
+    for (size_t row = piece * HEAD_PIECE_ROWS; row < piece_end(block, piece); row++) {
         gradient_row(block, 0, row);
     }
 }
 
-static void whole_gradients(block_job *block, size_t pieces)
+static void whole_gradients(head_block *block)
 {
     lrnn_trainer *trainer = block->trainer;
-    pool_run(trainer->pool, gradient_rows, block, pieces);
-    kernels()->add_rows(trainer->gradients + trainer->net->head_bias, slice_values(trainer, 0, 0),
-                        trainer->head.stride, block->count, slice_columns(trainer, 0));
+    real *bias = bias_gradient(block, 0);
+    pool_run(trainer->pool, gradient_rows, block, piece_count(block));
+    if (bias != NULL) {
+        kernels()->add_rows(bias, slice_values(block, 0, 0), block->section->stride, block->count,
+                            slice_columns(block->section, 0));
+    }
     multiply weight = weight_product(block, 0), down = down_product(block, 0, block->dy, false);
     multiply_parallel(trainer->pool, &weight, 1, trainer->workspace);
     multiply_parallel(trainer->pool, &down, 1, trainer->workspace);
 }
 
-void head_block_run(lrnn_trainer *trainer, const head_job *job, size_t first, size_t count,
-                    const real *y, real *dy)
+/* ---- a block ---- */
+
+void head_block_forward(const head_block *given)
 {
-    block_job block = {trainer, job, first, count, y, dy};
-    size_t pieces = (count + PIECE_ROWS - 1) / PIECE_ROWS;
-    pool_run(trainer->pool, locate_rows, &block, pieces);
-    bool judged = trainer->head.judged && job->want_loss && job->want_gradient;
-    if (!judged && (job->want_loss || job->copy != NULL)) {
-        pool_run(trainer->pool, make_outputs, &block, pieces * trainer->head.slices);
+    head_block block = *given;
+    pool *threads = block.trainer->pool;
+    pool_run(threads, locate_rows, &block, piece_count(&block));
+    if (block.makes_outputs) {
+        pool_run(threads, make_outputs, &block, piece_count(&block) * block.section->slices);
     }
-    if (!judged && job->want_loss) {
-        pool_run(trainer->pool, judge_rows, &block, pieces);
+    if (block.judges) {
+        pool_run(threads, judge_rows, &block, piece_count(&block));
     }
-    if (!job->want_gradient) {
+}
+
+void head_block_backward(const head_block *given)
+{
+    head_block block = *given;
+    lrnn_trainer *trainer = block.trainer;
+    const head_section *section = block.section;
+    if (block.loss != NULL) {
+        pool_run(trainer->pool, prepare_rows, &block, piece_count(&block));
+    }
+    if (section->slices == 1) {
+        whole_gradients(&block);
         return;
     }
-    if (job->want_loss) {
-        pool_run(trainer->pool, prepare_rows, &block, pieces);
-    }
-    if (trainer->head.slices == 1) {
-        whole_gradients(&block, pieces);
-    } else {
-        size_t top = trainer->net->top_size;
-        kernel_pack(kernels(), trainer->head.packed_y, y, top, 1, count, top);
-        pool_run(trainer->pool, group_gradients, &block, trainer->head.groups);
-        pool_run(trainer->pool, sum_groups, &block, pieces);
-    }
+    kernel_pack(kernels(), trainer->head.packed_y, block.y, section->inputs, 1, block.count,
+                section->inputs);
+    pool_run(trainer->pool, group_gradients, &block, section->groups);
+    pool_run(trainer->pool, sum_groups, &block, piece_count(&block));
 }

@@ -40,6 +40,10 @@
 
 #define LOSS_KEPT 4
 
+/* What cross-entropy leaves in `kept`: the target's logit, the greatest logit, and the sum over all
+ * classes of exp(logit - greatest). */
+enum { SOFTMAX_TARGET, SOFTMAX_TOTAL, SOFTMAX_GREATEST };
+
 /* One item: the outputs of a step, or of a sequence, and what they are compared with. */
 typedef struct loss_item {
     const lrnn_trainer_options *options;

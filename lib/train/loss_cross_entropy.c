@@ -13,8 +13,6 @@
 #include "base/error.h"
 #include "loss.h"
 
-enum { TARGET_LOGIT, TOTAL }; /* in `kept`; total: sum over all classes of exp(z - max) */
-
 static double class_weight(const loss_item *item, size_t v)
 {
     const real *weights = item->options->class_weights;
@@ -66,7 +64,7 @@ static void observe(const loss_item *item, const loss_slice *slice)
 {
     const real *target = target_value(item, slice), *weights = item->options->class_weights;
     if (target != NULL) {
-        item->kept[TARGET_LOGIT] = (double)*target;
+        item->kept[SOFTMAX_TARGET] = (double)*target;
     }
     if (item->options->label_smoothing > 0) {
         double sum = 0;
@@ -95,10 +93,11 @@ static double judge(const loss_item *item, loss_tally *tally)
         total += item->sum[i] * (double)factor[i];
         logits += smoothing > 0 ? item->other[i] : 0;
     }
-    item->kept[TOTAL] = total;
-    *tally = (loss_tally){1, item->kept[TARGET_LOGIT] >= (double)greatest};
+    item->kept[SOFTMAX_TOTAL] = total;
+    item->kept[SOFTMAX_GREATEST] = (double)greatest;
+    *tally = (loss_tally){1, item->kept[SOFTMAX_TARGET] >= (double)greatest};
     double log_sum = (double)greatest + log(total);
-    double found = (1 - smoothing) * (log_sum - item->kept[TARGET_LOGIT]);
+    double found = (1 - smoothing) * (log_sum - item->kept[SOFTMAX_TARGET]);
     if (item->options->class_weights != NULL) {
         found *= class_weight(item, (size_t)loss_target(item));
         return smoothing == 0 ? found
@@ -116,7 +115,7 @@ static void prepare(const loss_item *item, double amount)
                   (e > 0 ? e / V * class_weight_sum(item) : 0);
     }
     for (size_t i = 0; i < item->slices; i++) {
-        item->factor[i] = (real)((double)item->factor[i] * (amount / item->kept[TOTAL]));
+        item->factor[i] = (real)((double)item->factor[i] * (amount / item->kept[SOFTMAX_TOTAL]));
     }
 }
 

@@ -27,6 +27,23 @@ lrnn_status lrnn_trainer_options_init(lrnn_trainer_options *options, size_t stru
     return OPTIONS_INIT(options, struct_size, &default_options, lrnn_trainer_options);
 }
 
+/* The outputs of an adaptive softmax are log-probabilities, and only the targets' are computed. */
+static lrnn_status check_adaptive(const lrnn_trainer_options *o, const network *net)
+{
+    bool fits = o->loss == LRNN_LOSS_CROSS_ENTROPY || o->loss == LRNN_LOSS_NONE;
+    if (network_is_adaptive(net) && !fits) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "loss: an adaptive softmax (cutoffs) has cross-entropy or "
+                         "LRNN_LOSS_NONE, not %s",
+                         loss_find(o->loss)->name);
+    }
+    if (network_is_adaptive(net) && o->label_smoothing > 0) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "label_smoothing: not with an adaptive softmax (cutoffs)");
+    }
+    return LRNN_OK;
+}
+
 static lrnn_status check_options(const lrnn_trainer_options *o, const network *net)
 {
     CHECK(check_size("batch", o->batch, 1, INT32_MAX));
@@ -38,6 +55,7 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     CHECK(check_choice("reduction", o->reduction, LRNN_REDUCTION_ROWS));
     CHECK(check_choice("carry_state", o->carry_state, 1));
     CHECK(check_reserved(o->reserved));
+    CHECK(check_adaptive(o, net));
     CHECK(check_size("recompute_steps", o->recompute_steps, 0, INT32_MAX));
     if (o->recompute_steps > 0 && net->directions == 2) {
         return error_set(LRNN_ERR_INVALID,

@@ -42,26 +42,58 @@ typedef struct layer_space {
  * there is no loss), and whether the sequence has this step. */
 typedef struct head_row {
     loss_item item;
+    size_t row;    /* of the segment */
+    size_t output; /* the caller's index of its outputs */
     double weight;
+    /* Adaptive softmax: the sum of the caller's gradients of this section's outputs, which the
+     * softmax takes off again. */
+    double pull;
     bool exists;
+    bool observed; /* by the loss */
 } head_row;
 
-/* The head's outputs are made in blocks of rows, cut into slices of the vocabulary; a slice is
- * [rows,slice_width] and all of it is worked on while it is in cache. */
-typedef struct head_space {
+/* A matrix of the head. The whole head is one section; of an adaptive softmax the shortlist with
+ * the tails' values is one, and each tail. Its values are made in blocks of rows, cut into slices
+ * of its columns; a slice is [rows,slice_width] and all of it is worked on while it is in cache. */
+typedef struct head_section {
+    size_t inputs, columns; /* W [columns,inputs] */
+    size_t weight, bias;    /* offsets; NETWORK_NONE: no bias */
+    /* So many columns are the model's outputs, from `first` on; any others the tails' values. */
+    size_t first, outputs;
     size_t rows;        /* of a block, at most */
     size_t slice_width; /* columns; the last slice may have fewer */
     size_t stride;
     size_t slices;
-    size_t groups;   /* of slices whose gradients of the rows are summed first */
-    real *packed;    /* W^T [top,O], packed */
-    real *values;    /* [slices,rows,stride] outputs, then their gradient */
-    head_row *items; /* [rows] of the block that is there */
+    size_t groups; /* of slices whose gradients of the rows are summed first */
+    real *packed;  /* W^T, packed */
+} head_section;
+
+/* What an adaptive softmax needs besides. Rows are those of the segment, n tails. */
+typedef struct adaptive_space {
+    head_section tails[LRNN_MOST_CUTOFFS];
+    real *packed_down[LRNN_MOST_CUTOFFS]; /* [top,size], packed */
+    size_t *list;                         /* [T*B] rows that a tail reads */
+    real *y, *dy;                         /* [rows,top] of a block of those, and */
+    real *reduced, *dreduced;             /*   [rows,size] what the tail makes of them */
+    real *clusters;                       /* [T*B,n] values of the tails */
+    real *cluster_gradients;              /* [T*B,n] from the caller */
+    struct adaptive_row *rows;            /* [T*B] */
+    lrnn_trainer_options plain;           /* of the losses of the sections */
+    lrnn_sequences targets;               /* of the block that is there, one for each of its rows */
+    int32_t *target;                      /* [rows] its targets */
+} adaptive_space;
+
+/* The sections share everything but their matrices. */
+typedef struct head_space {
+    head_section all;        /* the whole head, or the shortlist with the tails' values */
+    adaptive_space adaptive; /* only of an adaptive softmax */
+    real *values;            /* [slices,rows,stride] outputs, then their gradient */
+    head_row *items;         /* [rows] of the block that is there */
     /* What a row loss keeps: of each row and slice [rows,slices], of each row [rows,LOSS_KEPT]. */
     real *factor;
     double *sum, *other, *kept;
-    real *partial;     /* [groups,rows,top] */
-    real *packed_y;    /* y [rows,top], packed */
+    real *partial;     /* [groups,rows,inputs] */
+    real *packed_y;    /* y [rows,inputs], packed */
     double *loss;      /* [T*B], of each row */
     loss_tally *tally; /* [T*B] */
     /* The values are those that the last forward judged, and wait for their gradient. */
@@ -175,7 +207,7 @@ typedef struct head_job {
     loss_tally tally;
 } head_job;
 
-/* Where the head's part of a trainer lies; see arena. */
+/* head_layout.c: where the head's part of a trainer lies; see arena. */
 void head_lay_out(lrnn_trainer *trainer, arena *from);
 /* Once an update. */
 void head_pack(lrnn_trainer *trainer);

@@ -24,7 +24,7 @@ typedef struct life {
 typedef struct life_kind {
     int32_t cell, bidirectional, weight_type;
     size_t layers, features, projection, threads, recompute;
-    bool vocab;
+    bool vocab, adaptive;
 } life_kind;
 
 static const life_kind life_kinds[] = {
@@ -37,6 +37,7 @@ static const life_kind life_kinds[] = {
      .threads = 1,
      .recompute = 2,
      .weight_type = LRNN_WEIGHT_BFLOAT16},
+    {.cell = LRNN_CELL_LSTM, .layers = 1, .vocab = true, .threads = 2, .adaptive = true},
 };
 
 enum { LIFE_KINDS = sizeof life_kinds / sizeof *life_kinds };
@@ -79,6 +80,8 @@ static inline lrnn_status life_make_model(life *l, const life_kind *kind,
     o.bidirectional = kind->bidirectional;
     o.projection_size = kind->projection;
     o.weight_type = kind->weight_type;
+    o.cutoffs[0] = kind->adaptive ? 2 : 0;
+    o.adaptive_bias = kind->adaptive;
     l->model = LIFE_BAD;
     return lrnn_model_create(&l->model, &o);
 }

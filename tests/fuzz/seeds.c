@@ -21,18 +21,20 @@ typedef struct kind {
     int32_t cell, head, bidirectional, bias, weight_type, padding_token;
     size_t vocab, embedding, features, hidden, layers, outputs, projection;
     int32_t tied;
+    size_t cutoff;
 } kind;
 
 static const kind kinds[] = {
-    {"lstm", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 2, 1, 3, 0, 0},
-    {"gru", LRNN_CELL_GRU, LRNN_HEAD_STEPS, 0, 1, 0, 1, 3, 2, 1, 2, 2, 3, 0, 0},
-    {"rnn", LRNN_CELL_RNN_TANH, LRNN_HEAD_LAST, 1, 0, 0, -1, 2, 0, 0, 2, 1, 2, 0, 0},
-    {"relu", LRNN_CELL_RNN_RELU, LRNN_HEAD_NONE, 0, 1, 0, -1, 0, 0, 2, 3, 1, 0, 0, 0},
-    {"projected", LRNN_CELL_LSTM, LRNN_HEAD_FINAL, 1, 1, 0, -1, 2, 2, 0, 3, 2, 2, 2, 0},
-    {"half", LRNN_CELL_GRU, LRNN_HEAD_STEPS, 0, 1, LRNN_WEIGHT_BFLOAT16, -1, 3, 2, 0, 2, 1, 3, 0,
+    {"lstm", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 2, 1, 3, 0, 0, 0},
+    {"gru", LRNN_CELL_GRU, LRNN_HEAD_STEPS, 0, 1, 0, 1, 3, 2, 1, 2, 2, 3, 0, 0, 0},
+    {"rnn", LRNN_CELL_RNN_TANH, LRNN_HEAD_LAST, 1, 0, 0, -1, 2, 0, 0, 2, 1, 2, 0, 0, 0},
+    {"relu", LRNN_CELL_RNN_RELU, LRNN_HEAD_NONE, 0, 1, 0, -1, 0, 0, 2, 3, 1, 0, 0, 0, 0},
+    {"projected", LRNN_CELL_LSTM, LRNN_HEAD_FINAL, 1, 1, 0, -1, 2, 2, 0, 3, 2, 2, 2, 0, 0},
+    {"half", LRNN_CELL_GRU, LRNN_HEAD_STEPS, 0, 1, LRNN_WEIGHT_BFLOAT16, -1, 3, 2, 0, 2, 1, 3, 0, 0,
      0},
-    {"softmax", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 1, 0, 3, 0, 0},
-    {"tied", LRNN_CELL_GRU, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 2, 1, 3, 0, 1},
+    {"softmax", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 1, 0, 3, 0, 0, 0},
+    {"tied", LRNN_CELL_GRU, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 2, 1, 3, 0, 1, 0},
+    {"adaptive", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 2, 1, 3, 0, 0, 1},
 };
 
 static lrnn_model *make(const kind *k, const lrnn_vocab *vocab)
@@ -54,6 +56,8 @@ static lrnn_model *make(const kind *k, const lrnn_vocab *vocab)
     options.projection_size = k->projection;
     options.padding_token = k->padding_token;
     options.tied_weights = k->tied;
+    options.cutoffs[0] = k->cutoff;
+    options.div_value = k->cutoff > 0 ? 2 : 0;
     options.dropout = k->layers > 1 ? 0.25 : 0;
     options.input_vocab = k->vocab == 3 ? vocab : NULL;
     options.output_vocab = k->vocab == 3 ? vocab : NULL;

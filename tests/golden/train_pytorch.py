@@ -21,7 +21,9 @@ WIDE, WIDE_P = 17, 9  # more than a vector of any kernel, and no multiple of one
 LENGTHS = [3, 5, 2]
 CELLS = ["rnn_tanh", "rnn_relu", "lstm", "gru"]
 HEADS = ["none", "steps", "last", "final"]
-INPUTS = ["embedding", "one-hot", "features", "both", "tied"]  # tied: the embedding is the head's matrix too
+INPUTS = ["embedding", "one-hot", "features", "both", "tied",  # tied: the embedding is the head's matrix too
+          "adaptive"]  # an embedding, and an adaptive softmax as the head
+CUTOFFS, DIV = [2, 4], 2.0
 
 
 def number(seed, *shape):
@@ -69,21 +71,24 @@ def recurrent(cell, size, layers, bidirectional, bias, projection, hidden):
 
 def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection, hidden):
     D, R = 2 if bidirectional else 1, projection or hidden
-    tied = inputs == "tied"
+    tied, adaptive = inputs == "tied", inputs == "adaptive"
     outputs, columns = (V, D * R) if tied else (O, E)
     modules, parts = [], []
     tokens, features = whole(2, V, B, T), number(3, B, T, F).requires_grad_()
-    if inputs in ("embedding", "both", "tied"):
+    if inputs in ("embedding", "both", "tied", "adaptive"):
         modules.append(torch.nn.Embedding(V, columns, dtype=torch.float64))
         parts.append(lambda: modules[0](tokens))
     if inputs == "one-hot":
         parts.append(lambda: torch.nn.functional.one_hot(tokens, V).double())
     if inputs in ("features", "both"):
         parts.append(lambda: features)
-    size = {"embedding": E, "one-hot": V, "features": F, "both": E + F, "tied": columns}[inputs]
+    size = {"embedding": E, "one-hot": V, "features": F, "both": E + F, "tied": columns, "adaptive": E}[inputs]
     net = recurrent(cell, size, layers, bidirectional, bias, projection, hidden)
     modules.append(net)
-    if head != "none":
+    if adaptive:
+        modules.append(torch.nn.AdaptiveLogSoftmaxWithLoss(D * R, O, CUTOFFS, DIV, head_bias=bool(bias),
+                                                           dtype=torch.float64))
+    elif head != "none":
         modules.append(torch.nn.Linear(D * R, outputs, dtype=torch.float64))
     if tied:
         modules[-1].weight = modules[0].weight
@@ -101,7 +106,9 @@ def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection, 
         y = y[torch.arange(B), lengths - 1]
     elif head == "final":
         y = torch.cat([final_h[-2], final_h[-1]], 1) if bidirectional else final_h[-1]
-    if head != "none":
+    if adaptive:
+        y = modules[-1].log_prob(y.reshape(-1, D * R)).reshape(*y.shape[:-1], O)
+    elif head != "none":
         y = modules[-1](y)
     if head == "steps":
         y = y * active[:, :, None]
@@ -111,7 +118,8 @@ def window(cell, layers, bidirectional, bias, uneven, head, inputs, projection, 
         if head == "steps":
             target = torch.where(active, target, -1)
         target.view(-1)[0] = 1
-        loss = torch.nn.functional.cross_entropy(y.reshape(-1, outputs), target.reshape(-1), ignore_index=-1)
+        loss = (torch.nn.functional.nll_loss if adaptive else torch.nn.functional.cross_entropy)(
+            y.reshape(-1, outputs), target.reshape(-1), ignore_index=-1)
     all_of_it = loss + (y * number(7, *y.shape) * (active[:, :, None] if y.dim() == 3 else 1)).sum()
     all_of_it = all_of_it + (final_h * number(8, *final_h.shape)).sum()
     if final_c is not None:
@@ -151,6 +159,14 @@ def tied():
     for bidirectional in (0, 1):
         yield "lstm", 2, bidirectional, 1, 1, "steps", "tied", P, H
         yield "lstm", 2, bidirectional, 1, 1, "steps", "tied", 0, WIDE
+
+
+def adaptive():
+    for cell, bidirectional, head, bias in itertools.product(CELLS, (0, 1), ("steps", "last", "final"), (0, 1)):
+        yield cell, 1, bidirectional, bias, 1, head, "adaptive", 0, H
+    for bidirectional in (0, 1):
+        yield "lstm", 2, bidirectional, 1, 0, "steps", "adaptive", WIDE_P, WIDE
+        yield "lstm", 2, bidirectional, 1, 1, "steps", "adaptive", 0, WIDE
 
 
 def wide():
@@ -426,6 +442,7 @@ if __name__ == "__main__":
     collect("train_projection.safetensors", grid(["lstm"], [P]))
     collect("train_wide.safetensors", wide())
     collect("train_tied.safetensors", tied())
+    collect("train_adaptive.safetensors", adaptive())
     store("train_rules.safetensors", optimizers() | schedules() | clipping() | losses())
     store("train_runs.safetensors", notebook() | curves())
     store("train_recipes.safetensors", recipes())

@@ -423,6 +423,30 @@ static void tied_weights_have_the_sum_of_both_gradients(void **state)
     }
 }
 
+/* Two tails, of which the targets 1, 2 and 3 are in both; class 3 has weight 0. */
+static void an_adaptive_softmax_has_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int option = 0; option < 10; option++) {
+        setting s = plain(option % 2 == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU);
+        s.model.cutoffs[0] = 1;
+        s.model.cutoffs[1] = option == 3 ? 0 : option == 4 ? 3 : 2;
+        s.model.div_value = option == 5 ? 1 : option == 9 ? 1.7 : 1.2;
+        s.model.adaptive_bias = option != 1;
+        s.model.layers = option == 6 ? 0 : 2;
+        s.model.bidirectional = option == 7;
+        s.model.dropout = option == 8 ? 0.3 : 0;
+        s.model.head = option == 5 ? LRNN_HEAD_LAST : option == 7 ? LRNN_HEAD_FINAL : s.model.head;
+        s.loss = option == 2 ? LRNN_LOSS_NONE : s.loss;
+        s.use_weights = option == 4 || option == 8;
+        s.weigh_outputs = option == 4 || option == 9;
+        s.reduction = option == 9 ? LRNN_REDUCTION_SUM : s.reduction;
+        s.use_lengths = option != 0;
+        s.recompute = option == 3 || option == 8 ? 3 : 0;
+        check(&s);
+    }
+}
+
 static void dropped_out_gradients_are_central_differences(void **state)
 {
     (void)state;
@@ -502,6 +526,7 @@ int main(void)
         cmocka_unit_test(dropped_out_gradients_are_central_differences),
         cmocka_unit_test(a_model_without_recurrence_has_the_right_gradient),
         cmocka_unit_test(tied_weights_have_the_sum_of_both_gradients),
+        cmocka_unit_test(an_adaptive_softmax_has_the_right_gradient),
         cmocka_unit_test(dropped_nets_have_the_right_gradient),
         cmocka_unit_test(nets_of_dropped_weights_have_the_right_gradient),
     };

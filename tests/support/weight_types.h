@@ -28,6 +28,7 @@ typedef struct kind {
     const char *name;
     int32_t cell, head, bidirectional, no_bias;
     size_t vocab, embedding, features, hidden, layers, projection;
+    size_t cutoff; /* and twice that; 0: none */
 } kind;
 
 static const kind kinds[] = {
@@ -78,6 +79,14 @@ static const kind kinds[] = {
      .hidden = 50,
      .layers = 3},
     {.name = "no layers", .head = LRNN_HEAD_STEPS, .vocab = V, .embedding = 12, .features = F},
+    {.name = "an adaptive softmax",
+     .cell = LRNN_CELL_LSTM,
+     .head = LRNN_HEAD_STEPS,
+     .vocab = V,
+     .embedding = 12,
+     .hidden = 35,
+     .layers = 1,
+     .cutoff = 20},
 };
 
 #define FOR_KINDS(k) for (const kind *k = kinds; k < kinds + sizeof kinds / sizeof *kinds; k++)
@@ -98,6 +107,8 @@ static inline lrnn_model_options options_of(const kind *k, int32_t weight_type)
     o.projection_size = k->projection;
     o.output_size = 2 * V + 1;
     o.weight_type = weight_type;
+    o.cutoffs[0] = k->cutoff;
+    o.cutoffs[1] = 2 * k->cutoff;
     return o;
 }
 

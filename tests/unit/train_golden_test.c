@@ -22,7 +22,7 @@ enum { WIDEST = 17, STATE = 6 * B * WIDEST };
 
 static const int32_t lengths[B] = {3, 5, 2};
 
-enum { EMBEDDING, ONE_HOT, FEATURES, BOTH, TIED };
+enum { EMBEDDING, ONE_HOT, FEATURES, BOTH, TIED, ADAPTIVE };
 
 typedef struct setting {
     int32_t cell, bidirectional, bias, uneven, head, projection;
@@ -86,6 +86,12 @@ static void create_model(net *n)
         o.tied_weights = 1;
         o.embedding_size =
             (o.bidirectional ? 2 : 1) * (o.projection_size > 0 ? o.projection_size : o.hidden_size);
+    }
+    if (n->s.inputs == ADAPTIVE) {
+        o.cutoffs[0] = 2;
+        o.cutoffs[1] = 4;
+        o.div_value = 2;
+        o.adaptive_bias = o.bias;
     }
     assert_int_equal(lrnn_model_create(&n->model, &o), LRNN_OK);
 }
@@ -294,6 +300,15 @@ static void nets_with_tied_weights_equal_pytorchs(void **state)
     check_nets("train_tied.safetensors", LRNN_CELL_GRU, 12);
 }
 
+static void nets_with_an_adaptive_softmax_equal_pytorchs(void **state)
+{
+    (void)state;
+    check_nets("train_adaptive.safetensors", LRNN_CELL_RNN_TANH, 12);
+    check_nets("train_adaptive.safetensors", LRNN_CELL_RNN_RELU, 12);
+    check_nets("train_adaptive.safetensors", LRNN_CELL_LSTM, 16);
+    check_nets("train_adaptive.safetensors", LRNN_CELL_GRU, 12);
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +319,7 @@ static int run(void)
         cmocka_unit_test(projected_lstm_nets_equal_pytorchs),
         cmocka_unit_test(nets_wider_than_a_vector_equal_pytorchs),
         cmocka_unit_test(nets_with_tied_weights_equal_pytorchs),
+        cmocka_unit_test(nets_with_an_adaptive_softmax_equal_pytorchs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
