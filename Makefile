@@ -22,7 +22,7 @@ PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 CFLAGS     ?= -O2 -g
 
-# ---- BLAS: openblas (default) or reference ---------------------------------------------------------
+# ---- BLAS: openblas (default), reference or none ---------------------------------------------------
 
 BLAS ?= openblas
 ifeq ($(BLAS),openblas)
@@ -37,8 +37,12 @@ BLAS_PC     := $(shell for m in blas-netlib cblas blas; do $(PKG_CONFIG) --exist
 BLAS_DIR    := $(firstword $(wildcard $(shell $(PKG_CONFIG) --variable=libdir $(BLAS_PC))/blas))
 BLAS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(BLAS_PC))
 BLAS_EXPECT := reference
+else ifeq ($(BLAS),none)
+# The library then needs libc, libm and threads only.
+BLAS_CFLAGS := -DLRNN_BLAS=0
+BLAS_EXPECT := none
 else
-$(error BLAS must be openblas or reference, not '$(BLAS)')
+$(error BLAS must be openblas, reference or none, not '$(BLAS)')
 endif
 comma := ,
 ifeq ($(BLAS),reference)
@@ -278,6 +282,6 @@ clean: ## remove the build folder
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r t d; do \
 	    printf '  %-10s %s\n' "$$t" "$$d"; done
-	@echo 'Variables: BLAS=openblas|reference CC CFLAGS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
+	@echo 'Variables: BLAS=openblas|reference|none CC CFLAGS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -32,7 +32,7 @@ LRNN_API const char *lrnn_version_string(void);
 
 /* How the library was built and what it chose on this machine, as "key: value" lines for bug
  * reports: version, real (float32), kernels (the instruction set in use), blas (the library behind
- * cblas_sgemm). The string is static. Since 0.1. */
+ * cblas_sgemm, or none). The string is static. Since 0.1. */
 LRNN_API const char *lrnn_build_info(void);
 
 /* ---- status --------------------------------------------------------------------------------- */

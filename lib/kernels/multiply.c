@@ -3,12 +3,7 @@
  * them, large products go to CBLAS. */
 #include "multiply.h"
 
-#include <cblas.h>
-#include <limits.h>
-#include <string.h>
-
-/* OpenBLAS has it, the reference BLAS does not. */
-extern char *openblas_get_config(void) __attribute__((weak));
+#include "blas.h"
 
 /* What is packed of B at a time. Deep blocks, because each one reads and writes C; and several of
  * them before A is gone through. */
@@ -22,41 +17,6 @@ extern char *openblas_get_config(void) __attribute__((weak));
 size_t multiply_workspace(void)
 {
     return (size_t)BLOCKS * BLOCK_K * BLOCK_N;
-}
-
-/* Measured in GFLOP/s on a Xeon of the Sapphire Rapids family (one thread, 2,500 x 512 x 128 and
- * 4,096 x 512 x 2,048): avx512 165 and 150, avx2 86 and 84, baseline 36 and 33, reference 3; of
- * OpenBLAS 0.3.21 where it knows the processor 151 and 149, where it does not 33 and 32. So BLAS
- * takes over from the reference kernels alone, and only where starting it costs nothing much.
- * BLAS has its own threads, or none: it is called from one thread at a time. */
-static bool use_blas(const multiply *p)
-{
-    double work = (double)p->M * (double)p->N * (double)p->K;
-    return strcmp(kernels()->name, "reference") == 0 && work >= 1e4 && p->M <= INT_MAX &&
-           p->N <= INT_MAX && p->K <= INT_MAX && p->a_row <= INT_MAX && p->a_column <= INT_MAX &&
-           p->b_row <= INT_MAX && p->b_column <= INT_MAX && p->c_row <= INT_MAX;
-}
-
-static CBLAS_TRANSPOSE orientation(size_t row, size_t column, size_t width, int *leading)
-{
-    size_t stride = column == 1 ? row : column;
-    *leading = (int)(stride > width ? stride : width);
-    return column == 1 ? CblasNoTrans : CblasTrans;
-}
-
-static void run_blas(const multiply *p)
-{
-    int lda, ldb;
-    CBLAS_TRANSPOSE ta = orientation(p->a_row, p->a_column, p->a_column == 1 ? p->K : p->M, &lda);
-    CBLAS_TRANSPOSE tb = orientation(p->b_row, p->b_column, p->b_column == 1 ? p->N : p->K, &ldb);
-    real old = p->accumulate ? 1 : 0;
-#if LRNN_REAL_IS_FLOAT
-    cblas_sgemm(CblasRowMajor, ta, tb, (int)p->M, (int)p->N, (int)p->K, 1, p->a, lda, p->b, ldb,
-                old, p->c, (int)p->c_row);
-#else
-    cblas_dgemm(CblasRowMajor, ta, tb, (int)p->M, (int)p->N, (int)p->K, 1, p->a, lda, p->b, ldb,
-                old, p->c, (int)p->c_row);
-#endif
 }
 
 /* Blocks of B that are packed and wait for A: of one depth, beginning at row k. */
@@ -195,22 +155,17 @@ void multiply_parallel(pool *with, const multiply *products, size_t count, real 
 {
     bool blas = false;
     for (size_t i = 0; i < count; i++) {
-        blas = blas || use_blas(&products[i]);
+        blas = blas || blas_takes(&products[i]);
     }
     if (!blas) {
         run_grid(with, products, count, workspaces);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (use_blas(&products[i])) {
-            run_blas(&products[i]);
+        if (blas_takes(&products[i])) {
+            blas_run(&products[i]);
         } else {
             run_grid(with, &products[i], 1, workspaces);
         }
     }
-}
-
-const char *multiply_blas_name(void)
-{
-    return openblas_get_config != NULL ? openblas_get_config() : "reference CBLAS";
 }

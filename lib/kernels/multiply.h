@@ -36,8 +36,8 @@ void multiply_run(const multiply *products, size_t count, real *workspace);
  * one after the other, pool_threads() of them. */
 void multiply_parallel(pool *pool, const multiply *products, size_t count, real *workspaces);
 
-/* The library that answers cblas_sgemm, as far as it can be told: "OpenBLAS 0.3.21 ..." or
- * "reference CBLAS". Static. */
+/* The library that answers cblas_sgemm, as far as it can be told: "OpenBLAS 0.3.21 ...",
+ * "reference CBLAS" or "none". Static. */
 const char *multiply_blas_name(void);
 
 #endif
