@@ -148,6 +148,14 @@ $(BUILD)/tests/%: tests/%.c $(INTERNAL)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d $< $(filter %.o,$^) $(INTERNAL) $(LDFLAGS) $(LIBS) -lcmocka -o $@
 
+# What the public headers declare, for the test that calls it all.
+$(BUILD)/tests/declared.h: tests/support/declared.awk $(HEADERS)
+	@mkdir -p $(@D)
+	awk -f tests/support/declared.awk $(HEADERS) > $@
+
+$(BUILD)/tests/api/declared_test: TEST_CFLAGS += -I$(BUILD)/tests
+$(BUILD)/tests/api/declared_test: $(BUILD)/tests/declared.h
+
 # The fuzz test of a checkpoint's note is a test of the program: it includes train.c, which has the
 # table of options, and links the other sources.
 NOTE_OBJECTS := $(filter-out %/main.o %/train.o,$(PROG_OBJECTS))

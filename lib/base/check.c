@@ -81,3 +81,13 @@ lrnn_status check_array(const char *name, const void *array, size_t count)
     }
     return LRNN_OK;
 }
+
+/* No object is larger than PTRDIFF_MAX; and no processor of 64 bits has as many address bits. */
+#define MOST_BYTES (SIZE_MAX > UINT32_MAX ? SIZE_MAX >> 7 : (size_t)PTRDIFF_MAX)
+
+lrnn_status check_extent(const char *name, size_t count, size_t element_bytes)
+{
+    return count <= MOST_BYTES / element_bytes
+               ? LRNN_OK
+               : error_set(LRNN_ERR_INVALID, "%s: %zu is more than memory can hold", name, count);
+}

@@ -37,4 +37,8 @@ lrnn_status check_share(const char *name, double value, bool zero_allowed);
 /* An array may be NULL only where its count is 0. */
 lrnn_status check_array(const char *name, const void *array, size_t count);
 
+/* What a caller says they have: so many elements of so many bytes. Refuses what no memory can hold
+ * before anything is read of it. */
+lrnn_status check_extent(const char *name, size_t count, size_t element_bytes);
+
 #endif

@@ -258,6 +258,7 @@ lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences *given, r
                          "fit into a state of %zu",
                          sequences.steps, state->steps);
     }
+    CHECK(network_check_sequences(&state->model->net, &sequences));
     fpmode mode = fpmode_enter();
     run(state, &sequences, outputs);
     fpmode_leave(mode);

@@ -115,9 +115,13 @@ static inline bool network_answers_every_step(const network *net)
 /* Reads a caller's struct of any size that a release had, without looking at what it holds. */
 lrnn_status sequences_read(lrnn_sequences *copy, const lrnn_sequences *given);
 
-/* Reads a caller's lrnn_sequences into *copy and checks sizes, pointers, lengths and tokens. */
+/* Reads a caller's lrnn_sequences into *copy and checks sizes and pointers. */
 lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                                    const lrnn_sequences *given);
+
+/* Checks lengths and tokens, once the sizes are what the caller of this expects: arrays are read as
+ * far as they say. */
+lrnn_status network_check_sequences(const network *net, const lrnn_sequences *s);
 
 /* Steps of row b. */
 static inline size_t sequence_length(const lrnn_sequences *sequences, size_t b)

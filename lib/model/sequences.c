@@ -66,6 +66,11 @@ lrnn_status network_read_sequences(lrnn_sequences *copy, const network *net,
                          o->vocab_size > 0 ? "vocab_size is not 0" : "vocab_size is 0"));
     CHECK(check_presence("features", copy->features != NULL, o->feature_size > 0,
                          o->feature_size > 0 ? "feature_size is not 0" : "feature_size is 0"));
-    CHECK(check_lengths(copy));
-    return check_tokens(copy, o->vocab_size);
+    return LRNN_OK;
+}
+
+lrnn_status network_check_sequences(const network *net, const lrnn_sequences *s)
+{
+    CHECK(check_lengths(s));
+    return check_tokens(s, net->options.vocab_size);
 }

@@ -3,6 +3,7 @@
  * Sums start from the same numbers and run in the same order as in forward.c. */
 #include <string.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
@@ -147,7 +148,8 @@ lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, con
     };
     if (!fits(net, &one)) {
         lrnn_sequences copy;
-        return network_read_sequences(&copy, net, &one);
+        CHECK(network_read_sequences(&copy, net, &one));
+        return network_check_sequences(net, &copy);
     }
     fpmode mode = fpmode_enter();
     *top = step_layers(state, &one, top_row);

@@ -40,6 +40,7 @@ lrnn_status lrnn_vocab_encode(int32_t *ids, size_t capacity, size_t *count, cons
     if (vocab == NULL || (text == NULL && length > 0) || (ids == NULL && capacity > 0)) {
         return error_null(vocab == NULL ? "vocab" : text == NULL && length > 0 ? "text" : "ids");
     }
+    CHECK(check_extent("length", length, 1));
     tokenizer from = {&vocab->rules, vocab->seed, text, length, 0, {0}};
     piece next;
     size_t made = 0;
@@ -99,6 +100,7 @@ lrnn_status lrnn_vocab_decode(char *text, size_t capacity, size_t *length, const
     if (vocab == NULL || (ids == NULL && count > 0) || (text == NULL && capacity > 0)) {
         return error_null(vocab == NULL ? "vocab" : ids == NULL && count > 0 ? "ids" : "text");
     }
+    CHECK(check_extent("count", count, sizeof *ids));
     lrnn_status status = measure(length, vocab, ids, count);
     if (status != LRNN_OK || text == NULL) {
         return status;

@@ -345,6 +345,7 @@ lrnn_status lrnn_vocab_create_from_text(lrnn_vocab **vocab, const char *text, si
         return error_set(LRNN_ERR_INVALID, "text is %s", text == NULL ? "NULL" : "empty");
     }
     token_counter *c;
+    CHECK(check_extent("length", length, 1));
     CHECK(counter_create(&c, options));
     lrnn_status status = counter_add(c, text, length, &(text_origin){0});
     if (status == LRNN_OK) {

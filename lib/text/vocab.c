@@ -194,6 +194,7 @@ lrnn_status lrnn_vocab_find(int32_t *id, const lrnn_vocab *vocab, const char *by
     if (vocab == NULL || bytes == NULL) {
         return error_null(vocab == NULL ? "vocab" : "token");
     }
+    CHECK(check_extent("length", length, 1));
     *id = *find_place(vocab, bytes, length);
     if (*id < 0) {
         char shown[TOKEN_SHOWN];

@@ -65,6 +65,7 @@ lrnn_status lrnn_vocab_counter_add(lrnn_vocab_counter *counter, const char *text
     if (counter == NULL || (text == NULL && length > 0)) {
         return error_null(counter == NULL ? "counter" : "text");
     }
+    CHECK(check_extent("length", length, 1));
     CHECK(check_open(counter));
     return finish(counter,
                   text_stream_add(&counter->stream, text, length, count_block, counter->counts));

@@ -52,7 +52,7 @@ static lrnn_status read_window(lrnn_trainer *trainer, const lrnn_sequences *give
                          "first",
                          initial->batch, s->batch);
     }
-    return LRNN_OK;
+    return network_check_sequences(trainer->net, s);
 }
 
 static lrnn_status need_targets(double *weight, const lrnn_trainer *trainer,

@@ -253,6 +253,7 @@ lrnn_status lrnn_token_writer_add(lrnn_token_writer *writer, const char *text, s
     if (writer == NULL || (text == NULL && length > 0)) {
         return error_null(writer == NULL ? "writer" : "text");
     }
+    CHECK(check_extent("length", length, 1));
     CHECK(check_open(writer));
     for (size_t i = 0; i < length; i++) {
         writer->characters += ((unsigned char)text[i] & 0xc0) != 0x80;
@@ -275,6 +276,7 @@ lrnn_status lrnn_token_writer_add_ids(lrnn_token_writer *writer, const int32_t *
         return error_null(writer == NULL ? "writer" : "ids");
     }
     size_t size = lrnn_vocab_size(writer->vocab);
+    CHECK(check_extent("count", count, sizeof *ids));
     for (size_t i = 0; i < count; i++) {
         if (ids[i] < 0 || (size_t)ids[i] >= size) {
             return error_set(LRNN_ERR_INVALID, "ids[%zu]: expected 0..%zu, found %d", i, size - 1,
