@@ -39,6 +39,8 @@ static char *write_note(const training *run)
     write_position(&run->at, stream);
     if (run->settings->plot != NULL) {
         history_write(&run->at.losses.training, "training", stream);
+    }
+    if (run->settings->plot != NULL || run->settings->average_patience > 0) {
         history_write(&run->at.losses.validation, "validation", stream);
     }
     if (fclose(stream) != 0) {

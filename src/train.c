@@ -101,6 +101,16 @@ static const option_row rows[] = {
              "sum over steps, averaged over rows"},
     {MATCH_NUMBER("label-smoothing", label_smoothing), .argument = "S", .maximum = 1,
      .help = "share of the target probability that is spread over all tokens"},
+    {MATCH_NUMBER("activation-l2", activation_l2), .field = "activation_l2", .argument = "A",
+     .help = "add A times the mean square of the last layer's outputs to the loss"},
+    {MATCH_NUMBER("temporal-l2", temporal_l2), .field = "temporal_l2", .argument = "B",
+     .help = "add B times the mean square of their changes from step to step"},
+    {MATCH_COUNT("average-start", average_start), .argument = "EPOCH",
+     .help = "validate and write the average of the parameters over all steps from the beginning "
+             "of this epoch on; 0: never"},
+    {MATCH_COUNT("average-patience", average_patience), .argument = "EPOCHS",
+     .help = "start that average when the validation loss is above the best of those more than "
+             "this many epochs back (NT-ASGD); 0: never"},
     {ADOPT_COUNT("threads", threads), .minimum = 1, .maximum = 1024,
      .help = "number of threads; results do not depend on it"},
     {ROW(OPTION_SEED, "seed", seed, OPTION_MATCH),
@@ -235,6 +245,9 @@ static void check_swallowed(const command_line *line, const train_settings *sett
         {"beta2", adam, "--optimizer adam or adamw"},
         {"epsilon", !sgd, "--optimizer rmsprop, adagrad, adam or adamw"},
         {"patience", validates, "--valid"},
+        {"average-patience", validates, "--valid"},
+        {"activation-l2", settings->layers > 0, "--layers of at least 1"},
+        {"temporal-l2", settings->layers > 0, "--layers of at least 1"},
         {"schedule-start", step || exponential || cosine || plateau,
          "--schedule step, exponential, cosine or plateau"},
         {"schedule-milestones", milestones, "--schedule milestones"},
@@ -296,6 +309,13 @@ static void check_together(const command_line *line, const train_settings *setti
         options_fail(line,
                      "--valid: expected a fraction above 0 and below 1, or a file, found '%s'",
                      settings->valid);
+    }
+    if (settings->average_start > 0 && settings->average_patience > 0) {
+        options_fail(line, "--average-start: the average starts there or by --average-patience; "
+                           "give one of them");
+    }
+    if (settings->average_start > settings->epochs) {
+        options_fail(line, "--average-start: must not be above --epochs");
     }
     check_schedule(line, settings);
 }

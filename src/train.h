@@ -53,6 +53,10 @@ typedef struct train_settings {
     double clip_value;
     double label_smoothing;
     int32_t reduction;
+    double activation_l2;
+    double temporal_l2;
+    size_t average_start;    /* epoch from whose beginning parameters are averaged; 0: none */
+    size_t average_patience; /* or the interval of NT-ASGD; 0: none */
     int32_t schedule;
     size_t warmup;
     size_t schedule_start;  /* epoch at whose beginning the schedule starts to count, from 1 */

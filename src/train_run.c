@@ -155,6 +155,32 @@ static void report_epoch(training *run, double valid_loss)
     progress_say_one(&run->shown, ways, sizeof ways / sizeof ways[0]);
 }
 
+/* Has the validation loss ceased to fall, as Merity, Keskar & Socher 2018 see it (Algorithm 1): is
+ * the last one above one of those of more than `patience` epochs before? */
+static bool no_longer_falls(const training *run)
+{
+    const history_points *losses = &run->at.losses.validation;
+    size_t patience = run->settings->average_patience;
+    for (size_t i = 0; patience > 0 && i + patience + 1 < losses->count; i++) {
+        if (losses->loss[losses->count - 1] > losses->loss[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Before the first step of an epoch. */
+static int start_average(training *run)
+{
+    bool due = run->at.epoch == run->settings->average_start || no_longer_falls(run);
+    if (!due || lrnn_trainer_averaged(run->trainer) > 0) {
+        return 0;
+    }
+    progress_say(&run->shown, "averaging the parameters from epoch %zu on", run->at.epoch);
+    lrnn_status status = lrnn_trainer_set_average(run->trainer, 1);
+    return status == LRNN_OK ? 0 : complain_status(status, "average");
+}
+
 /* Makes the end of an epoch the beginning of the next one. */
 static int begin_epoch(training *run)
 {
@@ -165,7 +191,7 @@ static int begin_epoch(training *run)
     if (status == LRNN_OK) {
         status = lrnn_trainer_reset_state(run->trainer);
     }
-    return status == LRNN_OK ? 0 : complain_status(status, "epoch");
+    return status == LRNN_OK ? start_average(run) : complain_status(status, "epoch");
 }
 
 static bool has_stalled(const training *run)
@@ -330,6 +356,9 @@ int training_run(training *run)
     introduce(run);
     if (run->best != NULL) {
         keep_waiting_model(run);
+    }
+    if (run->at.step == 0 && start_average(run) != 0) {
+        return 1;
     }
     catch_signal(SIGINT);
     catch_signal(SIGTERM);

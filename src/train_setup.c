@@ -19,6 +19,8 @@ static lrnn_status make_trainer(training *run)
     options.clip_value = settings->clip_value;
     options.reduction = settings->reduction;
     options.label_smoothing = settings->label_smoothing;
+    options.activation_l2 = settings->activation_l2;
+    options.temporal_l2 = settings->temporal_l2;
     train_check_memory(run, &options);
     return lrnn_trainer_create(&run->trainer, run->model, &options);
 }

@@ -462,6 +462,14 @@ typedef struct lrnn_trainer_options {
      * changes nothing anywhere. The struct is copied at create. The parts of a step and
      * lrnn_trainer_evaluate remain local to the worker. NULL (default): one worker. Since 0.2. */
     const lrnn_exchange *exchange;
+    /* Terms of the loss that are added to what the reduction gives, with h the output of the top
+     * layer at a step and m its dropout mask (Merity, Keskar & Socher 2018; alpha and beta there).
+     * Means are over all values of all steps, or of all pairs of adjacent steps, of the window's
+     * rows; with an exchange those of all workers. Finite and at least 0; need layers and a loss.
+     *   activation_l2 * mean((m*h)^2)        temporal_l2 * mean((h - h of the step before)^2)
+     * Default 0. Since 0.2. */
+    double activation_l2;
+    double temporal_l2; /* since 0.2 */
 } lrnn_trainer_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_trainer_options).
@@ -483,6 +491,9 @@ typedef struct lrnn_train_result {
      * the logit is above 0 and the target above 0.5, or neither is. Other losses: 0. Since 0.2. */
     uint64_t items;
     uint64_t right;
+    /* Value of the terms activation_l2 and temporal_l2, which loss_sum does not include; 0 without
+     * them and in evaluation. Since 0.2. */
+    double regularization;
 } lrnn_train_result;
 
 /* Sets every field to 0. struct_size: sizeof(lrnn_train_result). Since 0.1. */
@@ -535,6 +546,18 @@ LRNN_API lrnn_status lrnn_trainer_export_state(float *h, float *c, const lrnn_tr
 LRNN_API lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const float *h,
                                                const float *c, size_t batch);
 
+/* 1: averages the parameters over all updates from the next one on, whatever the optimizer; 0: no
+ * longer, and forgets the average. Once an update is in the average, lrnn_trainer_evaluate and
+ * lrnn_trainer_snapshot take it instead of the parameters; training itself does not. Checkpoints
+ * carry it. Called again it begins anew, as it does when a parameter is set. With plain SGD this is
+ * torch.optim.ASGD with lambd 0 and t0 = the updates so far - 1; started when the validation loss
+ * stops falling, NT-ASGD (Merity, Keskar & Socher 2018). Allocates the average at the first call.
+ * LRNN_ERR_INVALID: average is neither; NULL. LRNN_ERR_MEMORY. Since 0.2. */
+LRNN_API lrnn_status lrnn_trainer_set_average(lrnn_trainer *trainer, int32_t average);
+
+/* Number of updates in the average; 0: there is none. Since 0.2. */
+LRNN_API uint64_t lrnn_trainer_averaged(const lrnn_trainer *trainer);
+
 /* Makes an immutable model of the current parameters, with the architecture, vocabularies and
  * allocator of the model from which the trainer was made. LRNN_ERR_NUMERIC: a parameter has become
  * NaN, infinite or too large for the model's weight_type; LRNN_ERR_MEMORY. Since 0.1. */
@@ -585,7 +608,8 @@ LRNN_API lrnn_status lrnn_trainer_copy_activation(float *values, size_t capacity
 /* Gradients into and out of a backward pass. All pointers are optional. */
 typedef struct lrnn_backward {
     size_t size; /* set by lrnn_backward_init */
-    /* In: factor of the trainer's own loss; 0 leaves it out. Default 1. */
+    /* In: factor of the trainer's own loss, and of activation_l2 and temporal_l2; 0 leaves them
+     * out. Default 1. */
     double loss_scale;
     /* In: gradient of the caller's loss with respect to the outputs, [B,T,O] or [B,O]. */
     const float *outputs;

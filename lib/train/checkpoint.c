@@ -170,7 +170,7 @@ static lrnn_status read_sections(saved *in, const lrnn_checkpoint *all, const sa
     return LRNN_OK;
 }
 
-static void restore(const lrnn_checkpoint *all, const saved *in)
+static void restore(const lrnn_checkpoint *all, saved *in)
 {
     trainer_restore(all->trainer, &in->trainer);
     if (all->optimizer != NULL) {

@@ -57,30 +57,43 @@ static lrnn_status meet(const lrnn_trainer *trainer, lrnn_status own, double *va
     return LRNN_OK;
 }
 
-lrnn_status exchange_begin(const lrnn_trainer *trainer, lrnn_status own, double *weight,
-                           double *rows)
+lrnn_status exchange_begin(lrnn_trainer *trainer, lrnn_status own, double *weight, double *rows)
 {
+    regularizer *regular = &trainer->regular;
     if (trainer->exchange.sum_doubles == NULL) {
         return own;
     }
-    double values[4] = {0, 0, own == LRNN_OK ? *weight : 0, *rows};
-    lrnn_status status = meet(trainer, own, values, 4);
+    bool good = own == LRNN_OK;
+    double values[6] = {
+        0, 0, good ? *weight : 0, *rows, good ? regular->values : 0, good ? regular->pairs : 0};
+    lrnn_status status = meet(trainer, own, values, 6);
     *weight = values[2];
     *rows = values[3];
+    regular->values = values[4];
+    regular->pairs = values[5];
     return status;
 }
 
-lrnn_status exchange_losses(const lrnn_trainer *trainer, lrnn_status own, lrnn_train_result *all)
+lrnn_status exchange_losses(lrnn_trainer *trainer, lrnn_status own, lrnn_train_result *all)
 {
     if (trainer->exchange.sum_doubles == NULL) {
         return own;
     }
     bool good = own == LRNN_OK;
-    double values[5] = {0, 0, good ? all->loss_sum : 0, (double)all->items, (double)all->right};
-    lrnn_status status = meet(trainer, own, values, 5);
+    regularizer *regular = &trainer->regular;
+    double values[7] = {0,
+                        0,
+                        good ? all->loss_sum : 0,
+                        (double)all->items,
+                        (double)all->right,
+                        good ? regular->square_sum : 0,
+                        good ? regular->change_sum : 0};
+    lrnn_status status = meet(trainer, own, values, 7);
     all->loss_sum = values[2];
     all->items = (uint64_t)values[3];
     all->right = (uint64_t)values[4];
+    regular->square_sum = values[5];
+    regular->change_sum = values[6];
     return status;
 }
 

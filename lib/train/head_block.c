@@ -120,7 +120,7 @@ static void make_outputs(void *argument, size_t piece, size_t worker)
     (void)worker;
     const head_block *block = argument;
     const head_section *section = block->section;
-    const real *parameters = block->trainer->parameters;
+    const real *parameters = block->trainer->running;
     size_t pieces = piece_count(block); /* of a slice */
     size_t slice = piece / pieces, row = piece % pieces * HEAD_PIECE_ROWS, K = section->inputs;
     size_t end = piece_end(block, piece % pieces), first = slice * section->slice_width;

@@ -169,7 +169,7 @@ static void pack_slice(void *argument, size_t slice, size_t worker)
     size_t K = section->inputs, first = slice * section->slice_width;
     size_t left = section->columns - first;
     kernel_pack(kernels(), section->packed + first * K,
-                job->trainer->parameters + section->weight + first * K, 1, K, K,
+                job->trainer->running + section->weight + first * K, 1, K, K,
                 left < section->slice_width ? left : section->slice_width);
 }
 
@@ -188,8 +188,8 @@ void head_pack(lrnn_trainer *trainer)
     pack_section(trainer, &trainer->head.all);
     for (size_t i = 0; i < net->tail_count; i++) {
         const network_tail *tail = &net->tails[i];
-        kernel_pack(kernels(), trainer->head.adaptive.packed_down[i],
-                    trainer->parameters + tail->down, 1, net->top_size, net->top_size, tail->size);
+        kernel_pack(kernels(), trainer->head.adaptive.packed_down[i], trainer->running + tail->down,
+                    1, net->top_size, net->top_size, tail->size);
         pack_section(trainer, &trainer->head.adaptive.tails[i]);
     }
 }

@@ -143,6 +143,7 @@ lrnn_status lrnn_trainer_backward(lrnn_trainer *trainer, const lrnn_backward *ba
     }
     if (status == LRNN_OK) {
         step_start_backward(trainer, &b);
+        trainer->regular.scale = b.loss_scale;
         segments_backward(trainer, &job, b.features);
         finish_backward(trainer, &b);
         gradient_zero_frozen(trainer);

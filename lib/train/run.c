@@ -6,6 +6,8 @@
  * order. */
 #include <string.h>
 
+#include "average.h"
+#include "regularize.h"
 #include "trainer.h"
 
 /* ---- packing, once an update ---- */
@@ -26,8 +28,8 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     const network_layer *offsets = &net->layers[index];
     layer_space *space = &trainer->spaces[index];
     size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
-    const real *input = trainer->parameters + offsets->weight_ih;
-    const real *hidden = trainer->parameters + offsets->weight_hh;
+    const real *input = trainer->running + offsets->weight_ih;
+    const real *hidden = trainer->running + offsets->weight_hh;
     if (space->weight_mask != NULL && trainer->mode == PASS_TRAIN) {
         hidden = dropout_weights(trainer, index, hidden);
     }
@@ -36,14 +38,14 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     kernel_pack(table, space->packed_hidden, hidden, 1, R, R, columns);
     kernel_pack(table, space->packed_back, hidden, R, 1, columns, R);
     if (space->m != NULL) {
-        const real *projection = trainer->parameters + offsets->weight_hr;
+        const real *projection = trainer->running + offsets->weight_hr;
         kernel_pack(table, space->packed_projection, projection, 1, H, H, R);
         kernel_pack(table, space->packed_lift, projection, H, 1, R, H);
     }
     if (offsets->bias_ih != NETWORK_NONE) {
-        memcpy(space->bias, trainer->parameters + offsets->bias_ih, columns * sizeof(real));
+        memcpy(space->bias, trainer->running + offsets->bias_ih, columns * sizeof(real));
         if (!net->cell->apart) {
-            table->add(space->bias, trainer->parameters + offsets->bias_hh, columns);
+            table->add(space->bias, trainer->running + offsets->bias_hh, columns);
         }
     }
 }
@@ -52,6 +54,7 @@ void run_pack(lrnn_trainer *trainer, pass_mode mode)
 {
     const network *net = trainer->net;
     trainer->mode = mode;
+    trainer->running = mode == PASS_TRAIN ? trainer->parameters : average_read(trainer);
     trainer->window = trainer->windows;
     pool_run(trainer->pool, pack_layer, trainer, net->options.layers * net->directions);
     head_pack(trainer);
@@ -63,7 +66,7 @@ static void read_row(real *row, const void *of, size_t token)
 {
     const lrnn_trainer *trainer = of;
     size_t E = trainer->net->token_size;
-    memcpy(row, trainer->parameters + trainer->net->embedding + token * E, E * sizeof(real));
+    memcpy(row, trainer->running + trainer->net->embedding + token * E, E * sizeof(real));
 }
 
 /* ---- forward ---- */
@@ -125,7 +128,7 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     if (net->cell->apart) {
         size_t bias = net->layers[index].bias_hh;
         table->multiply_packed_from(rows, columns, R, pass.h_before, R, 1, space->packed_hidden,
-                                    bias == NETWORK_NONE ? NULL : trainer->parameters + bias, 0,
+                                    bias == NETWORK_NONE ? NULL : trainer->running + bias, 0,
                                     pass.hidden, columns);
     } else {
         table->multiply_packed(rows, columns, R, pass.h_before, R, 1, space->packed_hidden,
@@ -429,6 +432,9 @@ void run_backward(lrnn_trainer *trainer, real *feature_gradient)
     for (size_t layer = net->options.layers; layer-- > 0;) {
         const real *x = layer == 0 ? trainer->x : trainer->outputs[layer - 1];
         dropout_layer_gradient(trainer, layer, dy);
+        if (layer + 1 == net->options.layers) {
+            regularize_gradient(trainer, dy);
+        }
         for (size_t d = 0; d < D; d++) {
             layer_job job = {trainer, layer * D + d, threads < B ? threads : B, dy + d * R};
             pool_run(trainer->pool, backward_rows, &job, job.pieces);

@@ -3,6 +3,7 @@
  * activations are needed: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016. */
 #include <string.h>
 
+#include "regularize.h"
 #include "trainer.h"
 
 size_t segments_count(const lrnn_trainer *trainer)
@@ -52,6 +53,7 @@ void segments_forward(lrnn_trainer *trainer, const carried *initial, pass_mode m
         locate(trainer, i);
         run_forward(trainer, i == 0 ? initial : &trainer->borders[i],
                     i + 1 < count ? &trainer->borders[i + 1] : &trainer->pending);
+        regularize_observe(trainer);
         head_collect(trainer);
         if (job != NULL && every_step) {
             head_run(trainer, job);

@@ -3,11 +3,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "average.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
 #include "base/options.h"
 #include "exchange.h"
+#include "regularize.h"
 #include "step.h"
 
 static const lrnn_train_result default_result = {.size = sizeof(lrnn_train_result)};
@@ -100,6 +102,7 @@ lrnn_status step_open_window(lrnn_trainer *trainer, const lrnn_sequences *given,
     }
     trainer->sequences = window;
     trainer->ready = trainer->answered = trainer->head.judged = false;
+    regularize_open(trainer);
     return LRNN_OK;
 }
 
@@ -168,6 +171,7 @@ static void update_piece(void *argument, size_t piece, size_t worker)
         }
         optimizer_apply(job->optimizer, trainer->parameters, trainer->gradients, from, to - from);
     }
+    average_add(trainer, first, end - first);
 }
 
 /* The gradients are multiplied by the factor first. */
@@ -176,6 +180,7 @@ void step_update(lrnn_trainer *trainer, lrnn_optimizer *optimizer, double factor
     update_job job = {trainer, optimizer, factor};
     pool_run(trainer->pool, update_piece, &job, parameter_pieces(trainer));
     optimizer->updates++;
+    average_count(trainer);
 }
 
 lrnn_status step_check_optimizer(const lrnn_trainer *trainer, const lrnn_optimizer *optimizer)
@@ -239,6 +244,7 @@ static lrnn_status finish_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
     double factor = 1;
     CHECK(clip(trainer, all, &factor));
     all->learning_rate = optimizer->options.learning_rate;
+    all->regularization = regularize_value(trainer);
     step_update(trainer, optimizer, factor);
     commit(trainer, &trainer->carry, trainer->options.carry_state);
     trainer->windows++;
@@ -296,6 +302,7 @@ lrnn_status step_look(lrnn_trainer *trainer, carried *state, pass_mode mode, boo
     all->loss_sum = job.loss;
     all->items = job.tally.items;
     all->right = job.tally.right;
+    all->regularization = regularize_value(trainer);
     fpmode_leave(caller);
     CHECK(status);
     CHECK(check_loss(all->loss_sum));

@@ -5,11 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "average.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "exchange.h"
 #include "model/values.h"
+#include "regularize.h"
 
 static const lrnn_trainer_options default_options = {
     .size = sizeof(lrnn_trainer_options),
@@ -44,6 +46,25 @@ static lrnn_status check_adaptive(const lrnn_trainer_options *o, const network *
     return LRNN_OK;
 }
 
+static lrnn_status check_regularization(const lrnn_trainer_options *o, const network *net)
+{
+    CHECK(check_not_negative("activation_l2", o->activation_l2));
+    CHECK(check_not_negative("temporal_l2", o->temporal_l2));
+    const char *name = o->activation_l2 > 0 ? "activation_l2" : "temporal_l2";
+    if (o->activation_l2 == 0 && o->temporal_l2 == 0) {
+        return LRNN_OK;
+    }
+    if (o->loss == LRNN_LOSS_NONE) {
+        return error_set(LRNN_ERR_INVALID,
+                         "%s: a term of the trainer's loss, but that is "
+                         "LRNN_LOSS_NONE",
+                         name);
+    }
+    return net->options.layers > 0
+               ? LRNN_OK
+               : error_set(LRNN_ERR_INVALID, "%s: needs recurrent layers, but layers is 0", name);
+}
+
 static lrnn_status check_options(const lrnn_trainer_options *o, const network *net)
 {
     CHECK(check_size("batch", o->batch, 1, INT32_MAX));
@@ -56,6 +77,7 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     CHECK(check_choice("carry_state", o->carry_state, 1));
     CHECK(check_reserved(o->reserved));
     CHECK(check_adaptive(o, net));
+    CHECK(check_regularization(o, net));
     CHECK(check_size("recompute_steps", o->recompute_steps, 0, INT32_MAX));
     if (o->recompute_steps > 0 && net->directions == 2) {
         return error_set(LRNN_ERR_INVALID,
@@ -178,6 +200,7 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     carried_lay_out(trainer, &trainer->evaluation, from);
     carried_lay_out(trainer, &trainer->pending, from);
     segments_lay_out(trainer, from);
+    regularize_lay_out(trainer, from);
     if (net->options.head != LRNN_HEAD_NONE) {
         head_lay_out(trainer, from);
     }
@@ -207,6 +230,7 @@ static lrnn_status fill_trainer(lrnn_trainer *made)
     lay_out(made, &pieces);
     keep_output_weights(made);
     model_read_values(made->parameters, made->model);
+    made->running = made->parameters;
     return pool_create(&made->pool, &made->allocator, made->options.threads);
 }
 
@@ -271,6 +295,7 @@ void lrnn_trainer_destroy(lrnn_trainer *trainer)
         lrnn_allocator allocator = trainer->allocator;
         pool_destroy(trainer->pool);
         lrnn_model_destroy(trainer->model);
+        memory_release(&allocator, trainer->average);
         memory_release(&allocator, trainer->storage);
         memory_release(&allocator, trainer);
     }
@@ -282,7 +307,7 @@ lrnn_status lrnn_trainer_snapshot(lrnn_model **model, const lrnn_trainer *traine
         return error_null(model == NULL ? "model" : "trainer");
     }
     return model_create_like(model, trainer->model, trainer->net->options.weight_type,
-                             trainer->parameters);
+                             average_read(trainer));
 }
 
 /* ---- parameters ---- */
@@ -320,6 +345,7 @@ lrnn_status lrnn_trainer_set_parameter(lrnn_trainer *trainer, const char *name, 
         }
     }
     memcpy(trainer->parameters + offset, values, count * sizeof(real));
+    trainer->averaged = 0;
     return LRNN_OK;
 }
 

@@ -112,6 +112,20 @@ typedef struct carried {
     size_t rows;  /* of h and c: of the last window or import; 0 before the first */
 } carried;
 
+/* Of one row: squares of its h, and of the changes from step to step. */
+typedef struct regularizer_sums {
+    double square, change;
+} regularizer_sums;
+
+/* Terms of the loss that regularize the top layer's h; see regularize.h. */
+typedef struct regularizer {
+    double values, pairs; /* what the means are taken over, of all workers */
+    double square_sum, change_sum;
+    double scale;           /* of the gradients */
+    real *next;             /* [B,D*R] h at the first step of the segment after this one */
+    regularizer_sums *sums; /* [B] of this segment */
+} regularizer;
+
 struct lrnn_trainer {
     lrnn_allocator allocator;
     lrnn_trainer_options options;
@@ -122,6 +136,12 @@ struct lrnn_trainer {
     lrnn_exchange exchange; /* functions NULL: there is none */
     void *storage;
     real *parameters, *gradients;
+    /* What the last pass ran with: the parameters, or in evaluation their average. */
+    const real *running;
+    real *average;     /* over updates; NULL until it is asked for */
+    bool averages;     /* is the next update taken in? */
+    uint64_t averaged; /* updates that are */
+    regularizer regular;
     bool weighs_outputs;
     real *output_weights;  /* [O] class_weights or positive_weights; else NULL */
     double *square_sums;   /* of each piece of the gradients */

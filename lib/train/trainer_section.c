@@ -14,12 +14,38 @@ lrnn_status trainer_save(const section_writer *to, const lrnn_trainer *trainer)
     size_t rows = trainer->carry.rows;
     CHECK(network_check_finite(trainer->net, trainer->parameters));
     CHECK(section_put_count(to, "windows", trainer->windows));
+    if (trainer->averages) {
+        CHECK(section_put_count(to, "averages", 1));
+        CHECK(section_put_count(to, "averaged", trainer->averaged));
+        CHECK(section_put_reals(to, "average", trainer->average,
+                                trainer->averaged > 0 ? trainer->net->parameter_count : 0));
+    }
     CHECK(section_put_count(to, "seed", trainer->options.seed));
     CHECK(section_put_count(to, "carried", trainer->carry.batch));
     CHECK(section_put_count(to, "rows", rows));
     CHECK(section_put_reals(to, "h", trainer->carry.h, carried_h_count(trainer, rows)));
     return section_put_reals(to, "c", trainer->carry.c,
                              trainer->carry.c == NULL ? 0 : carried_c_count(trainer, rows));
+}
+
+/* An array is there for every average, also for one that has only been asked for. */
+static lrnn_status read_average(trainer_saved *saved, const section_reader *from,
+                                const lrnn_trainer *trainer)
+{
+    size_t count = trainer->net->parameter_count;
+    CHECK(section_get_count(&saved->averages, from, "averages", 0));
+    CHECK(section_get_count(&saved->averaged, from, "averaged", 0));
+    if (saved->averages > 1 || (saved->averages == 0 && saved->averaged > 0)) {
+        return section_damaged(from, "averages", "expected 0 or 1, and 1 with an average");
+    }
+    if (saved->averaged > 0) {
+        return section_get_reals(&saved->average, from, "average", count, &trainer->allocator);
+    }
+    if (saved->averages) {
+        saved->average =
+            memory_allocate(&trainer->allocator, count, sizeof(real), "checkpoint: average");
+    }
+    return saved->averages && saved->average == NULL ? LRNN_ERR_MEMORY : LRNN_OK;
 }
 
 lrnn_status trainer_read(trainer_saved *saved, const section_reader *from,
@@ -42,6 +68,7 @@ lrnn_status trainer_read(trainer_saved *saved, const section_reader *from,
     if (saved->parameters == NULL) {
         return LRNN_ERR_MEMORY;
     }
+    CHECK(read_average(saved, from, trainer));
     CHECK(parameters_from_file(saved->parameters, trainer->net, from->file));
     CHECK(section_get_reals(&saved->h, from, "h", carried_h_count(trainer, rows), allocator));
     return section_get_reals(&saved->c, from, "c",
@@ -56,7 +83,19 @@ static void copy_reals(real *to, const real *from, size_t count)
     }
 }
 
-void trainer_restore(lrnn_trainer *trainer, const trainer_saved *saved)
+/* The array that is not needed any more goes with `saved`. */
+static void restore_average(lrnn_trainer *trainer, trainer_saved *saved)
+{
+    trainer->averages = saved->averages != 0;
+    trainer->averaged = saved->averaged;
+    if (saved->average != NULL) {
+        real *old = trainer->average;
+        trainer->average = saved->average;
+        saved->average = old;
+    }
+}
+
+void trainer_restore(lrnn_trainer *trainer, trainer_saved *saved)
 {
     size_t rows = (size_t)saved->rows;
     copy_reals(trainer->parameters, saved->parameters, trainer->net->parameter_count);
@@ -65,6 +104,7 @@ void trainer_restore(lrnn_trainer *trainer, const trainer_saved *saved)
     trainer->carry.batch = (size_t)saved->carried;
     trainer->carry.rows = rows;
     trainer->windows = saved->windows;
+    restore_average(trainer, saved);
     trainer->options.seed = saved->seed;
     trainer->ready = trainer->answered = false;
 }
@@ -72,6 +112,7 @@ void trainer_restore(lrnn_trainer *trainer, const trainer_saved *saved)
 void trainer_saved_release(trainer_saved *saved, const lrnn_trainer *trainer)
 {
     memory_release(&trainer->allocator, saved->parameters);
+    memory_release(&trainer->allocator, saved->average);
     memory_release(&trainer->allocator, saved->h);
     memory_release(&trainer->allocator, saved->c);
 }

@@ -8,13 +8,14 @@
 
 typedef struct trainer_saved {
     uint64_t windows, seed, carried, rows;
-    real *parameters, *h, *c;
+    uint64_t averages, averaged;
+    real *parameters, *average, *h, *c;
 } trainer_saved;
 
 lrnn_status trainer_save(const section_writer *to, const lrnn_trainer *trainer);
 lrnn_status trainer_read(trainer_saved *saved, const section_reader *from,
                          const lrnn_trainer *trainer);
-void trainer_restore(lrnn_trainer *trainer, const trainer_saved *saved);
+void trainer_restore(lrnn_trainer *trainer, trainer_saved *saved);
 void trainer_saved_release(trainer_saved *saved, const lrnn_trainer *trainer);
 
 #endif

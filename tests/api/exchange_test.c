@@ -105,6 +105,8 @@ static lrnn_trainer *make_trainer(const lrnn_model *model, size_t rows,
     o.batch = rows;
     o.steps = T;
     o.clip_norm = 0.1;
+    o.activation_l2 = 2;
+    o.temporal_l2 = 3;
     o.exchange = exchange;
     EXPECT_OK(lrnn_trainer_create(&trainer, model, &o));
     return trainer;
@@ -228,6 +230,8 @@ static void workers_are_one_trainer_with_the_rows_of_all(void **state)
         assert_true(fabs(workers[i].result.gradient_norm - result.gradient_norm) < 1e-5);
         assert_int_equal(workers[i].result.items, result.items);
         assert_int_equal(workers[i].result.right, result.right);
+        assert_true(result.regularization > 1e-4);
+        assert_true(fabs(workers[i].result.regularization - result.regularization) < 1e-6);
         for (size_t k = 0; k < lrnn_model_parameter_count(model); k++) {
             assert_true(fabsf(workers[i].parameters[k] - expected[k]) < 1e-5f);
         }

@@ -27,7 +27,7 @@ typedef struct setting {
     lrnn_model_options model;
     int32_t loss;
     int32_t reduction;
-    double smoothing;
+    double smoothing, activation_l2, temporal_l2;
     int use_lengths, use_weights, weigh_values, weigh_outputs;
     size_t recompute;
     int fresh; /* a new trainer each time: it draws the same dropout */
@@ -73,6 +73,8 @@ static void make_trainer(bench *b)
     o.loss = s->loss;
     o.reduction = s->reduction;
     o.label_smoothing = s->smoothing;
+    o.activation_l2 = s->activation_l2;
+    o.temporal_l2 = s->temporal_l2;
     o.threads = 2;
     o.recompute_steps = s->recompute;
     static const double output_weights[O] = {0.5, 2, 1.25, 0};
@@ -160,7 +162,7 @@ static double objective(bench *b)
     double total = 0;
     if (b->s.loss != LRNN_LOSS_NONE) {
         double divisors[] = {result.loss_weight, 1, B};
-        total = result.loss_sum / divisors[b->s.reduction];
+        total = result.loss_sum / divisors[b->s.reduction] + result.regularization;
     }
     double outputs[B * T * 8], final_h[64], final_c[64];
     assert_int_equal(lrnn_trainer_copy_outputs(outputs, B * T * 8, b->trainer), LRNN_OK);
@@ -509,6 +511,30 @@ static void nets_of_dropped_weights_have_the_right_gradient(void **state)
     }
 }
 
+static void regularized_nets_have_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
+        for (int option = 0; option < 7; option++) {
+            setting s = plain(cell);
+            s.fresh = option == 3 || option == 6;
+            s.model.layers = option == 1 ? 1 : 2;
+            s.activation_l2 = option == 1 ? 0 : 2;
+            s.temporal_l2 = option == 2 ? 0 : 1.5;
+            s.model.output_dropout = s.fresh ? 0.4 : 0;
+            s.model.bidirectional = option == 4;
+            s.model.projection_size = cell == LRNN_CELL_LSTM && option == 5 ? 2 : 0;
+            s.model.head = option == 2   ? LRNN_HEAD_FINAL
+                           : option == 6 ? LRNN_HEAD_LAST
+                                         : LRNN_HEAD_STEPS;
+            s.reduction = option == 0 ? LRNN_REDUCTION_SUM : LRNN_REDUCTION_MEAN;
+            s.recompute = option == 1 || option == 6 ? 3 : option == 5 ? 1 : 0;
+            s.use_lengths = option != 0;
+            check(&s);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +555,7 @@ int main(void)
         cmocka_unit_test(an_adaptive_softmax_has_the_right_gradient),
         cmocka_unit_test(dropped_nets_have_the_right_gradient),
         cmocka_unit_test(nets_of_dropped_weights_have_the_right_gradient),
+        cmocka_unit_test(regularized_nets_have_the_right_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,12 @@ fails "tied sizes are equal" 2 "--tied: the head reads 8 values, but embedding_s
 fails "tying needs an embedding" 2 "--tied: needs an embedding" $t --embedding 0 --tied
 fails "locked dropout needs dropout" 2 "--locked-dropout: needs --dropout" $t --locked-dropout
 fails "a layer's outputs are of layers" 2 "--output-dropout: needs --layers" $t --layers 0 --output-dropout 0.5
+for option in activation-l2 temporal-l2; do
+    fails "$option is of layers" 2 "--$option: needs --layers" $t --layers 0 --$option 1
+done
+fails "an average waits for a validation loss" 2 "--average-patience: needs --valid" $t --average-patience 3
+fails "an average has one start" 2 "--average-start: .*one of them" $t --valid 0.1 --average-start 2 --average-patience 3
+fails "an average that starts after the end" 2 "--average-start: must not be above" $t --average-start 11
 fails "recurrent weights are of layers" 2 "--weight-dropout: needs --layers" $t --layers 0 --weight-dropout 0.5
 fails "tokens are of embeddings" 2 "--embedding-dropout: needs --embedding" $t --embedding 0 --embedding-dropout 0.5
 fails "a range below 0" 2 "--init-range: expected a number of at least 0" $t --init-range -1

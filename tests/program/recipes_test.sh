@@ -28,3 +28,11 @@ while read -r command; do
     holds "recipe $n has another after that" within "$(echo "$rates" | cut -d' ' -f"$2")" "$3" 1e-6
 done < small
 holds "all were run" test $n -eq 3
+
+awd=$(sed -n '/^## AWD-LSTM/,/^## Texts/p' "$root/docs/training.md" | sed -n '/^    lrnn train/,/training.txt$/p' | sed 's/\\$//' | tr -d '\n')
+small=$(echo "$awd" | sed 's/--hidden [0-9]*/--hidden 12/; s/--embedding [0-9]*/--embedding 8/; s/--projection [0-9]*/--projection 8/
+    s/--batch [0-9]*/--batch 4/; s/--steps [0-9]*/--steps 20/; s/--epochs [0-9]*/--epochs 12/; s/--max-vocab [0-9]*/--max-vocab 50/
+    s/--average-patience [0-9]*/--average-patience 1/; s/lrnn train/"$LRNN" train/')
+eval "$small" < /dev/null > recipe.out 2> recipe.err
+holds "AWD-LSTM is a command line" test $? -eq 0
+holds "its parameters are averaged in the end" grep -q "^averaging the parameters from epoch" recipe.out

@@ -131,6 +131,17 @@ dropped="$small --input-dropout 0.2 --output-dropout 0.3 --embedding-dropout 0.1
 holds "a run with dropout everywhere resumes with the same bits" cmp q q2
 holds "inspect says where" sh -c "'$LRNN' inspect q | grep -c 'put dropout: 0\.\|^embedding dropout: 0.1\|locked' | grep -qx 4"
 
+averaged="$small --valid 0.1 --activation-l2 2 --temporal-l2 1 --optimizer sgd --lr 60"
+for start in "--average-patience 1" "--average-start 3"; do
+    "$LRNN" train -o q $averaged $start --epochs 7 --log q.tsv text > q.out
+    "$LRNN" train -q -o q2 $averaged $start --epochs 7 --log q2.tsv --checkpoint q.c --checkpoint-every 150 text
+    "$LRNN" train -q -o q2 --resume q.c --threads 2 --log q2.tsv text
+    holds "an average begins: $start" grep -q "^averaging the parameters from epoch" q.out
+    holds "and resumes with the same bits" cmp q q2
+    holds "which the losses were already" sh -c 'cut -f1-7 q.tsv > q.cut; cut -f1-7 q2.tsv | cmp - q.cut'
+done
+holds "it begins where it is told" grep -q "^averaging the parameters from epoch 3 on" q.out
+
 "$LRNN" train -q -o q $small --epochs 1 --init-range 0.08 --init-orthogonal --forget-bias -0.5 text
 "$LRNN" inspect q > q.out
 for line in "initial range: 0.08" "initial recurrent matrices: orthogonal" "initial bias of forget gates: -0.5"; do
