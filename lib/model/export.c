@@ -69,7 +69,8 @@ static lrnn_status put_unnamed(safetensors_writer *writer, const lrnn_model *mod
         return LRNN_OK;
     }
     const char *dot = strrchr(weight, '.');
-    return put_composed(writer, model, tensor, weight, dot != NULL ? (size_t)(dot - weight) : 0);
+    return put_leaf(writer, model, tensor, weight, dot != NULL ? (size_t)(dot - weight) : 0,
+                    strrchr(tensor->name, '.') + 1);
 }
 
 /* The one matrix again, as the head's: a state_dict of tied modules has both. */

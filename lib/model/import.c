@@ -83,6 +83,7 @@ static lrnn_status wish_of_model(import_wish *wish, const importing *in)
     wish->no_recurrent = o->layers == 0;
     wish->no_embedding = o->embedding_size == 0;
     wish->no_head = o->head == LRNN_HEAD_NONE;
+    wish->whole_head = !network_is_adaptive(&net);
     wish->feature_size = o->embedding_size == 0 ? 0 : o->feature_size;
     wish->input_size = net.input_size;
     wish->top_size = net.top_size;
@@ -161,7 +162,9 @@ static lrnn_status work_out(importing *in)
     o->head = in->options.head_kind != -1 ? in->options.head_kind
               : head != NULL              ? LRNN_HEAD_STEPS
                                           : LRNN_HEAD_NONE;
-    if (head != NULL) {
+    if (in->parts.adaptive.tails > 0) {
+        CHECK(import_adaptive_measure(o, &in->index, &in->parts.adaptive));
+    } else if (head != NULL) {
         o->output_size = head->weight->view->shape[0];
     } else if (o->head != LRNN_HEAD_NONE) {
         return error_set(LRNN_ERR_INVALID, "%s: head_kind asks for a head, the file has none",
@@ -172,21 +175,24 @@ static lrnn_status work_out(importing *in)
 
 /* ---- parameters ---- */
 
-static const import_module *part_of(const import_parts *parts, const char *name)
+static const import_module *part_of(const importing *in, const char *name)
 {
-    return strncmp(name, "rnn.", 4) == 0    ? parts->recurrent
-           : strncmp(name, "head.", 5) == 0 ? parts->head
-                                            : parts->embedding;
+    const import_parts *parts = &in->parts;
+    bool head = strncmp(name, "head.", 5) == 0;
+    if (head && parts->adaptive.tails > 0) {
+        return import_adaptive_part(&in->index, &parts->adaptive, name);
+    }
+    return strncmp(name, "rnn.", 4) == 0 ? parts->recurrent : head ? parts->head : parts->embedding;
 }
 
 /* The file's tensor for a parameter, NULL: none. */
 static import_tensor *find_tensor(const importing *in, const char *name)
 {
-    const import_module *module = part_of(&in->parts, name);
+    const import_module *module = part_of(in, name);
     if (module == NULL) {
         return NULL;
     }
-    const char *leaf = strchr(name, '.') + 1;
+    const char *leaf = strrchr(name, '.') + 1;
     import_tensor *tensor = import_find(&in->index, module, leaf);
     size_t length = strlen(leaf);
     if (tensor == NULL && length > 3 && strcmp(leaf + length - 3, "_l0") == 0) {
@@ -213,7 +219,7 @@ static lrnn_status check_shape(const importing *in, const network_tensor *expect
 
 static lrnn_status missing(const importing *in, const network_tensor *expected)
 {
-    const import_module *module = part_of(&in->parts, expected->name);
+    const import_module *module = part_of(in, expected->name);
     char shape[IMPORT_SHAPE_ROOM];
     import_shape(shape, expected->rank, expected->shape);
     if (module == NULL) {
@@ -223,7 +229,7 @@ static lrnn_status missing(const importing *in, const network_tensor *expected)
     const import_tensor *any = &in->index.tensors[module->first];
     return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.*s%s%s' %s is missing", in->path,
                      any->module_length > 100 ? 100 : (int)any->module_length, any->view->name,
-                     any->module_length > 0 ? "." : "", strchr(expected->name, '.') + 1, shape);
+                     any->module_length > 0 ? "." : "", strrchr(expected->name, '.') + 1, shape);
 }
 
 /* The file has the head's matrix too, of the embedding's shape. */
@@ -271,6 +277,12 @@ static lrnn_status check_all_used(const importing *in)
  * the size that they claim is allocated. */
 static lrnn_status check_tensors(importing *in, const network *net)
 {
+    if (network_is_adaptive(net) && in->parts.adaptive.tails == 0) {
+        return error_set(LRNN_ERR_FORMAT,
+                         "%s: cutoffs: there is no adaptive softmax, a tensor of which ends with "
+                         "tail.0.0.weight",
+                         in->path);
+    }
     for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *expected = &net->tensors[i];
         import_tensor *found = find_tensor(in, expected->name);

@@ -58,9 +58,34 @@ void import_index_release(import_index *index, const lrnn_allocator *allocator);
 import_tensor *import_find(const import_index *index, const import_module *module,
                            const char *leaf);
 
+/* import_adaptive.c: an adaptive softmax, whose modules are under one name. */
+typedef struct import_adaptive {
+    const char *name; /* so many bytes; 0: none, or empty */
+    size_t length;
+    size_t tails;              /* 0: there is no adaptive softmax */
+    const import_module *head; /* of the shortlist and the tails' values */
+} import_adaptive;
+
+/* wanted: its name; NULL: any. LRNN_ERR_FORMAT: there are two, or one that is not whole. */
+lrnn_status import_adaptive_find(import_adaptive *found, const import_index *index,
+                                 const char *wanted);
+
+/* Is the module one of its? */
+bool import_adaptive_owns(const import_index *index, const import_adaptive *of,
+                          const import_module *module);
+
+/* The module of our parameter "head.tail.0.1.weight", or NULL. */
+const import_module *import_adaptive_part(const import_index *index, const import_adaptive *of,
+                                          const char *name);
+
+/* Sets cutoffs, div_value, adaptive_bias and output_size from the shapes. */
+lrnn_status import_adaptive_measure(lrnn_model_options *options, const import_index *index,
+                                    const import_adaptive *of);
+
 /* The part of a model that each module is; NULL: there is none. */
 typedef struct import_parts {
     const import_module *embedding, *recurrent, *head;
+    import_adaptive adaptive; /* whose head is `head` */
 } import_parts;
 
 /* What to look for. Sizes are LRNN_AUTO where they are not known. */
@@ -68,6 +93,7 @@ typedef struct import_wish {
     const char *embedding, *recurrent, *head; /* names; NULL: find out */
     bool no_recurrent;                        /* the model has no recurrent layers */
     bool no_embedding, no_head;               /* nothing may be one */
+    bool whole_head;                          /* the head is no adaptive softmax */
     size_t feature_size;
     size_t input_size, top_size; /* for a model without recurrent layers */
     bool partial;

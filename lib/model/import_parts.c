@@ -218,6 +218,7 @@ static lrnn_status find_biased_head(search *s)
     for (size_t i = 0; i < s->index->module_count; i++) {
         const import_module *module = &s->index->modules[i];
         if (module->weight == NULL || module->bias == NULL || module == s->parts->embedding ||
+            import_adaptive_owns(s->index, &s->parts->adaptive, module) ||
             (s->wish->partial && module->weight->view->shape[1] != s->head_columns)) {
             continue;
         }
@@ -309,6 +310,7 @@ static void collect_plain(search *s)
         const import_module *module = &s->index->modules[i];
         if (module->weight != NULL && module->bias == NULL && module != s->parts->embedding &&
             module != s->parts->head &&
+            !import_adaptive_owns(s->index, &s->parts->adaptive, module) &&
             (!s->wish->partial || may_be_embedding(s, module) || may_be_head(s, module))) {
             s->plain[s->plain_count++] = module;
         }
@@ -321,7 +323,12 @@ static lrnn_status find_embedding_and_head(search *s)
     if (wish->embedding != NULL) {
         CHECK(find_named(&s->parts->embedding, s->index, wish->embedding, false));
     }
-    if (wish->head != NULL) {
+    if (!wish->no_head && !wish->whole_head) {
+        CHECK(import_adaptive_find(&s->parts->adaptive, s->index, wish->head));
+    }
+    if (s->parts->adaptive.tails > 0) {
+        s->parts->head = s->parts->adaptive.head;
+    } else if (wish->head != NULL) {
         CHECK(find_named(&s->parts->head, s->index, wish->head, false));
     } else if (!wish->no_head) {
         CHECK(find_biased_head(s));

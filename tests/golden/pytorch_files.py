@@ -53,6 +53,8 @@ class Net(nn.Module):
             y = torch.stack(steps, 1)
         else:
             y, _ = recurrent(x)
+        if isinstance(head, nn.AdaptiveLogSoftmaxWithLoss):
+            return head.log_prob(y.flatten(0, 1)).unflatten(0, y.shape[:2])
         return head(y) if head is not None else y
 
 
@@ -149,5 +151,11 @@ torch.save({"epoch": 3}, folder / "nothing.pt")
 torch.serialization.set_crc32_options(False)
 torch.save(state, folder / "no_crc.pt")
 look("no_crc", net, vocab=7)
+torch.serialization.set_crc32_options(True)
+keep("lstm_adaptive", Net(embedding=("encoder", nn.Embedding(7, 3)),
+                          recurrent=("rnn", nn.LSTM(3, 4, batch_first=True)),
+                          head=("decoder", nn.AdaptiveLogSoftmaxWithLoss(4, 7, [2, 4], 2.0, head_bias=True))), vocab=7)
+keep("gru_adaptive", Net(embedding=("0", nn.Embedding(7, 3)), recurrent=("1", nn.GRU(3, 12, batch_first=True)),
+                         head=("2", nn.AdaptiveLogSoftmaxWithLoss(12, 7, [3, 5, 6], 1.7))), vocab=7)
 
 save_file(expected, folder / "expected.safetensors")

@@ -53,8 +53,9 @@ static void names_survive_saving_loading_training_and_come_back(void **unused)
     (void)unused;
     scratch folder = scratch_create();
     const char *saved = scratch_path(&folder, "saved"), *exported = scratch_path(&folder, "out");
-    static const char *const nets[] = {"rnn_tanh",  "lstm",       "gru_f16",       "lstm_bf16",
-                                       "lstm_cell", "lstm_alone", "lstm_projected"};
+    static const char *const nets[] = {"rnn_tanh",       "lstm",          "gru_f16",
+                                       "lstm_bf16",      "lstm_cell",     "lstm_alone",
+                                       "lstm_projected", "lstm_adaptive", "gru_adaptive"};
     lrnn_trainer_options options;
     assert_int_equal(lrnn_trainer_options_init(&options, sizeof options), LRNN_OK);
     options.loss = LRNN_LOSS_NONE;

@@ -41,8 +41,9 @@ static void each_suffix(const char *net, const lrnn_import_options *options)
 static void outputs_are_those_of_pytorch(void **unused)
 {
     (void)unused;
-    static const char *const nets[] = {"rnn_tanh",  "lstm",       "gru_f16", "lstm_bf16",
-                                       "lstm_cell", "lstm_alone", "gru_tied"};
+    static const char *const nets[] = {"rnn_tanh",  "lstm",          "gru_f16",
+                                       "lstm_bf16", "lstm_cell",     "lstm_alone",
+                                       "gru_tied",  "lstm_adaptive", "gru_adaptive"};
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         each_suffix(nets[i], NULL);
     }
