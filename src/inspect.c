@@ -104,6 +104,17 @@ static void print_initialization(const lrnn_model_options *options)
     }
 }
 
+static void print_cutoffs(const lrnn_model_options *options)
+{
+    for (size_t i = 0; i < LRNN_MOST_CUTOFFS && options->cutoffs[i] > 0; i++) {
+        printf("%s%zu", i == 0 ? "adaptive softmax: cutoffs " : ",", options->cutoffs[i]);
+    }
+    if (options->cutoffs[0] > 0) {
+        printf(", div value %g%s\n", options->div_value,
+               options->adaptive_bias ? ", with bias" : "");
+    }
+}
+
 static void print_architecture(const lrnn_model *model)
 {
     lrnn_model_options options;
@@ -141,6 +152,7 @@ static void print_architecture(const lrnn_model *model)
     if (options.tied_weights) {
         puts("head: the embedding's matrix");
     }
+    print_cutoffs(&options);
     printf("output: %zu values, %s\n", lrnn_model_output_size(model), head_names[options.head]);
 }
 

@@ -44,6 +44,14 @@ static const option_row rows[] = {
     {MATCH_FLAG("tied", tied), .field = "tied_weights",
      .help = "the output layer's matrix is the embedding's; --embedding must be --hidden, or "
              "--projection if there is one"},
+    {ROW(OPTION_TEXT, "cutoffs", cutoffs, OPTION_MATCH), .argument = "IDS",
+     .help = "adaptive softmax, much faster for many words: the tokens below the first id, which "
+             "are the most frequent ones, are one shortlist, and from there on each id begins a "
+             "tail of rarer ones, as in 2000,10000"},
+    {MATCH_NUMBER("div-value", div_value), .argument = "D", .minimum = 1,
+     .help = "with --cutoffs: each tail reads so many times fewer values than the one before"},
+    {MATCH_FLAG("adaptive-bias", adaptive_bias),
+     .help = "with --cutoffs: the shortlist and the choice of a tail have a bias"},
     {MATCH_NUMBER("dropout", dropout), .argument = "P", .maximum = 1, .bounds = BELOW_MAXIMUM,
      .help = "probability of dropping an output between layers"},
     {MATCH_NUMBER("input-dropout", input_dropout), .argument = "P", .maximum = 1,
@@ -194,6 +202,7 @@ static train_settings default_settings(void)
         .epochs = 10,
         .optimizer = LRNN_OPTIMIZER_ADAM,
         .learning_rate = 0.002,
+        .div_value = 4,
         .alpha = 0.99,
         .beta1 = 0.9,
         .beta2 = 0.999,
@@ -238,6 +247,8 @@ static void check_swallowed(const command_line *line, const train_settings *sett
         {"weight-dropout", settings->layers > 0, "--layers of at least 1"},
         {"embedding-dropout", settings->embedding > 0, "--embedding above 0"},
         {"locked-dropout", drops, "--dropout, --input-dropout or --output-dropout above 0"},
+        {"div-value", settings->cutoffs != NULL, "--cutoffs"},
+        {"adaptive-bias", settings->cutoffs != NULL, "--cutoffs"},
         {"momentum", sgd || rmsprop, "--optimizer sgd or rmsprop"},
         {"dampening", sgd && settings->momentum > 0, "--optimizer sgd and --momentum above 0"},
         {"alpha", rmsprop, "--optimizer rmsprop"},
@@ -279,11 +290,32 @@ static void check_schedule(const command_line *line, const train_settings *setti
     if (settings->schedule == LRNN_SCHEDULE_MILESTONES && milestones == NULL) {
         options_fail(line, "--schedule milestones: needs --schedule-milestones");
     }
-    if (milestones != NULL && train_milestones(NULL, milestones) == 0) {
+    if (milestones != NULL && train_list(NULL, milestones) == 0) {
         options_fail(line,
                      "--schedule-milestones: expected epochs, whole numbers from 1 in rising order "
                      "as in 4,6,9, found '%s'",
                      milestones);
+    }
+}
+
+static void check_cutoffs(const command_line *line, const train_settings *settings)
+{
+    if (settings->cutoffs == NULL) {
+        return;
+    }
+    size_t count = train_list(NULL, settings->cutoffs);
+    if (count == 0 || count > LRNN_MOST_CUTOFFS) {
+        options_fail(line,
+                     "--cutoffs: expected 1 to %d ids, whole numbers from 1 in rising order as in "
+                     "2000,10000, found '%s'",
+                     LRNN_MOST_CUTOFFS, settings->cutoffs);
+    }
+    if (settings->tied) {
+        options_fail(line, "--tied: not with --cutoffs, which make the output layer several "
+                           "matrices");
+    }
+    if (settings->label_smoothing > 0) {
+        options_fail(line, "--label-smoothing: not with --cutoffs");
     }
 }
 
@@ -317,6 +349,7 @@ static void check_together(const command_line *line, const train_settings *setti
     if (settings->average_start > settings->epochs) {
         options_fail(line, "--average-start: must not be above --epochs");
     }
+    check_cutoffs(line, settings);
     check_schedule(line, settings);
 }
 

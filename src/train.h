@@ -23,6 +23,9 @@ typedef struct train_settings {
     size_t layers;
     size_t projection;
     bool tied;
+    const char *cutoffs; /* "2000,10000", or NULL */
+    double div_value;
+    bool adaptive_bias;
     double dropout;
     double input_dropout;
     double output_dropout;
@@ -129,10 +132,10 @@ typedef struct training {
 /* --valid as a fraction: 0 if it names a file, -1 if it is a number that is none. */
 double train_valid_fraction(const char *valid);
 
-/* The number of epochs in a list such as "4,6,9", and the epochs unless `epochs` is NULL, which has
- * room for half as many as the list has characters, and one more. 0: not whole numbers from 1, each
- * above the one before. */
-size_t train_milestones(uint64_t *epochs, const char *list);
+/* How many numbers there are in a list such as "4,6,9", and the numbers unless that is NULL, which
+ * has room for half as many as the list has characters, and one more. 0: not whole numbers from 1,
+ * each above the one before. */
+size_t train_list(uint64_t *numbers, const char *list);
 
 /* The schedule of the settings, for the batches that are there. */
 lrnn_status train_make_schedule(training *run);

@@ -9,19 +9,19 @@
 #include "output.h"
 #include "train.h"
 
-size_t train_milestones(uint64_t *epochs, const char *list)
+size_t train_list(uint64_t *numbers, const char *list)
 {
     uint64_t before = 0;
     for (size_t count = 0; isdigit((unsigned char)*list);) {
         char *end;
         errno = 0;
-        unsigned long long epoch = strtoull(list, &end, 10);
-        if (errno != 0 || epoch <= before) {
+        unsigned long long number = strtoull(list, &end, 10);
+        if (errno != 0 || number <= before) {
             return 0;
         }
-        before = epoch;
-        if (epochs != NULL) {
-            epochs[count] = epoch;
+        before = number;
+        if (numbers != NULL) {
+            numbers[count] = number;
         }
         count++;
         if (*end == '\0') {
@@ -69,7 +69,7 @@ static uint64_t *read_milestones(size_t *count, const train_settings *settings, 
 {
     const char *list = settings->schedule_milestones;
     uint64_t *milestones = malloc((strlen(list) / 2 + 1) * sizeof *milestones);
-    *count = milestones != NULL ? train_milestones(milestones, list) : 0;
+    *count = milestones != NULL ? train_list(milestones, list) : 0;
     for (size_t i = 0; i < *count; i++) {
         uint64_t steps = milestones[i] * windows;
         milestones[i] = steps > settings->warmup ? steps - settings->warmup : i;

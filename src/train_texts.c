@@ -40,6 +40,20 @@ static int make_vocab(lrnn_vocab **vocab, const train_settings *settings, const 
     return status == LRNN_OK ? 0 : blame_document(status, source, &options);
 }
 
+static void set_cutoffs(lrnn_model_options *options, const train_settings *settings)
+{
+    uint64_t ids[LRNN_MOST_CUTOFFS];
+    if (settings->cutoffs == NULL) {
+        return;
+    }
+    size_t count = train_list(ids, settings->cutoffs);
+    for (size_t i = 0; i < count; i++) {
+        options->cutoffs[i] = ids[i] < SIZE_MAX ? (size_t)ids[i] : SIZE_MAX;
+    }
+    options->div_value = settings->div_value;
+    options->adaptive_bias = settings->adaptive_bias;
+}
+
 static int make_model(training *run, const lrnn_vocab *vocab)
 {
     const train_settings *settings = run->settings;
@@ -54,6 +68,7 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.cell = settings->cell;
         options.projection_size = settings->projection;
         options.tied_weights = settings->tied;
+        set_cutoffs(&options, settings);
         options.dropout = settings->dropout;
         options.input_dropout = settings->input_dropout;
         options.output_dropout = settings->output_dropout;

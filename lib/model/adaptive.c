@@ -45,15 +45,14 @@ static lrnn_status check_list(const lrnn_model_options *o)
     size_t count = adaptive_count(o);
     for (size_t i = 0; i < LRNN_MOST_CUTOFFS; i++) {
         if (i >= count && o->cutoffs[i] != 0) {
-            return error_set(LRNN_ERR_INVALID, "cutoffs[%zu]: the list has ended before, with a 0",
-                             i);
+            return error_set(LRNN_ERR_INVALID, "cutoffs: there is an id %zu, but a 0 before it", i);
         }
         if (i < count &&
             (o->cutoffs[i] >= o->output_size || (i > 0 && o->cutoffs[i] <= o->cutoffs[i - 1]))) {
             return error_set(LRNN_ERR_INVALID,
-                             "cutoffs[%zu]: expected ascending ids below output_size, %zu, found "
-                             "%zu",
-                             i, o->output_size, o->cutoffs[i]);
+                             "cutoffs: expected ascending ids below output_size, %zu, found %zu as "
+                             "id %zu",
+                             o->output_size, o->cutoffs[i], i);
         }
     }
     return LRNN_OK;

@@ -446,12 +446,12 @@ static void cutoffs_that_make_no_sense_are_named(void **unused)
     lrnn_model *model;
     lrnn_model_options o = options_of();
     o.cutoffs[1] = FIRST;
-    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "cutoffs[1]", "1030");
+    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "cutoffs", "1030", "id 1");
     o.cutoffs[1] = V;
-    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "cutoffs[1]", "3300");
+    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "cutoffs", "3300", "id 1");
     o.cutoffs[1] = 0;
     o.cutoffs[2] = 2000;
-    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "cutoffs[2]");
+    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "cutoffs", "id 2");
     o = options_of();
     o.div_value = 5;
     EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "div_value", "tail 1");

@@ -124,6 +124,26 @@ holds "export and import keep the tie" cmp q.safetensors q3.safetensors
 fails "what is not one matrix cannot be tied" 1 "s1.safetensors: .*tied_weights" sh -c \
     "'$LRNN' export s1 -o s1.safetensors && '$LRNN' import --tied s1.safetensors -o q4 --names embedding,rnn,head"
 
+adaptive="$small --cutoffs 5,9 --div-value 2 --adaptive-bias"
+"$LRNN" train -q -o q $adaptive --epochs 2 text
+"$LRNN" inspect q > q.out
+holds "inspect shows cutoffs" grep -q "^adaptive softmax: cutoffs 5,9, div value 2, with bias\$" q.out
+"$LRNN" train -q -o q2 $adaptive --epochs 1 --checkpoint q.c text
+"$LRNN" train -q -o q2 --resume q.c --epochs 2 --threads 2 text
+holds "with cutoffs a run resumes with the same bits" cmp q q2
+"$LRNN" export q -o q.safetensors
+"$LRNN" import q.safetensors -o q3 --names embedding,rnn,head
+"$LRNN" export q3 -o q3.safetensors
+holds "export and import keep an adaptive softmax" cmp q.safetensors q3.safetensors
+holds "text is generated through it" sh -c "'$LRNN' generate -m q -n 20 --method beam > q.out && test -s q.out"
+holds "and scored" sh -c "'$LRNN' score -m q text > q.out && test -s q.out"
+fails "cutoffs rise" 2 "cutoffs: expected 1 to 8 ids.*9,5" "$LRNN" train -o q4 $small --cutoffs 9,5 text
+fails "cutoffs are tokens" 2 "cutoffs: expected ascending ids below" "$LRNN" train -o q4 $small --cutoffs 5,5000 text
+fails "no tied weights with cutoffs" 2 "tied: not with --cutoffs" "$LRNN" train -o q4 $small --cutoffs 5 --tied text
+fails "no label smoothing with cutoffs" 2 "label-smoothing: not with --cutoffs" \
+    "$LRNN" train -o q4 $small --cutoffs 5 --label-smoothing 0.1 text
+fails "div-value needs cutoffs" 2 "div-value: needs --cutoffs" "$LRNN" train -o q4 $small --div-value 2 text
+
 dropped="$small --input-dropout 0.2 --output-dropout 0.3 --embedding-dropout 0.1 --weight-dropout 0.5 --locked-dropout"
 "$LRNN" train -q -o q $dropped --epochs 2 text
 "$LRNN" train -q -o q2 $dropped --epochs 1 --checkpoint q.c text
