@@ -333,7 +333,7 @@ int main(int argc, char **argv)
     printf("%zu strings to learn from, %zu to test with, %zu frames\n", learn.count, test.count,
            learn.step_count + test.step_count);
     if (sequences_to != NULL) {
-        write_sequences(sequences_to, &learn, &test);
+        write_sequences(sequences_to, (const sequences *const[]){&learn, &test}, 2);
         return 0;
     }
     lrnn_model_options shape;

@@ -83,13 +83,13 @@ static void drop_sequences(sequences *s)
     free(s->label_counts);
 }
 
-/* For the same training elsewhere (bench/peers/labels.py): what to learn from and what to test
+/* For the same training elsewhere (bench/peers/labels.py): what to learn from and then what to test
  * with, as 4-byte numbers of this machine. */
-static void write_sequences(const char *path, const sequences *learn, const sequences *test)
+static void write_sequences(const char *path, const sequences *const *sets, size_t count)
 {
     FILE *file = fopen(path, "wb");
-    for (int k = 0; file != NULL && k < 2; k++) {
-        const sequences *s = k == 0 ? learn : test;
+    for (size_t k = 0; file != NULL && k < count; k++) {
+        const sequences *s = sets[k];
         int32_t sizes[4] = {(int32_t)s->count, (int32_t)s->step_count, (int32_t)s->label_count,
                             (int32_t)s->width};
         fwrite(sizes, 4, 4, file);
@@ -212,28 +212,42 @@ typedef struct reader {
     size_t output_size;
 } reader;
 
-/* For sequences of s; width 0: the best path, else a prefix beam search of that width. */
-static reader make_reader(const lrnn_model *model, const sequences *s, int32_t blank, size_t width)
+/* width 0: the best path, else a prefix beam search of that width. */
+static lrnn_ctc_options search_for(const lrnn_model *model, int32_t blank, size_t width)
+{
+    lrnn_ctc_options search;
+    must(lrnn_ctc_options_init(&search, sizeof search));
+    search.output_size = lrnn_model_output_size(model);
+    search.method = width > 0 ? LRNN_CTC_BEAM : LRNN_CTC_GREEDY;
+    search.beam_width = width > 0 ? width : search.beam_width;
+    search.max_length = LONGEST_LABELS;
+    search.blank = blank;
+    return search;
+}
+
+/* For sequences of s. */
+static reader make_reader_with(const lrnn_model *model, const sequences *s,
+                               const lrnn_ctc_options *search)
 {
     reader r;
     int32_t longest = 1;
     lrnn_state_options state;
-    lrnn_ctc_options search;
     for (size_t i = 0; i < s->count; i++) {
         longest = s->lengths[i] > longest ? s->lengths[i] : longest;
     }
     must(lrnn_state_options_init(&state, sizeof state));
     state.steps = (size_t)longest; /* in two directions a net must see all of a sequence at once */
     must(lrnn_state_create(&r.state, model, &state));
-    must(lrnn_ctc_options_init(&search, sizeof search));
-    search.output_size = r.output_size = lrnn_model_output_size(model);
-    search.method = width > 0 ? LRNN_CTC_BEAM : LRNN_CTC_GREEDY;
-    search.beam_width = width > 0 ? width : search.beam_width;
-    search.max_length = LONGEST_LABELS;
-    search.blank = blank;
-    must(lrnn_ctc_create(&r.ctc, &search));
+    must(lrnn_ctc_create(&r.ctc, search));
+    r.output_size = search->output_size;
     r.outputs = room(NULL, 0, (size_t)longest * r.output_size * sizeof *r.outputs);
     return r;
+}
+
+static reader make_reader(const lrnn_model *model, const sequences *s, int32_t blank, size_t width)
+{
+    lrnn_ctc_options search = search_for(model, blank, width);
+    return make_reader_with(model, s, &search);
 }
 
 static void drop_reader(reader *r)

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
     printf("%zu words to learn, %zu held out, %zu sounds\n", learn.count, test.count,
            sound_count - 1);
     if (sequences_to != NULL) {
-        write_sequences(sequences_to, &learn.pairs, &test.pairs);
+        write_sequences(sequences_to, (const sequences *const[]){&learn.pairs, &test.pairs}, 2);
         return 0;
     }
     lrnn_model_options shape;

@@ -1,10 +1,13 @@
 """The nets of the examples that train with CTC, in PyTorch: on the sequences that an example writes
 with -e, with the same settings and order of the data; only the initial weights differ, drawn by
-PyTorch from the same distributions. Prints the wrong labels in %, mean and standard deviation over
-the seeds, by the best path and by a prefix beam search of width 16.
+PyTorch from the same distributions. Prints the sequences and the labels in them that are wrong, in
+%, mean and standard deviation over the seeds, by the best path and by a prefix beam search of width
+16, for each set to test with. Of adjacent sequences with the same steps any one's labels are right.
 
-    labels.py digits FILE [SEED...]
+    labels.py digits|pronounce|printed_lines FILE [SEED...]
 """
+import collections
+import itertools
 import math
 import statistics
 import sys
@@ -17,15 +20,18 @@ from order import windows
 
 torch.set_num_threads(1)
 
-# what the net reads (0: numbers, else so many tokens in vectors of 64), H, layers, outputs, blank,
-# batch, bucket, passes, learning rate
-SETTINGS = {"digits": (0, 64, 1, 11, 10, 16, 8, 16, 0.004)}
+# tokens that the net reads, in vectors of 64 (0: it reads numbers), H, outputs (0: as many as there
+# are labels), blank, batch, bucket, passes, learning rate
+Settings = collections.namedtuple("Settings", "tokens hidden outputs blank batch bucket passes rate")
+SETTINGS = {"digits": Settings(0, 64, 11, 10, 16, 8, 16, 0.004),
+            "pronounce": Settings(128, 128, 0, 0, 64, 32, 10, 0.004),
+            "printed_lines": Settings(0, 96, 0, 0, 16, 16, 12, 0.004)}
 
 
 def read(path):
-    """Learning and testing sequences, each [(steps, labels)]."""
+    """What to learn from and what to test with, each [(steps, labels)]."""
     data, at, found = np.fromfile(path, np.int32), 0, []
-    for _ in range(2):
+    while at < len(data):
         count, steps, label_count, width = data[at:at + 4]
         lengths, target_lengths, labels, values = np.split(
             data[at + 4:at + 4 + 2 * count + label_count + steps * max(width, 1)],
@@ -38,10 +44,10 @@ def read(path):
 
 
 class Net(torch.nn.Module):
-    def __init__(self, size, tokens, hidden, layers, outputs):
+    def __init__(self, size, tokens, hidden, outputs):
         super().__init__()
         self.read = torch.nn.Embedding(tokens, 64) if tokens else torch.nn.Identity()
-        self.rnn = torch.nn.LSTM(64 if tokens else size, hidden, layers, batch_first=True,
+        self.rnn = torch.nn.LSTM(64 if tokens else size, hidden, batch_first=True,
                                  bidirectional=True)
         self.head = torch.nn.Linear(2 * hidden, outputs)
 
@@ -60,18 +66,20 @@ def gather(data, chosen):
 
 
 def train(data, settings, seed):
-    tokens, hidden, layers, outputs, blank, batch, bucket, passes, rate = settings
     torch.manual_seed(seed)
-    net = Net(data[0][0].shape[-1], tokens, hidden, layers, outputs)
-    optimizer = torch.optim.Adam(net.parameters(), rate)
+    outputs = settings.outputs or 1 + max(label for _, labels in data for label in labels)
+    net = Net(data[0][0].shape[-1], settings.tokens, settings.hidden, outputs)
+    optimizer = torch.optim.Adam(net.parameters(), settings.rate)
     lengths = [len(x) for x, _ in data]
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, passes * -(-len(data) // batch))
-    for epoch in range(passes):
-        for chosen in windows(lengths, batch, seed, epoch, bucket):
+    updates = settings.passes * -(-len(data) // settings.batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
+    for epoch in range(settings.passes):
+        for chosen in windows(lengths, settings.batch, seed, epoch, settings.bucket):
             x, n, y, m = gather(data, chosen)
             optimizer.zero_grad()
             scores = net(x, n).transpose(0, 1)
-            torch.nn.functional.ctc_loss(scores, y, n, m, blank).backward()
+            torch.nn.functional.ctc_loss(scores, y, n, m, settings.blank,
+                                         zero_infinity=True).backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
             optimizer.step()
             schedule.step()
@@ -120,28 +128,37 @@ def distance(a, b):
 
 
 def test(net, data, blank):
-    wrong, count = [0, 0], 0
+    """Wrong sequences and labels in % by the best path, then by prefix search."""
+    wrong, sequences, labels = [0, 0, 0, 0], 0, [0, 0]
     with torch.no_grad():
-        for x, y in data:
+        for _, same in itertools.groupby(data, key=lambda pair: pair[0].numpy().tobytes()):
+            same = list(same)
+            x = same[0][0]
             scores = net(x[None], torch.tensor([len(x)]))[0]
-            wrong[0] += distance(best_path(scores, blank), y)
-            wrong[1] += distance(prefix_search(scores, blank), y)
-            count += len(y)
-    return [100 * w / count for w in wrong]
+            sequences += 1
+            for i, search in enumerate((best_path, prefix_search)):
+                found = search(scores, blank)
+                errors, length = min(((distance(found, y), len(y)) for _, y in same), key=lambda e: e[0])
+                wrong[2 * i] += errors > 0
+                wrong[2 * i + 1] += errors
+                labels[i] += length
+    return [100 * w / (labels[i // 2] if i % 2 else sequences) for i, w in enumerate(wrong)]
 
 
 def main(what, path, *seeds):
     settings = SETTINGS[what]
-    learn, held_out = read(path)
+    learn, *held_out = read(path)
     results = []
     for seed in map(int, seeds or range(1, 6)):
         begin = time.process_time()
         net = train(learn, settings, seed)
         took = time.process_time() - begin
-        results.append(test(net, held_out, settings[4]))
-        print(f"seed {seed}: {results[-1][0]:.2f} {results[-1][1]:.2f}, training took {took:.0f} s",
+        results.append([value for data in held_out for value in test(net, data, settings.blank)])
+        print(f"seed {seed}: {' '.join(f'{value:.2f}' for value in results[-1])}, training took {took:.0f} s",
               file=sys.stderr, flush=True)
-    for name, values in zip(("best path", "beam search"), zip(*results)):
+    names = (f"set {k + 1}, {search}, {unit}" for k in range(len(held_out))
+             for search in ("best path", "beam search") for unit in ("sequences", "labels"))
+    for name, values in zip(names, zip(*results)):
         spread = statistics.stdev(values) if len(values) > 1 else 0
         print(f"{what}, {name}: {statistics.mean(values):.2f} +- {spread:.2f} % wrong")
 

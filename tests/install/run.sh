@@ -55,6 +55,8 @@ prints() {
     invent_names) [ "$(grep -cE '^ *(Italian|Japanese):( [A-Z][a-z]+){5}$' out)" -eq 2 ] ;;
     long_memory) awk '/^adding/ { a = $2; b = $3; c = $4 } END { exit !(b < 0.05 && c < 0.05 && a > b) }' out ;;
     personalise) awk '/before/ { a = $2 } /after/ { b = $2 } /^requests/ { n = $NF } END { exit !(b < a / 4 && n > 0) }' out ;;
+    printed_lines) awk '/^clean/ { c = $(NF - 2) } /^bad/ { b = $9; f = $(NF - 2) } END { exit !(c < 5 && f < b) }' out &&
+            grep -q '^  printed: five' out && [ "$(head -c 2 lines.pgm)" = P5 ] ;;
     scorer) awk '/^beam of/ { b = $4 } /^sampled/ { s = $4 } END { exit !(b > 1 && b < s) }' out ;;
     softmax_regression) awk '/frames/ { a = $5 } /difference/ { d = $NF } END { exit !(a >= 99 && d < 1e-4) }' out ;;
     stream) awk '/network/ { a = $NF } /same again/ { b = $NF } /^allocations/ { n = $NF } END { exit !(a < b / 3 && n == 0) }' out ;;
@@ -70,20 +72,37 @@ In the forests of the night;
 What immortal hand or eye,
 Could frame thy fearful symmetry?
 END
+# What an example needs beyond the library.
+fonts=/usr/share/fonts/truetype
+printed=
+if ! pkg-config --exists freetype2; then
+    printed="FreeType is not here"
+elif ! ls "$fonts"/dejavu/DejaVuSans.ttf > /dev/null 2>&1; then
+    printed="no DejaVu Sans in $fonts"
+fi
 for source in programs/*.c; do
     name=$(basename "$source" .c)
-    # shellcheck disable=SC2046
-    if ${CC:-cc} -std=gnu11 -Wall -Wextra "$source" $(pkg-config --cflags --libs lrnn) -lm -pthread -o "$name.shared" 2> log &&
-        LD_LIBRARY_PATH=$scratch/usr/lib timeout 120 "./$name.shared" > out 2>&1 && prints "$name"; then
+    flags='' arguments=''
+    if [ "$name" = printed_lines ]; then
+        if [ -n "$printed" ]; then
+            echo "skipped: printed_lines: $printed"
+            continue
+        fi
+        flags=$(pkg-config --cflags --libs freetype2)
+        arguments='-o lines.pgm'
+    fi
+    # shellcheck disable=SC2046,SC2086
+    if ${CC:-cc} -std=gnu11 -Wall -Wextra "$source" $flags $(pkg-config --cflags --libs lrnn) -lm -pthread -o "$name.shared" 2> log &&
+        LD_LIBRARY_PATH=$scratch/usr/lib timeout 120 "./$name.shared" $arguments > out 2>&1 && prints "$name"; then
         ok
     else
         cat log out
         bad "$name, shared"
     fi
-    # shellcheck disable=SC2046
-    if ${CC:-cc} -std=gnu11 "$source" $(pkg-config --cflags lrnn) "$scratch/usr/lib/liblrnn.a" \
+    # shellcheck disable=SC2046,SC2086
+    if ${CC:-cc} -std=gnu11 "$source" $(pkg-config --cflags lrnn) "$scratch/usr/lib/liblrnn.a" $flags \
         $(pkg-config --static --libs lrnn | sed 's/-llrnn//') -o "$name.static" 2> log &&
-        timeout 120 "./$name.static" > out 2>&1 && prints "$name"; then
+        timeout 120 "./$name.static" $arguments > out 2>&1 && prints "$name"; then
         ok
     else
         cat log out
