@@ -15,16 +15,13 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR  ?= $(PREFIX)/share/man
 DESTDIR ?=
 
-CC         ?= cc
-AR         ?= ar
-OBJCOPY    ?= objcopy
-PKG_CONFIG ?= pkg-config
-INSTALL    ?= install
 CFLAGS     ?= -O2 -g
+
+include platform.mk
 
 # ---- BLAS: openblas (default), reference or none ---------------------------------------------------
 
-BLAS ?= openblas
+BLAS ?= $(if $(HOST),none,openblas)
 ifeq ($(BLAS),openblas)
 BLAS_PC     := openblas
 BLAS_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas 2>/dev/null)
@@ -57,8 +54,8 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 SANITIZE ?=
-override ALL_CFLAGS = -std=gnu11 -ffp-contract=fast $(WARNINGS) $(CFLAGS) $(SANITIZE)
-LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) -fPIC -fvisibility=hidden -pthread $(ALL_CFLAGS)
+override ALL_CFLAGS = -std=gnu11 -ffp-contract=fast $(PLATFORM_CFLAGS) $(WARNINGS) $(CFLAGS) $(SANITIZE)
+LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) -fPIC -fvisibility=hidden -pthread $(ALL_CFLAGS) $(LTO_CFLAGS)
 LIBS       = $(BLAS_LIBS) -lm -pthread
 
 # ---- files -----------------------------------------------------------------------------------------
@@ -79,20 +76,23 @@ GRADCHECK_BINARIES := $(GRADCHECKS:tests/%.c=$(BUILD)/tests/%)
 HEADERS      := include/lrnn.h $(TOPIC_HEADERS)
 
 STATIC := $(BUILD)/liblrnn.a
-SHARED := $(BUILD)/liblrnn.so.$(VERSION)
-SONAME := liblrnn.so.$(SOVERSION)
+SHARED := $(BUILD)/$(SHARED_NAME)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all demo check check-all lint bench install uninstall dist clean help tests run-tests run-thread-tests fuzz fuzz-seeds mutate run-mutate FORCE
 
-all: $(STATIC) $(SHARED) $(BUILD)/liblrnn.so $(PROGRAM) $(BUILD)/lrnn.pc ## build library and program
+all: $(STATIC) $(SHARED) $(BUILD)/$(LINK_NAME) $(PROGRAM) $(BUILD)/lrnn.pc ## build library and program
 
 # Objects depend on this file, which changes when the compiler or its flags do.
-$(BUILD)/config: FORCE
+$(BUILD)/config: $(COPIED_HEADERS:/usr/include/%=$(BUILD)/headers/%) FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(LIB_CFLAGS) | $(LIBS)' | cmp -s - $@ || echo '$(CC) $(LIB_CFLAGS) | $(LIBS)' > $@
+	@echo "$(CC) $(LIB_CFLAGS) | $(LIBS)" | cmp -s - $@ || echo "$(CC) $(LIB_CFLAGS) | $(LIBS)" > $@
+
+$(BUILD)/headers/%.h: /usr/include/%.h
+	@mkdir -p $(@D)
+	cp $< $@
 
 include lib/kernels/flags.mk
 
@@ -114,17 +114,16 @@ $(INTERNAL): $(LIB_OBJECTS)
 	$(AR) rcs $@ $^
 
 $(STATIC): $(LIB_OBJECTS)
-	$(LD) -r $^ -o $(BUILD)/obj/liblrnn.o
-	$(OBJCOPY) --localize-hidden $(BUILD)/obj/liblrnn.o
+	$(PARTIAL_LINK) $^ -o $(BUILD)/obj/liblrnn.o
+	$(LOCALIZE) $(BUILD)/obj/liblrnn.o
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/obj/liblrnn.o
 
 $(SHARED): $(LIB_OBJECTS) lib/lrnn.map
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/lrnn.map $(if $(SANITIZE),,-Wl,--no-undefined) \
-	    $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
+	$(CC) $(SHARED_FLAGS) $(CFLAGS) $(PLATFORM_CFLAGS) $(SANITIZE) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
 
-$(BUILD)/liblrnn.so: $(SHARED)
-	ln -sf $(notdir $(SHARED)) $(BUILD)/$(SONAME)
+$(BUILD)/$(LINK_NAME): $(SHARED)
+	ln -sf $(SHARED_NAME) $(BUILD)/$(SONAME)
 	ln -sf $(SONAME) $@
 
 $(BUILD)/lrnn: $(PROG_OBJECTS) $(STATIC)
@@ -132,11 +131,13 @@ $(BUILD)/lrnn: $(PROG_OBJECTS) $(STATIC)
 
 # BLAS is named by its flags: openblas.pc would ask a static build for a Fortran run-time library that
 # the shared OpenBLAS does not need.
-# Made anew each time, since PREFIX may be said when installing.
+# Made anew each time, since PREFIX may be said when installing. A space in a path has a backslash there.
+space := $(subst x,,x x)
+in_pc  = $(subst $(space),\\$(space),$(1))
 $(BUILD)/lrnn.pc: lrnn.pc.in FORCE
 	@mkdir -p $(@D)
-	@sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' \
-	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+	@sed -e 's|@PREFIX@|$(call in_pc,$(PREFIX))|g' -e 's|@LIBDIR@|$(call in_pc,$(LIBDIR))|g' \
+	    -e 's|@INCLUDEDIR@|$(call in_pc,$(INCLUDEDIR))|g' -e 's|@VERSION@|$(VERSION)|g' \
 	    -e 's|@BLAS_LIBS@|$(BLAS_LIBS)|g' $< > $@
 
 # ---- tests -----------------------------------------------------------------------------------------
@@ -259,25 +260,24 @@ demo: $(BUILD)/lrnn ## train a character LSTM for about a minute and let it writ
 # ---- installing ------------------------------------------------------------------------------------
 
 install: all ## into $(DESTDIR)$(PREFIX)
-	$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/lrnn $(DESTDIR)$(BINDIR) \
-	    $(DESTDIR)$(MANDIR)/man1
-	$(INSTALL) -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)/
-	$(INSTALL) -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/
-	ln -sf $(notdir $(SHARED)) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/liblrnn.so
-	$(INSTALL) -m 644 $(BUILD)/lrnn.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
-	$(INSTALL) -m 644 include/lrnn.h $(DESTDIR)$(INCLUDEDIR)/
-	$(INSTALL) -m 644 $(TOPIC_HEADERS) $(DESTDIR)$(INCLUDEDIR)/lrnn/
-	$(if $(PROGRAM),$(INSTALL) -m 755 $(PROGRAM) $(DESTDIR)$(BINDIR)/)
-	$(if $(wildcard docs/lrnn.1),$(INSTALL) -m 644 docs/lrnn.1 $(DESTDIR)$(MANDIR)/man1/)
+	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)/lrnn' '$(DESTDIR)$(BINDIR)' \
+	    '$(DESTDIR)$(MANDIR)/man1'
+	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/'
+	$(INSTALL) -m 755 $(SHARED) '$(DESTDIR)$(LIBDIR)/'
+	ln -sf $(SHARED_NAME) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/$(LINK_NAME)'
+	$(INSTALL) -m 644 $(BUILD)/lrnn.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/'
+	$(INSTALL) -m 644 include/lrnn.h '$(DESTDIR)$(INCLUDEDIR)/'
+	$(INSTALL) -m 644 $(TOPIC_HEADERS) '$(DESTDIR)$(INCLUDEDIR)/lrnn/'
+	$(if $(PROGRAM),$(INSTALL) -m 755 $(PROGRAM) '$(DESTDIR)$(BINDIR)/')
+	$(if $(wildcard docs/lrnn.1),$(INSTALL) -m 644 docs/lrnn.1 '$(DESTDIR)$(MANDIR)/man1/')
 
 uninstall: ## remove what install put there
-	@rm -f $(DESTDIR)$(LIBDIR)/liblrnn.a $(DESTDIR)$(LIBDIR)/liblrnn.so \
-	    $(DESTDIR)$(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(notdir $(SHARED)) \
-	    $(DESTDIR)$(LIBDIR)/pkgconfig/lrnn.pc $(DESTDIR)$(INCLUDEDIR)/lrnn.h \
-	    $(patsubst include/%,$(DESTDIR)$(INCLUDEDIR)/%,$(TOPIC_HEADERS)) \
-	    $(DESTDIR)$(BINDIR)/lrnn $(DESTDIR)$(MANDIR)/man1/lrnn.1
-	@rmdir $(DESTDIR)$(INCLUDEDIR)/lrnn 2>/dev/null || true
+	@cd '$(DESTDIR)$(LIBDIR)' 2> /dev/null && \
+	    rm -f liblrnn.a $(LINK_NAME) $(SONAME) $(SHARED_NAME) pkgconfig/lrnn.pc || true
+	@cd '$(DESTDIR)$(INCLUDEDIR)' 2> /dev/null && rm -f lrnn.h $(TOPIC_HEADERS:include/%=%) || true
+	@rm -f '$(DESTDIR)$(BINDIR)/lrnn' '$(DESTDIR)$(MANDIR)/man1/lrnn.1'
+	@rmdir '$(DESTDIR)$(INCLUDEDIR)/lrnn' 2> /dev/null || true
 
 dist: ## a source archive of the committed tree
 	@mkdir -p $(BUILD)
@@ -290,6 +290,6 @@ clean: ## remove the build folder
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r t d; do \
 	    printf '  %-10s %s\n' "$$t" "$$d"; done
-	@echo 'Variables: BLAS=openblas|reference|none CC CFLAGS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
+	@echo 'Variables: BLAS=openblas|reference|none CC HOST CFLAGS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -31,7 +31,7 @@ lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocato
                               const void *bytes, size_t length)
 {
     lrnn_allocator memory;
-    size_t header_bytes;
+    size_t header_bytes = 0;
     *file = NULL;
     CHECK(allocator_read(&memory, allocator));
     CHECK(header_length(&header_bytes, name, bytes, length));
@@ -51,7 +51,7 @@ static lrnn_status read_header(safetensors **file, const lrnn_allocator *allocat
                                const input_file *input)
 {
     unsigned char prefix[SAFETENSORS_PREFIX];
-    size_t header_bytes;
+    size_t header_bytes = 0;
     if (input->length >= sizeof prefix) {
         CHECK(input_file_read(input, prefix, sizeof prefix, 0));
     }

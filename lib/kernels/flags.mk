@@ -1,6 +1,6 @@
 # What lib/kernels/<name>.c is compiled with, besides the flags of all files. Aligned loops: those
 # over pairs of bfloat16 take 7 % longer where they begin anywhere.
-ifneq ($(filter x86_64% amd64%,$(shell $(CC) -dumpmachine)),)
+ifneq ($(filter x86_64% amd64%,$(MACHINE)),)
 KERNEL_FLAGS_avx2   = -mavx2 -mfma -falign-loops=32
 KERNEL_FLAGS_avx512 = -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
 endif

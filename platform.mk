@@ -1,0 +1,72 @@
+# The machine that is built for, and what its tools and libraries are called. CC says which machine:
+#   make HOST=aarch64-linux-gnu        (its gcc, and no CBLAS unless BLAS= names one)
+#   make CC=aarch64-linux-gnu-clang BLAS=none
+
+HOST ?=
+ifeq ($(origin CC),default)
+CC := $(if $(HOST),$(HOST)-gcc,cc)
+endif
+MACHINE := $(shell $(CC) -dumpmachine)
+
+# The other tools of the same compiler, where there are such: aarch64-linux-gnu-objcopy.
+TOOLS := $(if $(HOST),$(HOST)-,$(notdir $(patsubst %gcc,%,$(patsubst %clang,%,$(lastword $(filter %-gcc %-clang,$(CC)))))))
+tool   = $(if $(shell command -v $(TOOLS)$(1) 2> /dev/null),$(TOOLS)$(1),$(1))
+ifeq ($(origin AR),default)
+AR := $(call tool,ar)
+endif
+OBJCOPY    ?= $(call tool,objcopy)
+PKG_CONFIG ?= $(call tool,pkg-config)
+INSTALL    ?= install
+
+SYSTEM := $(if $(findstring darwin,$(MACHINE)),darwin,unix)
+CLANG  := $(shell $(CC) --version 2> /dev/null | grep -q clang && echo yes)
+
+# ---- what code is compiled with, wherever it runs ----
+
+# Offsets in files are 64 bits wide on 32-bit systems too. Objects do not know the folder they were
+# compiled in.
+PLATFORM_CFLAGS := -D_FILE_OFFSET_BITS=64 -ffile-prefix-map='$(CURDIR)'=.
+
+# Single precision that is rounded at each operation: the x87 does not do that.
+ifneq ($(filter i386% i486% i586% i686%,$(MACHINE))$(filter -m32,$(CC) $(CFLAGS)),)
+PLATFORM_CFLAGS += -msse2 -mfpmath=sse
+endif
+
+# Link-time optimization, if CFLAGS ask for it. gcc: objects can be read without its plugin too, and the
+# archive is compiled when it is made. clang makes no such object: the library is compiled without, and a
+# program around it may still be compiled with.
+LTO := $(filter -flto -flto=%,$(CFLAGS))
+ifneq ($(LTO),)
+LTO_CFLAGS  := $(if $(CLANG),-fno-lto,-ffat-lto-objects)
+LTO_PARTIAL := $(if $(CLANG),-fno-lto,-flinker-output=nolto-rel)
+endif
+
+# jsmn and xxHash are headers alone and the same for every machine: for a compiler that does not look
+# where they are installed they are copied.
+ifneq ($(shell printf '\043include <jsmn.h>\n\043include <xxhash.h>\n' | $(CC) $(CFLAGS) -E -x c - > /dev/null 2>&1 || echo missing),)
+COPIED_HEADERS := $(wildcard /usr/include/jsmn.h /usr/include/xxhash.h)
+PLATFORM_CFLAGS += $(if $(COPIED_HEADERS),-I$(BUILD)/headers)
+endif
+
+# ---- libraries ----
+
+ifeq ($(SYSTEM),darwin)
+SHARED_NAME  := liblrnn.$(VERSION).dylib
+SONAME       := liblrnn.$(SOVERSION).dylib
+LINK_NAME    := liblrnn.dylib
+SHARED_FLAGS = -dynamiclib -install_name '$(LIBDIR)/$(SONAME)' -compatibility_version $(SOVERSION) \
+               -current_version $(VERSION)
+else
+SHARED_NAME  := liblrnn.so.$(VERSION)
+SONAME       := liblrnn.so.$(SOVERSION)
+LINK_NAME    := liblrnn.so
+SHARED_FLAGS = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=lib/lrnn.map $(if $(SANITIZE),,-Wl,--no-undefined)
+endif
+
+# One object of all objects, in which hidden names are local. macOS' linker makes them local by itself.
+# On i386 functions come in groups that several objects share, and a name of a group can be made local only
+# when the group has been taken apart.
+GROUPS_APART = $(shell echo | $(CC) -r -nostdlib -Wl,--force-group-allocation -x c - -o /dev/null 2> /dev/null && \
+                 echo -Wl,--force-group-allocation)
+PARTIAL_LINK = $(CC) $(CFLAGS) $(PLATFORM_CFLAGS) $(LTO_PARTIAL) -r -nostdlib $(GROUPS_APART)
+LOCALIZE     = $(if $(filter darwin,$(SYSTEM)),:,$(OBJCOPY) --localize-hidden)
