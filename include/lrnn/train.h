@@ -459,8 +459,9 @@ typedef struct lrnn_trainer_options {
     /* Makes lrnn_trainer_step a step on the windows of all workers: it sums gradients, loss and
      * weight over the workers before it scales, clips and updates, so that all have the same
      * parameters, and its result covers all of them. An error on one worker is an error on all, and
-     * changes nothing anywhere. The struct is copied at create. The parts of a step and
-     * lrnn_trainer_evaluate remain local to the worker. NULL (default): one worker. Since 0.2. */
+     * changes nothing anywhere. The struct is copied at create. The parts of a step remain local to
+     * the worker, and so does lrnn_trainer_evaluate unless the workers share the shards of a window
+     * (own_shards). NULL (default): one worker. Since 0.2. */
     const lrnn_exchange *exchange;
     /* Terms of the loss that are added to what the reduction gives, with h the output of the top
      * layer at a step and m its dropout mask (Merity, Keskar & Socher 2018; alpha and beta there).
@@ -470,6 +471,23 @@ typedef struct lrnn_trainer_options {
      * Default 0. Since 0.2. */
     double activation_l2;
     double temporal_l2; /* since 0.2 */
+    /* The rows of a window of lrnn_trainer_step and lrnn_trainer_evaluate are cut into this many
+     * shards: shard s of S has rows s*B/S .. (s+1)*B/S - 1, rounded down. Each is run by itself,
+     * and loss, weight and gradients are added in one fixed binary tree: shard 0 + 1, 2 + 3, ..,
+     * then those pairs, and so on. Dropout is drawn for each shard. So results depend on the number
+     * of shards, but not on who runs them: see own_shards. The parts of a step take a window as a
+     * whole. After an evaluation in shards no outputs and activations can be copied. Takes the
+     * memory of one more gradient for each doubling of the shards that are run here. 0 (default):
+     * 1; at most batch and 65536. Since 0.2. */
+    size_t shards;
+    /* This worker runs shards first_shard .. first_shard + own_shards - 1, and other workers the
+     * others: all are given the same whole window, and agree on its result through `exchange`,
+     * which is then required. The bits are those of one worker with all shards if every worker has
+     * 2^k of them, the first one a multiple of 2^k, and the exchange adds the workers' values in
+     * that tree. own_shards 0 (default): all from first_shard (default 0) on. The carried state of
+     * other workers' rows is zero here; see lrnn_trainer_state_rows. Since 0.2. */
+    size_t first_shard;
+    size_t own_shards; /* since 0.2 */
 } lrnn_trainer_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_trainer_options).
@@ -557,6 +575,12 @@ LRNN_API lrnn_status lrnn_trainer_set_average(lrnn_trainer *trainer, int32_t ave
 
 /* Number of updates in the average; 0: there is none. Since 0.2. */
 LRNN_API uint64_t lrnn_trainer_averaged(const lrnn_trainer *trainer);
+
+/* Number of rows of the carried state from which the next window starts; 0: it starts from zero, or
+ * NULL. Workers that share the shards of a window, each of which has its own rows only, collect the
+ * others by lrnn_trainer_export_state and lrnn_trainer_import_state before one of them saves a
+ * checkpoint. Since 0.2. */
+LRNN_API size_t lrnn_trainer_state_rows(const lrnn_trainer *trainer);
 
 /* Makes an immutable model of the current parameters, with the architecture, vocabularies and
  * allocator of the model from which the trainer was made. LRNN_ERR_NUMERIC: a parameter has become

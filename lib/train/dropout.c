@@ -2,16 +2,17 @@
  *
  * An element is a function of (seed, window, what is dropped, its place in the window) alone, so no
  * thread and no cut into segments changes it, and a segment that is run again draws what it drew.
- * Locked masks (Gal & Ghahramani 2016) have their place in the row alone, the same at every step;
- * of an embedding whole rows go, one draw for each token; recurrent weights are the same for a
- * whole window. */
+ * In a window that is cut into shards the place is one in the shard, and each shard draws from a
+ * stream of its own. Locked masks (Gal & Ghahramani 2016) have their place in the row alone, the
+ * same at every step; of an embedding whole rows go, one draw for each token, and recurrent weights
+ * are the same: for a whole window, in all its shards. */
 #include <string.h>
 
 #include "base/random.h"
 #include "trainer.h"
 
 /* Behind the layers, of which there are at most 1024. */
-enum { INPUT = 2048, EMBEDDING = 2049, WEIGHTS = 4096 };
+enum { INPUT = 2048, EMBEDDING = 2049, WEIGHTS = 4096, SHARD = 8192 };
 
 /* mask[k] = 0 or 1/(1-p), for elements first..first+count-1 of what is dropped. */
 static void draw(const lrnn_trainer *trainer, real *mask, double p, size_t what, size_t first,
@@ -32,6 +33,7 @@ static void draw(const lrnn_trainer *trainer, real *mask, double p, size_t what,
 static void draw_rows(const lrnn_trainer *trainer, real *mask, double p, size_t what, size_t width)
 {
     size_t step = trainer->sequences.batch * width, steps = trainer->segment.steps;
+    what += trainer->shards.current * SHARD;
     if (!trainer->net->options.locked_dropout) {
         draw(trainer, mask, p, what, trainer->segment.first * step, steps * step);
         return;

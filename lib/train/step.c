@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "exchange.h"
 #include "regularize.h"
+#include "shards.h"
 #include "step.h"
 
 static const lrnn_train_result default_result = {.size = sizeof(lrnn_train_result)};
@@ -198,27 +199,35 @@ lrnn_status step_check_optimizer(const lrnn_trainer *trainer, const lrnn_optimiz
 
 /* ---- the whole step ---- */
 
-/* The loss of this worker's window and its gradients, those of the loss sum times `scale`. */
-static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all, double scale)
+/* The loss of a window or shard; its gradients, those of the loss sum times the scale, are added.
+ */
+static lrnn_status gradients_of(lrnn_trainer *trainer, const carried *initial,
+                                const window_pass *pass, lrnn_train_result *all)
 {
-    head_job job = {.want_loss = true, .scale = scale, .want_gradient = true};
+    head_job job = {.want_loss = true, .scale = pass->scale, .want_gradient = true};
     head_job outputs = {.copy = trainer->head.window};
-    gradient_zero(trainer);
-    run_pack(trainer, PASS_TRAIN);
-    segments_forward(trainer, &trainer->carry, PASS_TRAIN,
-                     step_is_sequence(trainer) ? &outputs : NULL);
+    segments_forward(trainer, initial, pass->mode, step_is_sequence(trainer) ? &outputs : NULL);
     if (step_is_sequence(trainer)) {
         job.want_loss = false;
         job.given = trainer->head.window;
-        CHECK(sequence_run(trainer, &job, scale));
+        CHECK(sequence_run(trainer, &job, pass->scale));
     }
     step_start_backward(trainer, &default_backward);
     segments_backward(trainer, &job, NULL);
-    gradient_zero_frozen(trainer);
     all->loss_sum = job.loss;
     all->items = job.tally.items;
     all->right = job.tally.right;
-    return check_loss(job.loss);
+    return LRNN_OK;
+}
+
+/* Those of this worker's rows. */
+static lrnn_status window_gradients(lrnn_trainer *trainer, lrnn_train_result *all, double scale)
+{
+    const window_pass pass = {gradients_of, true, true, scale, PASS_TRAIN};
+    run_pack(trainer, PASS_TRAIN);
+    CHECK(shards_run(trainer, &trainer->carry, &pass, all));
+    gradient_zero_frozen(trainer);
+    return check_loss(all->loss_sum);
 }
 
 /* Clips the gradients by value, and gives the factor that clips their norm. */
@@ -270,6 +279,7 @@ lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
     lrnn_train_result all = default_result;
     lrnn_status status = prepare_step(trainer, optimizer, sequences, result, &all.loss_weight);
     double rows = status == LRNN_OK ? (double)trainer->sequences.batch : 0;
+    status = status == LRNN_OK ? shards_weigh(trainer, &all.loss_weight, &rows) : status;
     CHECK(exchange_begin(trainer, status, &all.loss_weight, &rows));
     CHECK(step_check_weight(trainer, all.loss_weight));
     fpmode mode = fpmode_enter();
@@ -286,29 +296,51 @@ lrnn_status lrnn_trainer_step(lrnn_trainer *trainer, lrnn_optimizer *optimizer,
     return status;
 }
 
-/* Forward without gradients: the activations stay, and the loss is taken if there is one. */
-lrnn_status step_look(lrnn_trainer *trainer, carried *state, pass_mode mode, bool loss,
-                      lrnn_train_result *all)
+/* Forward without gradients, and the loss if there is one. */
+static lrnn_status look_at(lrnn_trainer *trainer, const carried *initial, const window_pass *pass,
+                           lrnn_train_result *all)
 {
-    fpmode caller = fpmode_enter();
-    bool sequence = loss && step_is_sequence(trainer);
-    lrnn_status status = LRNN_OK;
-    run_pack(trainer, mode);
+    bool sequence = pass->loss && step_is_sequence(trainer);
     head_job job = {.want_loss = !sequence, .copy = sequence ? trainer->head.window : NULL};
-    segments_forward(trainer, state, mode, loss ? &job : NULL);
+    segments_forward(trainer, initial, pass->mode, pass->loss ? &job : NULL);
     if (sequence) {
-        status = sequence_run(trainer, &job, 0);
+        CHECK(sequence_run(trainer, &job, 0));
     }
     all->loss_sum = job.loss;
     all->items = job.tally.items;
     all->right = job.tally.right;
+    return LRNN_OK;
+}
+
+/* Forward without gradients: the activations of a window that is not cut stay, and the loss is
+ * taken if there is one. */
+lrnn_status step_look(lrnn_trainer *trainer, carried *state, pass_mode mode, bool loss,
+                      lrnn_train_result *all)
+{
+    const window_pass pass = {look_at, false, loss, 0, mode};
+    bool cut = mode == PASS_EVALUATE && trainer->shards.count > 1;
+    fpmode caller = fpmode_enter();
+    run_pack(trainer, mode);
+    lrnn_status status =
+        cut ? shards_run(trainer, state, &pass, all) : look_at(trainer, state, &pass, all);
     all->regularization = regularize_value(trainer);
     fpmode_leave(caller);
-    CHECK(status);
-    CHECK(check_loss(all->loss_sum));
+    status = status == LRNN_OK ? check_loss(all->loss_sum) : status;
+    CHECK(cut && shards_are_shared(trainer) ? exchange_losses(trainer, status, all) : status);
     commit(trainer, state, trainer->options.carry_state);
-    trainer->answered = true;
+    trainer->answered = !cut;
     return LRNN_OK;
+}
+
+/* What a window weighs that is about to be evaluated; by all workers if they share it. */
+static lrnn_status open_evaluation(lrnn_trainer *trainer, const lrnn_sequences *sequences,
+                                   const lrnn_train_result *result, double *weight)
+{
+    CHECK(step_check_result(result));
+    double rows;
+    CHECK(
+        step_open_window(trainer, sequences, &trainer->evaluation, trainer->loss != NULL, weight));
+    return shards_weigh(trainer, weight, &rows);
 }
 
 lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *sequences,
@@ -319,8 +351,10 @@ lrnn_status lrnn_trainer_evaluate(lrnn_trainer *trainer, const lrnn_sequences *s
     }
     lrnn_train_result all = default_result;
     bool loss = trainer->loss != NULL;
-    CHECK(step_check_result(result));
-    CHECK(step_open_window(trainer, sequences, &trainer->evaluation, loss, &all.loss_weight));
+    double rows = 0;
+    lrnn_status status = open_evaluation(trainer, sequences, result, &all.loss_weight);
+    CHECK(shards_are_shared(trainer) ? exchange_begin(trainer, status, &all.loss_weight, &rows)
+                                     : status);
     CHECK(loss ? step_check_weight(trainer, all.loss_weight) : LRNN_OK);
     CHECK(step_look(trainer, &trainer->evaluation, PASS_EVALUATE, loss, &all));
     step_give_result(result, &all);

@@ -12,6 +12,7 @@
 #include "exchange.h"
 #include "model/values.h"
 #include "regularize.h"
+#include "shards.h"
 
 static const lrnn_trainer_options default_options = {
     .size = sizeof(lrnn_trainer_options),
@@ -78,6 +79,7 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     CHECK(check_reserved(o->reserved));
     CHECK(check_adaptive(o, net));
     CHECK(check_regularization(o, net));
+    CHECK(shards_check(o));
     CHECK(check_size("recompute_steps", o->recompute_steps, 0, INT32_MAX));
     if (o->recompute_steps > 0 && net->directions == 2) {
         return error_set(LRNN_ERR_INVALID,
@@ -201,6 +203,7 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     carried_lay_out(trainer, &trainer->pending, from);
     segments_lay_out(trainer, from);
     regularize_lay_out(trainer, from);
+    shards_lay_out(trainer, from);
     if (net->options.head != LRNN_HEAD_NONE) {
         head_lay_out(trainer, from);
     }
@@ -278,6 +281,7 @@ lrnn_status lrnn_trainer_create(lrnn_trainer **trainer, const lrnn_model *model,
     }
     made->segment_steps =
         o.recompute_steps > 0 && o.recompute_steps < o.steps ? o.recompute_steps : o.steps;
+    shards_read(made);
     made->model = lrnn_model_share(model);
     made->net = &made->model->net;
     lrnn_status status = fill_trainer(made);
@@ -404,6 +408,11 @@ lrnn_status lrnn_trainer_reset_evaluation(lrnn_trainer *trainer)
     }
     trainer->evaluation.batch = 0;
     return LRNN_OK;
+}
+
+size_t lrnn_trainer_state_rows(const lrnn_trainer *trainer)
+{
+    return trainer == NULL ? 0 : trainer->carry.batch;
 }
 
 lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trainer)

@@ -126,6 +126,17 @@ typedef struct regularizer {
     regularizer_sums *sums; /* [B] of this segment */
 } regularizer;
 
+/* A window cut into shards of rows; see shards.c. */
+typedef struct shard_space {
+    size_t count;      /* of a window; 1: it is not cut */
+    size_t first, own; /* those of this worker */
+    size_t current;    /* that runs; 0 when none does */
+    /* Only where it is cut: sums of branches that wait for the next one, [levels] gradients each;
+     * the state before the shard that runs, and that after all rows. */
+    real **sums;
+    carried initial, final;
+} shard_space;
+
 struct lrnn_trainer {
     lrnn_allocator allocator;
     lrnn_trainer_options options;
@@ -157,6 +168,7 @@ struct lrnn_trainer {
     real *dtop;            /*   their gradient */
     head_space head;
     carried carry, evaluation, pending;
+    shard_space shards;
     size_t segment_steps; /* most that a segment has */
     carried *borders;     /* recomputing: the state before each segment; else NULL */
     uint64_t windows;     /* that drew dropout */

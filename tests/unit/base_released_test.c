@@ -38,7 +38,7 @@ static const released structs[] = {
     STRUCT(lrnn_examples, 88, 104),
     STRUCT(lrnn_optimizer_options, 88, 88),
     STRUCT(lrnn_schedule_options, 80, 104),
-    STRUCT(lrnn_trainer_options, 96, 160),
+    STRUCT(lrnn_trainer_options, 96, 184),
     STRUCT(lrnn_train_result, 40, 64),
     STRUCT(lrnn_backward, 64, 64),
     STRUCT(lrnn_checkpoint, 40, 48),
