@@ -66,6 +66,7 @@ static const option_row rows[] = {
 };
 
 static const char *const cell_names[] = {"RNN (tanh)", "RNN (relu)", "LSTM", "GRU"};
+static const char *const weight_names[] = {"float32", "bfloat16", "int8"};
 static const char *const head_names[] = {"no head", "a linear head at every step",
                                          "a linear head at the last step",
                                          "a linear head on the final states"};
@@ -144,8 +145,8 @@ static void print_architecture(const lrnn_model *model)
     if (options.padding_token >= 0) {
         printf("padding token: %d\n", (int)options.padding_token);
     }
-    if (options.weight_type == LRNN_WEIGHT_BFLOAT16) {
-        puts("weights: bfloat16");
+    if (options.weight_type != LRNN_WEIGHT_FLOAT32) {
+        printf("weights: %s\n", weight_names[options.weight_type]);
     }
     print_dropout(&options);
     print_initialization(&options);

@@ -81,13 +81,23 @@ enum {
 };
 
 /* How a model stores its matrices: embedding, weight_ih, weight_hh, weight_hr and the head's
- * weight. Biases, states and all arithmetic are always float32. */
+ * weight. Biases and states are always float32, and all arithmetic but the products of
+ * LRNN_WEIGHT_INT8. */
 enum {
     LRNN_WEIGHT_FLOAT32 = 0,
     /* The upper half of a float32: its range, with 8 bits of precision, rounded to nearest even.
      * Half the memory and half the file and, because a step reads all weights, up to twice the
      * speed. The results are those of a float32 model with the same numbers, bit for bit. */
-    LRNN_WEIGHT_BFLOAT16 = 1
+    LRNN_WEIGHT_BFLOAT16 = 1,
+    /* Whole numbers of -127..127 times a scale that each row has, of a matrix that multiplies the
+     * row of an output or a gate, of an embedding that of a token: w = q * s with s = max|w| / 127
+     * over the row, of which 17 bits are kept, and q = w / s rounded to nearest even. An eighth of
+     * the memory and a quarter of the file. What such a matrix multiplies is rounded as well, at
+     * every step: a row of at most 2,048 values a (of a longer one each so many) becomes
+     * b = a / t, t = max|a| / 127. The products are summed as integers, without error, and
+     * t * s times their sum is added to the rest; a row in which a value is not finite gives NaN.
+     * Since 0.2. */
+    LRNN_WEIGHT_INT8 = 2
 };
 
 /* A size that the library derives from the others. */
@@ -225,10 +235,10 @@ LRNN_API lrnn_status lrnn_model_create_from_tensors(lrnn_model **model,
                                                     const lrnn_tensor *tensors, size_t count);
 
 /* Makes a model of the same architecture, parameters and vocabularies that stores its matrices as
- * weight_type (LRNN_WEIGHT_*): numbers are rounded to bfloat16; to float32 they are exact. A model
- * that is of this type already is shared, not copied. The new model has the allocator of the old
- * one. LRNN_ERR_INVALID: NULL argument, or no such type. LRNN_ERR_NUMERIC: a number is too large
- * for bfloat16; the message names the parameter. LRNN_ERR_MEMORY. Since 0.1. */
+ * weight_type (LRNN_WEIGHT_*): numbers are rounded to bfloat16 or int8; to float32 they are exact.
+ * A model that is of this type already is shared, not copied. The new model has the allocator of
+ * the old one. LRNN_ERR_INVALID: NULL argument, or no such type. LRNN_ERR_NUMERIC: a number is too
+ * large for bfloat16; the message names the parameter. LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_convert(lrnn_model **converted, const lrnn_model *model,
                                         int32_t weight_type);
 

@@ -78,6 +78,10 @@ lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t 
 /* Copies their bytes as they are. LRNN_ERR_IO, LRNN_ERR_FORMAT. */
 lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t count);
 
+/* Holds all bytes against the digest, if there is one, for a tensor that is read in parts: only
+ * whole ones are checked by the two above. LRNN_ERR_FORMAT, LRNN_ERR_IO. */
+lrnn_status tensor_check(const tensor_view *view);
+
 /* Whether both have the same bytes, not equal ones. */
 bool tensor_is_same(const tensor_view *a, const tensor_view *b);
 
@@ -111,6 +115,10 @@ lrnn_status safetensors_writer_place(safetensors_writer *writer, const char *nam
 /* Adds the digests of all that was added before, which readers will check; only for files of our
  * own. A place has none. */
 lrnn_status safetensors_writer_sign(safetensors_writer *writer);
+
+/* Room for the data of a tensor, count * size bytes, zeroed, that is released with the writer. NULL
+ * with LRNN_ERR_MEMORY set. */
+void *safetensors_writer_room(safetensors_writer *writer, size_t count, size_t size);
 
 /* Writes everything to a temporary file in the same folder, syncs it, renames it over `path` (over
  * what it points at, if it is a symbolic link) and syncs the folder. On any failure the old file is

@@ -39,6 +39,8 @@ struct safetensors_writer {
     char *strings;
     size_t strings_used, strings_capacity;
     size_t data_length;
+    void **owned; /* what the tensors borrow from the writer itself */
+    size_t owned_count, owned_capacity;
 };
 
 lrnn_status safetensors_writer_create(safetensors_writer **writer, const lrnn_allocator *allocator)
@@ -59,6 +61,10 @@ void safetensors_writer_destroy(safetensors_writer *writer)
 {
     if (writer != NULL) {
         lrnn_allocator allocator = writer->allocator;
+        for (size_t i = 0; i < writer->owned_count; i++) {
+            memory_release(&allocator, writer->owned[i]);
+        }
+        memory_release(&allocator, writer->owned);
         memory_release(&allocator, writer->tensors);
         memory_release(&allocator, writer->metadata);
         memory_release(&allocator, writer->strings);
@@ -88,6 +94,21 @@ static void *grown(const lrnn_allocator *allocator, void *old, size_t *capacity,
         *capacity = wanted;
     }
     return moved;
+}
+
+void *safetensors_writer_room(safetensors_writer *writer, size_t count, size_t size)
+{
+    void **owned = grown(&writer->allocator, writer->owned, &writer->owned_capacity,
+                         writer->owned_count, 1, sizeof *owned);
+    if (owned == NULL) {
+        return NULL;
+    }
+    writer->owned = owned;
+    void *room = memory_allocate(&writer->allocator, count, size, "file writer: numbers");
+    if (room != NULL) {
+        owned[writer->owned_count++] = room;
+    }
+    return room;
 }
 
 static lrnn_status reserve_strings(safetensors_writer *writer, size_t bytes)

@@ -166,6 +166,19 @@ lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t
     return passage_end(&over);
 }
 
+lrnn_status tensor_check(const tensor_view *view)
+{
+    passage over;
+    unsigned char bytes[4096];
+    size_t most = sizeof bytes / tensor_dtype_size(view->dtype);
+    passage_start(&over, view, view->count);
+    for (size_t done = 0; over.checked && done < view->count; done += most) {
+        size_t piece = view->count - done < most ? view->count - done : most;
+        CHECK(passage_take(&over, bytes, done, piece));
+    }
+    return passage_end(&over);
+}
+
 /* ---- as reals ---- */
 
 typedef void read_function(real *to, const unsigned char *from, size_t count);

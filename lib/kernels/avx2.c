@@ -7,5 +7,8 @@
 #endif
 #define KERNEL_TABLE kernel_table_avx2
 #define KERNEL_NAME  "avx2"
+#define KERNEL_BYTES byte_kernels_avx2
 #include "fast.h"
+
+const kernel_table kernel_table_avx2_vnni = FAST_TABLE("avx2_vnni", byte_kernels_avx2_vnni);
 #endif

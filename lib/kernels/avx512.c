@@ -7,5 +7,8 @@
 #endif
 #define KERNEL_TABLE kernel_table_avx512
 #define KERNEL_NAME  "avx512"
+#define KERNEL_BYTES byte_kernels_avx512
 #include "fast.h"
+
+const kernel_table kernel_table_avx512_vnni = FAST_TABLE("avx512_vnni", byte_kernels_avx512_vnni);
 #endif

@@ -4,5 +4,6 @@
 #if KERNELS_X86
 #define KERNEL_TABLE kernel_table_baseline
 #define KERNEL_NAME  "baseline"
+#define KERNEL_BYTES byte_kernels_baseline
 #include "fast.h"
 #endif

@@ -63,6 +63,7 @@ typedef struct cell_step {
     bool last_first; /* go from the last tile to the first. What was read last is still in the
                         cache: steps that take turns find some of their weights there. No bit of a
                         result depends on it. */
+    void *scratch;   /* of bytes: bytes_scratch(inputs, R) bytes, 64-byte aligned */
 } cell_step;
 
 /* What a kernel table has of a cell. */

@@ -9,37 +9,13 @@
 #define KERNELS_FAST_STEP_H
 
 #include "fast_multiply.h"
+#include "fast_units.h"
 
-/* Tiles of a block, by gates: as many as fit in BLOCK_VECTORS, a power of two, so that their
- * vectors are whole panels; CHECK_BLOCK asserts it for each cell. */
-#define BLOCK_TILES(G)   ((G) == 1 ? 8 : (G) <= 3 ? 4 : (G) <= 6 ? 2 : 1)
-#define BLOCK_VECTORS    12
-#define BLOCK_MOST_TILES 8
 #define CHECK_BLOCK(G)                                                                             \
     _Static_assert(BLOCK_TILES(G) * (G) <= BLOCK_VECTORS &&                                        \
                        BLOCK_TILES(G) * (G) % PANEL_VECTORS == 0 && (G) <= CELL_MOST_GATES,        \
                    "the tiles of a block fill whole panels and fit its sums")
-#define BLOCK_WIDTH (BLOCK_VECTORS * VECTOR_LENGTH)
-#define BLOCK_ROWS  (4 * TILE_ROWS)
-
-/* Vectors of `apart` in a row: one for each tile of a cell that keeps its last gate apart. */
-#define APART_TILES BLOCK_TILES(3)
-
-/* The pre-activations of a block. Of a cell that keeps U h of its last gate apart, `gates` has
- * that, and `apart` has what W x and the bias give. */
-typedef struct block_sums {
-    real gates[BLOCK_ROWS * BLOCK_WIDTH] __attribute__((aligned(64)));
-    real apart[BLOCK_ROWS * APART_TILES * VECTOR_LENGTH] __attribute__((aligned(64)));
-} block_sums;
-
-/* Part of a step: some rows, one block of units. */
-typedef struct block {
-    size_t rows, row;      /* rows row.. of the step */
-    size_t height, higher; /* of the tiles that they are cut into; so many are one row higher */
-    size_t unit;           /* the first one */
-    size_t tiles, panels;
-    size_t column; /* the first one of the packed matrices */
-} block;
+_Static_assert(BLOCK_ROWS % TILE_ROWS == 0, "whole tiles");
 
 /* ---- one row ---- */
 
@@ -205,19 +181,6 @@ static void add_panels(const block *of, size_t K, const real *a, size_t a_row, p
     }
 }
 
-/* Puts W x of the last gate apart, and starts its U h from the bias. */
-static void part_last_gate(const cell_step *s, const block *of, size_t G, block_sums *to)
-{
-    for (size_t row = 0; row < of->rows; row++) {
-        for (size_t tile = 0; tile < of->tiles; tile++) {
-            size_t at = (tile * G + G - 1) * VECTOR_LENGTH;
-            real *gate = to->gates + row * BLOCK_WIDTH + at;
-            store(to->apart + (row * APART_TILES + tile) * VECTOR_LENGTH, load(gate));
-            store(gate, load(s->hidden_bias + of->column + at));
-        }
-    }
-}
-
 static void rows_sums(const cell_step *s, const block *of, size_t apart, block_sums *to)
 {
     const real *from = s->start != NULL ? s->start + of->row * s->start_row + of->column : NULL;
@@ -240,73 +203,7 @@ static void rows_sums(const cell_step *s, const block *of, size_t apart, block_s
                block_columns(s->hidden, s->R, of, bytes), bytes, from, from_row, to->gates);
 }
 
-/* ---- the cells ---- */
-
-/* Vectors of units, and how far it is from one to the next in each array. */
-typedef struct units {
-    real *gates;       /* their pre-activations; the gates of a vector side by side */
-    const real *apart; /* see block_sums */
-    real *c;
-    const real *h;
-    real *h_next;
-    size_t gates_step, apart_step, c_step, h_step, h_next_step;
-} units;
-
-/* h' (and c') of `count` vectors of units; of each only `lanes` units exist. */
-typedef void cell_function(const units *of, const size_t count, size_t lanes);
-
-/* The units of a block's tile in one of its rows. */
-ALWAYS_INLINE units units_at(const cell_step *s, const block *of, const size_t G, block_sums *with,
-                             size_t tile, size_t row)
-{
-    size_t unit = of->unit + tile * VECTOR_LENGTH, at = of->row + row;
-    size_t apart = BLOCK_TILES(G) <= APART_TILES ? tile : 0; /* more tiles keep nothing apart */
-    return (units){
-        .gates = with->gates + row * BLOCK_WIDTH + tile * G * VECTOR_LENGTH,
-        .apart = with->apart + (row * APART_TILES + apart) * VECTOR_LENGTH,
-        .c = s->c == NULL ? NULL : s->c + at * s->H + unit,
-        .h = s->h + at * s->h_row + unit,
-        .h_next = s->h_next + at * s->h_next_row + unit,
-        .gates_step = BLOCK_WIDTH,
-        .apart_step = APART_TILES * VECTOR_LENGTH,
-        .c_step = s->H,
-        .h_step = s->h_row,
-        .h_next_step = s->h_next_row,
-    };
-}
-
-/* Several vectors at once hide the latency of a cell: of one row the tiles, else rows of a tile. */
-ALWAYS_INLINE void apply_cell(const cell_step *s, const block *of, const size_t G,
-                              cell_function *cell, block_sums *with)
-{
-    const size_t most = BLOCK_TILES(G) < BLOCK_MOST ? BLOCK_TILES(G) : BLOCK_MOST;
-    for (size_t tile = 0, row = 0; tile < of->tiles;) {
-        size_t left = s->H - of->unit - tile * VECTOR_LENGTH;
-        bool whole_rows = left >= VECTOR_LENGTH && of->rows - row >= most;
-        bool whole_tiles = left >= most * VECTOR_LENGTH && of->rows == 1;
-        units at = units_at(s, of, G, with, tile, row);
-        if (whole_tiles) {
-            at.gates_step = G * VECTOR_LENGTH;
-            at.apart_step = at.c_step = at.h_step = at.h_next_step = VECTOR_LENGTH;
-        }
-        if (whole_rows || whole_tiles) {
-            cell(&at, most, VECTOR_LENGTH);
-            tile += whole_tiles ? most - 1 : 0;
-            row += whole_tiles ? 1 : most;
-        } else {
-            cell(&at, 1, left < VECTOR_LENGTH ? left : VECTOR_LENGTH);
-            row++;
-        }
-        if (row == of->rows) {
-            row = 0;
-            tile++;
-        }
-    }
-}
-
 /* ---- all blocks ---- */
-
-typedef void apply_function(const cell_step *s, const block *of, block_sums *with);
 
 /* apart: see row_sums. */
 ALWAYS_INLINE void run_step(const cell_step *s, const size_t G, const size_t apart,
@@ -316,11 +213,8 @@ ALWAYS_INLINE void run_step(const cell_step *s, const size_t G, const size_t apa
     const size_t units_each = BLOCK_TILES(G) * VECTOR_LENGTH;
     size_t count = (s->H + units_each - 1) / units_each;
     for (size_t i = 0; i < count; i++) {
-        block of = {.unit = (s->last_first ? count - 1 - i : i) * units_each};
-        size_t left = s->H - of.unit < units_each ? s->H - of.unit : units_each;
-        of.tiles = (left + VECTOR_LENGTH - 1) / VECTOR_LENGTH;
+        block of = block_at(s, G, (s->last_first ? count - 1 - i : i) * units_each);
         of.panels = (of.tiles * G + PANEL_VECTORS - 1) / PANEL_VECTORS;
-        of.column = of.unit * G;
         row_sums_function *one_row = find_row_sums(s->hidden.kind, apart, of.panels);
         if (s->rows == 1 && one_row != NULL) {
             of.rows = 1;

@@ -2,5 +2,10 @@
 # over pairs of bfloat16 take 7 % longer where they begin anywhere.
 ifneq ($(filter x86_64% amd64%,$(MACHINE)),)
 KERNEL_FLAGS_avx2   = -mavx2 -mfma -falign-loops=32
+KERNEL_FLAGS_avx2_vnni = $(KERNEL_FLAGS_avx2) -mavxvnni
 KERNEL_FLAGS_avx512 = -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
+KERNEL_FLAGS_avx512_vnni = $(KERNEL_FLAGS_avx512) -mavx512vnni
+endif
+ifneq ($(filter aarch64% arm64%,$(shell $(CC) -dumpmachine)),)
+KERNEL_FLAGS_neon_dot = -march=armv8.2-a+dotprod
 endif

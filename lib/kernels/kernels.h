@@ -1,8 +1,9 @@
 /* The mathematics on plain arrays: matrix products, activations, cells, softmax, optimizer passes.
  * Kernels know nothing of models. Each instruction set fills one table; kernels() returns the one
  * that was chosen once for this machine, or the one that the environment variable LRNN_KERNELS
- * names: reference, baseline, avx2, avx512 (x86-64), neon (arm64). A name that this machine cannot
- * run is ignored. All matrices are row-major; a stride counts elements. No kernel allocates. */
+ * names: reference, baseline, avx2, avx2_vnni, avx512, avx512_vnni (x86-64), neon, neon_dot
+ * (arm64). A name that this machine cannot run is ignored. All matrices are row-major; a stride
+ * counts elements. No kernel allocates. */
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/real.h"
+#include "bytes.h"
 #include "cells.h"
 #include "matrix.h"
 #include "narrow.h"
@@ -65,8 +67,12 @@ typedef struct kernel_table {
                                  size_t a_column, const real *packed, const real *from,
                                  size_t from_row, real *c, size_t c_row);
 
-    /* multiply_packed_from with a matrix of each kind, and A's columns contiguous. */
+    /* multiply_packed_from with a matrix of each kind but those of bytes, and A's columns
+     * contiguous. */
     matrix_product *multiply_matrix[MATRIX_ROOM];
+
+    /* Products and steps with matrices of bytes. */
+    const byte_kernels *bytes;
 
     /* ---- element-wise; y may be x ---- */
     void (*exp)(real *y, const real *x, size_t n);
@@ -81,7 +87,7 @@ typedef struct kernel_table {
 
     /* ---- cells ---- */
     size_t lanes;                  /* units of a tile of cell_step; it divides `panel` */
-    cell_kernels cells[CELL_ROOM]; /* by LRNN_CELL_* */
+    cell_kernels cells[CELL_ROOM]; /* by LRNN_CELL_*; see kernel_step */
 
     /* ---- softmax ---- */
 
@@ -137,10 +143,35 @@ static inline void kernel_multiply(size_t M, size_t N, size_t K, const real *a, 
 {
     if (b.narrow_units > 0) {
         narrow_multiply(M, N, K, a, a_row, b, from, from_row, c, c_row);
+    } else if (b.bytes != NULL) {
+        kernels()->bytes->multiply(M, N, K, a, a_row, b, from, from_row, c, c_row);
     } else {
         kernels()->multiply_matrix[b.kind](M, N, K, a, a_row, b, from, from_row, c, c_row);
     }
 }
+
+/* A step of a cell, of matrices of whatever kind. */
+static inline void kernel_step(const kernel_table *table, int32_t cell, const cell_step *step)
+{
+    if (step->hidden.bytes != NULL) {
+        table->bytes->steps[cell](step);
+    } else {
+        table->cells[cell].step(step);
+    }
+}
+
+/* Tiles of units that a block has, of a cell of G gates. A power of two, so that their columns fill
+ * whole panels. */
+#define KERNEL_BLOCK_TILES(G) ((G) == 1 ? 8 : (G) <= 3 ? 4 : (G) <= 6 ? 2 : 1)
+
+/* Columns of a panel of bytes: those of a block of units, which lie side by side so that a step
+ * reads one stream of bytes; of a matrix without gates 4 vectors, as the sums of several rows
+ * stay in registers. */
+static inline size_t kernel_byte_panel(const kernel_table *table, size_t G)
+{
+    return table->lanes * G * KERNEL_BLOCK_TILES(G);
+}
+#define KERNEL_BYTE_VECTORS 4
 
 /* The columns of cell_step. Gate g of unit u stands in this one, of kernel_gates_width of them. */
 static inline size_t kernel_gate_column(const kernel_table *table, size_t G, size_t g, size_t u)

@@ -1,10 +1,11 @@
 /* The table of kinds of matrices. bfloat16 is the upper half of a float32: rounding takes the
- * nearest one, of two the even one, as torch.Tensor.to(torch.bfloat16) does. */
+ * nearest one, of two the even one, as torch.Tensor.to(torch.bfloat16) does. int8: see bytes.h. */
 #include "matrix.h"
 
 #include <string.h>
 
 #include "base/bfloat16.h"
+#include "bytes.h"
 
 static uint32_t bits_of(real x)
 {
@@ -110,6 +111,8 @@ static const matrix_kind kinds[] = {
                               .keep = keep_bfloat16,
                               .read = read_bfloat16,
                               .pack = pack_bfloat16},
+    [LRNN_WEIGHT_INT8] =
+        {.name = "int8", .dtype = "I8", .bytes = 1, .scaled = true, .round = bytes_round},
 };
 
 const matrix_kind *matrix_kind_find(int32_t kind)

@@ -4,7 +4,8 @@
  *
  * B [K,N] is cut into panels of the table's `panel` columns; a panel holds its K rows one after the
  * other, the last panel padded with zeros. Every number of a kind can be written as a float32 and
- * takes its part in a product as that float32. */
+ * takes its part in a product as that float32; a matrix of bytes is packed and multiplied with in
+ * another way, which bytes.h tells. */
 #ifndef KERNELS_MATRIX_H
 #define KERNELS_MATRIX_H
 
@@ -20,6 +21,8 @@ typedef struct packed_matrix {
     int32_t kind;
     void *data;
     size_t narrow_gates, narrow_units; /* so many columns are kept, row after row */
+    const struct byte_columns *bytes;  /* a matrix of bytes, see bytes.h; NULL: of another kind */
+    size_t first;                      /* of bytes: the column that this part begins with */
 } packed_matrix;
 
 static inline size_t matrix_narrow_columns(packed_matrix matrix)
@@ -35,9 +38,11 @@ typedef struct matrix_kind {
     const char *dtype; /* of a tensor in a file; NULL: the library's own reals */
     size_t bytes;      /* of a number, packed or kept as it comes */
     double largest;    /* numbers of this magnitude and above have no nearest one; 0: all have */
-    /* Every x becomes the nearest number of this kind, of two the even one. NULL: it is one. */
+    bool scaled;       /* numbers are whole multiples of a scale that each row has */
+    /* Every x of a row becomes the nearest number of this kind, of two the even one. NULL: it is
+     * one. */
     void (*round)(real *x, size_t count);
-    /* Rounded numbers as they are kept, and back. */
+    /* Rounded numbers as they are kept, and back. Not of a scaled kind. */
     void (*keep)(void *to, const real *from, size_t count);
     void (*read)(real *to, const void *from, size_t count);
     /* Whole rows of panels, `count` rounded numbers packed as reals, as this kind packs them. NULL:
@@ -57,7 +62,9 @@ static inline size_t matrix_bytes(int32_t kind)
 static inline packed_matrix matrix_columns(packed_matrix matrix, size_t K, size_t column,
                                            size_t bytes)
 {
-    if (matrix.data != NULL) {
+    if (matrix.bytes != NULL) {
+        matrix.first += column;
+    } else if (matrix.data != NULL) {
         matrix.data = (unsigned char *)matrix.data + column * K * bytes;
     }
     return matrix;

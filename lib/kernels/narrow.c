@@ -62,6 +62,10 @@ void narrow_multiply(size_t M, size_t N, size_t K, const real *a, size_t a_row, 
                      const real *from, size_t from_row, real *c, size_t c_row)
 {
     real panels[PIECE] __attribute__((aligned(64)));
+    if (b.bytes != NULL) {
+        bytes_multiply_narrow(M, N, K, a, a_row, b, from, from_row, c, c_row);
+        return;
+    }
     const packed_matrix piece = {.kind = LRNN_WEIGHT_FLOAT32, .data = panels};
     size_t width = kernel_packed_size(kernels(), 1, N), most = PIECE / width;
     for (size_t p = 0; p < K; p += most) {

@@ -288,6 +288,10 @@ static void add_columns(real sum[PANEL], const real *a, size_t K, packed_matrix 
                         size_t first)
 {
     packed = matrix_columns(packed, K, first, matrix_bytes(packed.kind));
+    if (packed.bytes != NULL) {
+        bytes_multiply_plain(1, PANEL, K, a, K, packed, sum, PANEL, sum, PANEL);
+        return;
+    }
     products[packed.kind](1, PANEL, K, a, K, packed, sum, PANEL, sum, PANEL);
 }
 
@@ -424,11 +428,21 @@ static void reference_adam(const adam_step *step, size_t n, real *parameter, con
         reference_##name##_forward, reference_##name##_backward, reference_##name##_step           \
     }
 
+static const byte_kernels bytes = {
+    .quantize = bytes_quantize_plain,
+    .multiply = bytes_multiply_plain,
+    .steps = {[LRNN_CELL_RNN_TANH] = reference_rnn_tanh_step,
+              [LRNN_CELL_RNN_RELU] = reference_rnn_relu_step,
+              [LRNN_CELL_LSTM] = reference_lstm_step,
+              [LRNN_CELL_GRU] = reference_gru_step},
+};
+
 const kernel_table kernel_table_reference = {
     .name = "reference",
     .panel = PANEL,
     .lanes = PANEL,
     .multiply_matrix = PRODUCTS,
+    .bytes = &bytes,
     .cells = {[LRNN_CELL_RNN_TANH] = CELL(rnn_tanh),
               [LRNN_CELL_RNN_RELU] = CELL(rnn_relu),
               [LRNN_CELL_LSTM] = CELL(lstm),

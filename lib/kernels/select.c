@@ -6,6 +6,33 @@
 
 #include "tables.h"
 
+#if KERNELS_X86
+#include <cpuid.h>
+
+/* gcc 12 and clang 14 know no name for it. That the system saves the registers of AVX is known
+ * where AVX2 may be used. */
+static bool has_avx_vnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
+}
+#elif KERNELS_NEON
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+static bool has_dot_product(void)
+{
+#if defined(__ARM_FEATURE_DOTPROD)
+    return true;
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) & 1ul << 20) != 0; /* HWCAP_ASIMDDP */
+#else
+    return false;
+#endif
+}
+#endif
+
 /* From the slowest to the fastest. */
 const kernel_table *kernel_table_at(size_t index)
 {
@@ -15,14 +42,23 @@ const kernel_table *kernel_table_at(size_t index)
     tables[count++] = &kernel_table_baseline;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         tables[count++] = &kernel_table_avx2;
+        if (has_avx_vnni()) {
+            tables[count++] = &kernel_table_avx2_vnni;
+        }
     }
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("fma")) {
         tables[count++] = &kernel_table_avx512;
+        if (__builtin_cpu_supports("avx512vnni")) {
+            tables[count++] = &kernel_table_avx512_vnni;
+        }
     }
 #elif KERNELS_NEON
     tables[count++] = &kernel_table_neon;
+    if (has_dot_product()) {
+        tables[count++] = &kernel_table_neon_dot;
+    }
 #endif
     return index < count ? tables[index] : NULL;
 }

@@ -136,6 +136,21 @@ static lrnn_status check_tie(const lrnn_model *model, const lrnn_export_options 
                      "now; name the head to write both");
 }
 
+static lrnn_status export(const lrnn_model *model, const char *path,
+                          const lrnn_export_options *options)
+{
+    safetensors_writer *writer;
+    CHECK(check_tie(model, options));
+    CHECK(safetensors_writer_create(&writer, &model->allocator));
+    lrnn_status status = put_tensors(writer, model, options);
+    if (status == LRNN_OK) {
+        status = safetensors_writer_save(writer, path);
+    }
+    safetensors_writer_destroy(writer);
+    return status;
+}
+
+/* A module takes no bytes with scales: they are written as the numbers that they stand for. */
 lrnn_status lrnn_model_export(const lrnn_model *model, const char *path,
                               const lrnn_export_options *options)
 {
@@ -143,16 +158,15 @@ lrnn_status lrnn_model_export(const lrnn_model *model, const char *path,
         return error_null(model == NULL ? "model" : "path");
     }
     lrnn_export_options all = default_options;
-    safetensors_writer *writer;
     if (options != NULL) {
         CHECK(OPTIONS_READ(&all, options, &default_options, lrnn_export_options));
     }
-    CHECK(check_tie(model, &all));
-    CHECK(safetensors_writer_create(&writer, &model->allocator));
-    lrnn_status status = put_tensors(writer, model, &all);
-    if (status == LRNN_OK) {
-        status = safetensors_writer_save(writer, path);
+    if (!matrix_kind_find(model->net.options.weight_type)->scaled) {
+        return export(model, path, &all);
     }
-    safetensors_writer_destroy(writer);
+    lrnn_model *plain;
+    CHECK(lrnn_model_convert(&plain, model, LRNN_WEIGHT_FLOAT32));
+    lrnn_status status = export(plain, path, &all);
+    lrnn_model_destroy(plain);
     return status;
 }

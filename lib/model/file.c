@@ -1,6 +1,7 @@
 /* Metadata keys, all values text: lrnn.format (1), lrnn.kind, the fields of lrnn_model_options by
  * name behind "lrnn.", and the vocabularies as vocab_write puts them; lrnn.output_vocab is "=" when
- * it is the input's. Tensors have the names of lrnn_parameter. */
+ * it is the input's. Tensors have the names of lrnn_parameter; the scales of a matrix of bytes have
+ * its name and ".scale". */
 #include "file.h"
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "claims.h"
+#include "file_bytes.h"
 #include "options.h"
 #include "text/vocab.h"
 #include "values.h"
@@ -56,6 +58,10 @@ lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
     for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
         bool own = parameters == NULL;
+        if (own && model_is_scaled(model, tensor)) {
+            CHECK(bytes_describe(writer, model, tensor));
+            continue;
+        }
         CHECK(safetensors_writer_tensor(
             writer, tensor->name, own ? model_tensor_dtype(model, tensor) : TENSOR_REAL,
             tensor->rank, tensor->shape,
@@ -174,7 +180,7 @@ static lrnn_status check_no_extra(const network *net, const safetensors *file)
     for (size_t i = 0; i < safetensors_count(file); i++) {
         const char *name = safetensors_tensor(file, i)->name;
         bool ours = checkpoint && strncmp(name, CHECKPOINT_PREFIX, strlen(CHECKPOINT_PREFIX)) == 0;
-        if (!ours && network_find(net, name) == NULL) {
+        if (!ours && network_find(net, name) == NULL && !bytes_owns(net, file, name)) {
             return error_set(LRNN_ERR_FORMAT, "%s: tensor %.100s does not belong to this model",
                              safetensors_name(file), name);
         }
@@ -192,6 +198,7 @@ static lrnn_status check_tensors(const network *net, const safetensors *file)
                              net->tensors[i].name);
         }
         CHECK(check_tensor(&net->tensors[i], found, file));
+        CHECK(bytes_check(net, &net->tensors[i], found, file));
     }
     return check_no_extra(net, file);
 }
@@ -200,8 +207,12 @@ static lrnn_status read_parameters(real *parameters, const network *net, const s
 {
     for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
-        CHECK(tensor_read(parameters + tensor->offset, safetensors_find(file, tensor->name), 0,
-                          tensor->count));
+        const tensor_view *view = safetensors_find(file, tensor->name);
+        if (view->dtype == TENSOR_I8) {
+            CHECK(bytes_read(parameters + tensor->offset, tensor, view, file));
+        } else {
+            CHECK(tensor_read(parameters + tensor->offset, view, 0, tensor->count));
+        }
     }
     return LRNN_OK;
 }

@@ -59,7 +59,7 @@ static void input_products(lrnn_state *state, const segment *part, const packed_
     size_t width = state->model->width;
     const real *from = layer->bias;
     size_t from_row = 0;
-    if (layer->table != NULL) {
+    if (layer_has_table(layer)) {
         table_rows(state, part, layer);
         from = state->pre;
         from_row = width;

@@ -23,6 +23,10 @@ typedef struct packed_layer {
     /* Layer 0, [V,W]: bias plus the token's part of the input product. NULL: not kept. */
     real *table;
     size_t table_row; /* W; of a narrow model only the columns of units, see narrow_spread */
+    /* The same of one-hot tokens and matrices of bytes, without the bias: [V,W], and the scales of
+     * the columns. NULL: not kept. */
+    int8_t *byte_table;
+    real *byte_table_scales;
 } packed_layer;
 
 /* Of a tail of an adaptive softmax. */
@@ -40,6 +44,7 @@ struct lrnn_model {
     /* The flat array; or NULL, and each tensor by itself, as in values.h. */
     real *parameters;
     void *kept, **tensors;
+    real *embedding_scales;          /* of an embedding kept as bytes, [V] */
     const network_tensor *embedding; /* NULL: none */
     const real *head_bias;           /* [head_rows]; NULL: none */
     void *packed;
@@ -50,23 +55,20 @@ struct lrnn_model {
     packed_tail tails[LRNN_MOST_CUTOFFS];
 };
 
+static inline bool layer_has_table(const packed_layer *layer)
+{
+    return layer->table != NULL || layer->byte_table != NULL;
+}
+
 /* Is the token's part of the input in a table? */
 static inline bool model_has_table(const lrnn_model *model)
 {
-    return model->net.options.layers > 0 && model->layers[0].table != NULL;
+    return model->net.options.layers > 0 && layer_has_table(&model->layers[0]);
 }
 
-/* Copies a token's row of the table to [W]. */
-static inline void model_copy_table_row(real *to, const lrnn_model *model,
-                                        const packed_layer *layer, size_t token)
-{
-    const real *row = layer->table + token * layer->table_row;
-    if (layer->table_row == model->width) {
-        memcpy(to, row, model->width * sizeof(real));
-    } else {
-        narrow_spread(to, model->width, row, model->net.gates, model->net.options.hidden_size);
-    }
-}
+/* Copies a token's row of the table, with the bias, to [W]. */
+void model_copy_table_row(real *to, const lrnn_model *model, const packed_layer *layer,
+                          size_t token);
 
 /* A model of a network that is already laid out, its parameters zero and not yet packed. Takes over
  * `net`, also when it fails. */

@@ -7,58 +7,86 @@
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
 #include "model.h"
+#include "pack_bytes.h"
 
 /* Largest token table that is made unasked, in reals: it stays in a second-level cache. */
 #define TABLE_LIMIT ((size_t)1 << 18)
 
+/* Of bytes only where there is nothing to multiply: its reals would be larger than the model. */
 static bool wants_table(const network *net)
 {
     size_t columns = net->gates * net->options.hidden_size;
     size_t entries;
+    bool scaled = matrix_kind_find(net->options.weight_type)->scaled;
     return network_is_recurrent(net) && net->options.vocab_size > 0 &&
            (network_one_hot(net) ||
-            (size_multiply(&entries, net->options.vocab_size, columns) && entries <= TABLE_LIMIT));
+            (!scaled && size_multiply(&entries, net->options.vocab_size, columns) &&
+             entries <= TABLE_LIMIT));
+}
+
+/* Room for a matrix of K rows. byte_panel: of bytes, columns of a panel. */
+static void take_numbers(packed_matrix *matrix, arena *from, size_t K, size_t columns,
+                         size_t byte_panel)
+{
+    const matrix_kind *kind = matrix_kind_find(matrix->kind);
+    if (kind->scaled) {
+        pack_take_bytes(matrix, from, K, columns, byte_panel);
+    } else {
+        matrix->data = arena_take(from, K, columns * kind->bytes);
+    }
 }
 
 /* A matrix [K, gates * units], in panels of `width` columns in all, or narrow. */
 static packed_matrix take_matrix(arena *from, const lrnn_model *model, size_t K, size_t gates,
-                                 size_t units, size_t width)
+                                 size_t units, size_t width, size_t byte_panel)
 {
     packed_matrix matrix = {.kind = model->net.options.weight_type};
-    size_t columns = width, bytes = matrix_bytes(matrix.kind);
     if (model->narrow && narrow_pays(gates * units, width)) {
-        columns = gates * units;
         matrix.narrow_gates = gates;
         matrix.narrow_units = units;
+        width = gates * units;
     }
-    matrix.data = arena_take(from, K, columns * bytes);
+    take_numbers(&matrix, from, K, width, byte_panel);
     return matrix;
 }
 
 /* The transposed weights [N,K]. */
 static packed_matrix take_transposed(arena *from, const lrnn_model *model, size_t K, size_t N)
 {
-    return take_matrix(from, model, K, 1, N, kernel_packed_size(kernels(), 1, N));
+    return take_matrix(from, model, K, 1, N, kernel_packed_size(kernels(), 1, N),
+                       KERNEL_BYTE_VECTORS * kernels()->lanes);
+}
+
+/* See packed_layer. */
+static void take_table(packed_layer *layer, const lrnn_model *model, arena *from)
+{
+    const network *net = &model->net;
+    size_t columns = net->gates * net->options.hidden_size, V = net->options.vocab_size;
+    layer->input_rows = net->options.feature_size;
+    layer->table_row = model->narrow && narrow_pays(columns, model->width) ? columns : model->width;
+    if (matrix_kind_find(net->options.weight_type)->scaled) {
+        layer->byte_table = arena_take(from, V, layer->table_row);
+        layer->byte_table_scales = arena_take(from, layer->table_row, sizeof(real));
+    } else {
+        layer->table = arena_take(from, V, layer->table_row * sizeof(real));
+    }
 }
 
 static void take_layer(lrnn_model *model, arena *from, size_t index)
 {
     const network *net = &model->net;
     size_t G = net->gates, H = net->options.hidden_size, width = model->width;
+    size_t panel = kernel_byte_panel(kernels(), G);
     packed_layer layer = {.input_rows = net->layers[index].input_size, .table_row = width};
     if (index < net->directions && wants_table(net)) {
-        layer.input_rows = net->options.feature_size;
-        layer.table_row = model->narrow && narrow_pays(G * H, width) ? G * H : width;
-        layer.table = arena_take(from, net->options.vocab_size, layer.table_row * sizeof(real));
+        take_table(&layer, model, from);
     }
     if (layer.input_rows > 0) {
-        layer.input = take_matrix(from, model, layer.input_rows, G, H, width);
+        layer.input = take_matrix(from, model, layer.input_rows, G, H, width, panel);
     }
     /* In panels always: it has no more rows than columns. */
-    layer.hidden = (packed_matrix){
-        .kind = net->options.weight_type,
-        .data = arena_take(from, net->h_size, width * matrix_bytes(net->options.weight_type)),
-    };
+    layer.hidden.kind = net->options.weight_type;
+    take_numbers(&layer.hidden, from, net->h_size, width, panel);
     if (network_is_projected(net)) {
         layer.projection = take_transposed(from, model, H, net->h_size);
     }
@@ -88,6 +116,29 @@ static void lay_out(lrnn_model *model, arena *from)
         const network_tail *tail = &net->tails[i];
         model->tails[i].down = take_transposed(from, model, net->top_size, tail->size);
         model->tails[i].up = take_transposed(from, model, tail->size, tail->count);
+    }
+}
+
+void model_copy_table_row(real *to, const lrnn_model *model, const packed_layer *layer,
+                          size_t token)
+{
+    size_t width = model->width, G = model->net.gates, H = model->net.options.hidden_size;
+    bool narrow = layer->table_row != width;
+    if (layer->byte_table != NULL) {
+        const int8_t *row = layer->byte_table + token * layer->table_row;
+        if (!narrow) {
+            bytes_add_row(to, layer->bias, row, layer->byte_table_scales, width);
+            return;
+        }
+        memcpy(to, layer->bias, width * sizeof(real));
+        for (size_t i = 0; i < G * H; i++) {
+            to[kernel_gate_column(kernels(), G, i / H, i % H)] +=
+                (real)row[i] * layer->byte_table_scales[i];
+        }
+    } else if (narrow) {
+        narrow_spread(to, width, layer->table + token * layer->table_row, G, H);
+    } else {
+        memcpy(to, layer->table + token * width, width * sizeof(real));
     }
 }
 
@@ -197,12 +248,16 @@ static void fill_one_hot_table(const lrnn_model *model, const network_layer *fro
     }
 }
 
-/* The gates of a layer, from weights [G*H,K]. */
+/* The gates of a layer, from weights [G*H,K], the last K of each row. */
 static void fill_gates(const lrnn_model *model, packed_matrix to, const real *weights, size_t row,
                        size_t K, real *scratch)
 {
     size_t G = model->net.gates, H = model->net.options.hidden_size, panel = kernels()->panel;
     const matrix_kind *kind = matrix_kind_find(to.kind);
+    if (kind->scaled) {
+        pack_bytes(to, weights, row, K, G, H, (int8_t *)scratch);
+        return;
+    }
     if (to.narrow_units > 0) {
         narrow_pack(to, weights, row, K);
         return;
@@ -227,6 +282,10 @@ static void fill_matrix(const lrnn_model *model, packed_matrix to, const real *w
 {
     const matrix_kind *kind = matrix_kind_find(to.kind);
     size_t panel = kernels()->panel;
+    if (kind->scaled) {
+        pack_bytes(to, weights, K, K, 1, N, (int8_t *)scratch);
+        return;
+    }
     if (to.narrow_units > 0) {
         narrow_pack(to, weights, K, K);
         return;
@@ -269,7 +328,9 @@ static void fill(lrnn_model *model, real *scratch)
         const network_layer *from = &net->layers[i];
         packed_layer *to = &model->layers[i];
         fill_bias(model, from, to);
-        if (to->table != NULL && network_one_hot(net)) {
+        if (to->byte_table != NULL) {
+            pack_byte_table(model, from, to, (int8_t *)scratch);
+        } else if (to->table != NULL && network_one_hot(net)) {
             fill_one_hot_table(model, from, to);
         } else if (to->table != NULL) {
             fill_embedded_table(model, from, to, scratch);
@@ -316,13 +377,27 @@ static arena measure(lrnn_model *model)
     return narrow;
 }
 
-/* Reals of scratch that filling takes: a piece of packed rows, and one of a narrow table's. */
+/* Values of the longest row of a matrix. */
+static size_t longest_row(const network *net)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        longest = net->tensors[i].shape[1] > longest ? net->tensors[i].shape[1] : longest;
+    }
+    return longest;
+}
+
+/* Reals of scratch that filling takes: a piece of packed rows, and one of a narrow table's; of
+ * bytes, a row of weights. */
 static size_t scratch_size(const lrnn_model *model)
 {
     const network *net = &model->net;
-    bool embeds = wants_table(net) && !network_one_hot(net);
-    bool packs = matrix_kind_find(net->options.weight_type)->pack != NULL;
+    const matrix_kind *kind = matrix_kind_find(net->options.weight_type);
+    bool embeds = wants_table(net) && !network_one_hot(net), packs = kind->pack != NULL;
     size_t panel = kernels()->panel, width = model->width > panel ? model->width : panel;
+    if (kind->scaled) {
+        return longest_row(net) / sizeof(real) + 1;
+    }
     return (packs || embeds ? 1 + (size_t)model->narrow : 0) * piece_rows(model) * width;
 }
 

@@ -24,6 +24,22 @@ lrnn_status lrnn_state_options_init(lrnn_state_options *options, size_t struct_s
     return OPTIONS_INIT(options, struct_size, &default_options, lrnn_state_options);
 }
 
+/* Of cell_step. */
+static size_t scratch_bytes(const lrnn_model *model)
+{
+    const network *net = &model->net;
+    size_t inputs = 0;
+    if (!matrix_kind_find(net->options.weight_type)->scaled) {
+        return 0;
+    }
+    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
+        const packed_layer *layer = &model->layers[i];
+        bool steps = layer->input.narrow_units == 0 && layer->input_rows > inputs;
+        inputs = steps ? layer->input_rows : inputs;
+    }
+    return bytes_scratch(inputs, net->h_size);
+}
+
 static void lay_out(lrnn_state *state, arena *from)
 {
     const network *net = &state->model->net;
@@ -51,6 +67,7 @@ static void lay_out(lrnn_state *state, arena *from)
         if (network_is_projected(net)) {
             state->made = arena_take(from, state->capacity, H * sizeof(real));
         }
+        state->scratch = arena_take(from, scratch_bytes(state->model), 1);
     }
     if (!network_answers_every_step(net)) {
         state->last = arena_take(from, state->capacity, net->top_size * sizeof(real));

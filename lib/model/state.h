@@ -24,6 +24,7 @@ struct lrnn_state {
     /* Adaptive softmax: of head_capacity rows [head_capacity, tails] and what a tail reads. */
     size_t head_capacity;
     real *clusters, *reduced;
+    void *scratch; /* of a model of bytes: see cell_step */
 };
 
 /* h of stream 0 in one layer and direction, and c. */

@@ -25,7 +25,6 @@ static void add_narrow_input(lrnn_state *state, cell_step *step)
 
 void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step step)
 {
-    const kernel_table *table = kernels();
     const network *net = &state->model->net;
     real *h_next = step.h_next;
     size_t h_next_row = step.h_next_row;
@@ -43,7 +42,8 @@ void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step st
     if (step.inputs > 0 && layer->input.narrow_units > 0) {
         add_narrow_input(state, &step);
     }
-    table->cells[net->cell->kind].step(&step);
+    step.scratch = state->scratch;
+    kernel_step(kernels(), net->cell->kind, &step);
     if (network_is_projected(net)) {
         kernel_multiply(step.rows, step.R, step.H, state->made, step.H, layer->projection, NULL, 0,
                         h_next, h_next_row);
@@ -77,10 +77,10 @@ static const real *read_start(lrnn_state *state, const lrnn_sequences *s, size_t
     const packed_layer *layer = &state->model->layers[0];
     size_t width = state->model->width;
     *row = 0;
-    if (layer->table == NULL) {
+    if (!layer_has_table(layer)) {
         return layer->bias;
     }
-    if (s->batch == 1 && layer->table_row == width) {
+    if (s->batch == 1 && layer->table != NULL && layer->table_row == width) {
         return layer->table + (size_t)s->tokens[0] * width;
     }
     *row = width;

@@ -141,7 +141,7 @@ static void a_field_out_of_range_is_named_with_both_values(void **state)
     REFUSE(projection_size, H, "hidden_size", "expected 1..3", "found 4");
     REFUSE(padding_token, V, "expected -1..4", "found 5");
     REFUSE(padding_token, -2, "found -2");
-    REFUSE(weight_type, 2, "expected 0..1", "found 2");
+    REFUSE(weight_type, 3, "expected 0..2", "found 3");
     REFUSE(weight_type, -1, "found -1");
 }
 

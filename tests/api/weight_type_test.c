@@ -135,7 +135,7 @@ static void wrong_arguments_are_named(void **state)
                    "model");
     assert_null(made);
     made = model;
-    EXPECT_FAILURE(lrnn_model_convert(&made, model, 2), LRNN_ERR_INVALID, "weight_type", "found 2");
+    EXPECT_FAILURE(lrnn_model_convert(&made, model, 3), LRNN_ERR_INVALID, "weight_type", "found 3");
     assert_null(made);
     EXPECT_FAILURE(lrnn_model_convert(&made, model, -1), LRNN_ERR_INVALID, "weight_type");
     lrnn_model_destroy(model);

@@ -37,7 +37,8 @@ static void expect_same_bits(int32_t kind, size_t gates, size_t units, size_t ro
         memcpy(panels, packed, K * width * sizeof(real));
     }
     packed_matrix in_panels = {.kind = kind, .data = panels};
-    packed_matrix kept = {kind, narrow, gates, units};
+    packed_matrix kept = {
+        .kind = kind, .data = narrow, .narrow_gates = gates, .narrow_units = units};
     narrow_pack(kept, weights, ROW, K);
     kernel_multiply(rows, N, K, a, K, in_panels, start, width, expected, width);
     kernel_multiply(rows, N, K, a, K, kept, found, width, found, width);
