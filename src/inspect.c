@@ -116,6 +116,14 @@ static void print_cutoffs(const lrnn_model_options *options)
     }
 }
 
+static void print_activation(const lrnn_model_options *options)
+{
+    static const char *const names[] = {NULL, "sigmoid", "tanh", "softmax", "log-softmax"};
+    if (options->output_activation != LRNN_ACTIVATION_NONE) {
+        printf("output activation: %s\n", names[options->output_activation]);
+    }
+}
+
 static void print_architecture(const lrnn_model *model)
 {
     lrnn_model_options options;
@@ -154,6 +162,7 @@ static void print_architecture(const lrnn_model *model)
         puts("head: the embedding's matrix");
     }
     print_cutoffs(&options);
+    print_activation(&options);
     printf("output: %zu values, %s\n", lrnn_model_output_size(model), head_names[options.head]);
 }
 

@@ -100,6 +100,15 @@ enum {
     LRNN_WEIGHT_INT8 = 2
 };
 
+/* What is done to values element by element, or to all values of an item together. Since 0.2. */
+enum {
+    LRNN_ACTIVATION_NONE = 0,
+    LRNN_ACTIVATION_SIGMOID = 1,
+    LRNN_ACTIVATION_TANH = 2,
+    LRNN_ACTIVATION_SOFTMAX = 3,    /* probabilities, which sum to 1 */
+    LRNN_ACTIVATION_LOG_SOFTMAX = 4 /* and their logarithms */
+};
+
 /* A size that the library derives from the others. */
 #define LRNN_AUTO ((size_t)-1)
 
@@ -200,7 +209,13 @@ typedef struct lrnn_model_options {
     /* With cutoffs, 1: the shortlist and the tails' values have a bias, head.head.bias, as with
      * PyTorch's head_bias. Default 0. Since 0.2. */
     int32_t adaptive_bias;
-    int32_t reserved_2; /* 0 */
+    /* LRNN_ACTIVATION_* that lrnn_state_forward and lrnn_state_step apply to the head's outputs.
+     * Trainers (outputs, their gradients) and decoders work on the values before it. A trainer's
+     * loss takes it into account and must fit: softmax and log-softmax go with cross-entropy and
+     * CTC, sigmoid with binary cross-entropy, which all are computed from the values before it;
+     * sigmoid and tanh with the losses that compare outputs with target values. Requires a head,
+     * not with cutoffs. Default LRNN_ACTIVATION_NONE. Since 0.2. */
+    int32_t output_activation;
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).

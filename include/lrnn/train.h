@@ -610,7 +610,8 @@ LRNN_API lrnn_status lrnn_trainer_zero_gradients(lrnn_trainer *trainer);
 LRNN_API lrnn_status lrnn_trainer_forward(lrnn_trainer *trainer, const lrnn_sequences *sequences,
                                           lrnn_train_result *result);
 
-/* Copies the outputs of the last forward: [B,T,O] or [B,O] as the head says, without a head
+/* Copies the outputs of the last forward, before the model's output_activation: [B,T,O] or [B,O]
+ * as the head says, without a head
  * [B,T,D*R]. Steps past a sequence's length are zero. capacity: room in floats.
  * LRNN_ERR_STATE: no forward yet, or its backward pass is done; LRNN_ERR_TOO_SMALL. Since 0.1. */
 LRNN_API lrnn_status lrnn_trainer_copy_outputs(float *outputs, size_t capacity,
@@ -635,7 +636,8 @@ typedef struct lrnn_backward {
     /* In: factor of the trainer's own loss, and of activation_l2 and temporal_l2; 0 leaves them
      * out. Default 1. */
     double loss_scale;
-    /* In: gradient of the caller's loss with respect to the outputs, [B,T,O] or [B,O]. */
+    /* In: gradient of the caller's loss with respect to the outputs, before the model's
+     * output_activation, [B,T,O] or [B,O]. */
     const float *outputs;
     /* In: with respect to the final state, [L*D,B,R] and [L*D,B,H]. */
     const float *final_h;

@@ -109,6 +109,7 @@ static lrnn_status read_model(ctc_language *l, const lrnn_model *model)
                       : o->bidirectional != 0      ? "it is bidirectional"
                       : o->head != LRNN_HEAD_STEPS ? "it has no head at every step"
                       : o->feature_size > 0        ? "it reads features"
+                      : !network_gives_logits(net) ? "its output_activation is not of logits"
                       : o->output_size > INT32_MAX ? "it has too many outputs"
                                                    : NULL;
     if (why != NULL) {

@@ -44,6 +44,7 @@ lrnn_status source_read_model(lrnn_decoder *decoder, const lrnn_model *model)
     const char *why = o->vocab_size == 0           ? "it does not read tokens"
                       : o->bidirectional != 0      ? "it is bidirectional"
                       : o->head == LRNN_HEAD_NONE  ? "it has no head"
+                      : !network_gives_logits(net) ? "its output_activation is not of logits"
                       : o->output_size > INT32_MAX ? "it has too many outputs"
                                                    : NULL;
     if (why != NULL) {
@@ -135,7 +136,7 @@ static lrnn_status forward(lrnn_decoder *d, size_t rows, size_t steps, const int
     sequences.steps = steps;
     sequences.tokens = tokens;
     sequences.features = gather_features(d, rows, steps);
-    return lrnn_state_forward(d->source.state, &sequences, outputs);
+    return state_forward(d->source.state, &sequences, outputs);
 }
 
 /* Feeds slots 0..rows-1 their tokens from `left` to `stop` before the last. */

@@ -70,7 +70,6 @@ static lrnn_status check_unused(const lrnn_model_options *o)
 
 lrnn_status adaptive_check(const lrnn_model_options *o, size_t top)
 {
-    CHECK(check_reserved(o->reserved_2));
     if (o->head == LRNN_HEAD_NONE && adaptive_count(o) > 0) {
         return error_set(LRNN_ERR_INVALID, "cutoffs: the model has no head");
     }

@@ -46,11 +46,17 @@ static lrnn_status put_vocabularies(safetensors_writer *writer, const lrnn_model
                            : put_vocab(writer, &model->allocator, "lrnn.output_vocab", output);
 }
 
+/* Files of format 1 are read by 0.1, which would leave out what it does not know. */
+static const char *format_of(const lrnn_model_options *o, const char *kind)
+{
+    return strcmp(kind, "model") == 0 && o->output_activation == LRNN_ACTIVATION_NONE ? "1" : "2";
+}
+
 lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,
                            const real *parameters, const char *kind)
 {
     const network *net = &model->net;
-    CHECK(put_text(writer, "lrnn.format", strcmp(kind, "model") == 0 ? "1" : "2"));
+    CHECK(put_text(writer, "lrnn.format", format_of(&model->net.options, kind)));
     CHECK(put_text(writer, "lrnn.kind", kind));
     CHECK(model_options_write(writer, &net->options));
     CHECK(put_vocabularies(writer, model));

@@ -6,6 +6,7 @@
  * same bits. Rows whose sequence has ended are left alone. */
 #include <string.h>
 
+#include "activate.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
@@ -241,7 +242,7 @@ static void run(lrnn_state *state, const lrnn_sequences *sequences, real *output
     }
 }
 
-lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences *given, real *outputs)
+lrnn_status state_forward(lrnn_state *state, const lrnn_sequences *given, real *outputs)
 {
     if (state == NULL) {
         return error_null("state");
@@ -262,5 +263,19 @@ lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences *given, r
     fpmode mode = fpmode_enter();
     run(state, &sequences, outputs);
     fpmode_leave(mode);
+    return LRNN_OK;
+}
+
+lrnn_status lrnn_state_forward(lrnn_state *state, const lrnn_sequences *given, real *outputs)
+{
+    CHECK(state_forward(state, given, outputs));
+    const network *net = &state->model->net;
+    if (outputs != NULL && net->options.output_activation != LRNN_ACTIVATION_NONE) {
+        lrnn_sequences sequences;
+        CHECK(sequences_read(&sequences, given));
+        fpmode mode = fpmode_enter();
+        activate_outputs(net, &sequences, outputs);
+        fpmode_leave(mode);
+    }
     return LRNN_OK;
 }

@@ -101,6 +101,13 @@ static inline size_t network_shortlist(const network *net)
     return net->head_rows - net->tail_count;
 }
 
+/* Are the values before the output activation logits of a softmax, or is there none? */
+static inline bool network_gives_logits(const network *net)
+{
+    return net->options.output_activation != LRNN_ACTIVATION_SIGMOID &&
+           net->options.output_activation != LRNN_ACTIVATION_TANH;
+}
+
 static inline bool network_one_hot(const network *net)
 {
     return net->options.vocab_size > 0 && net->options.embedding_size == 0;

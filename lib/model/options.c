@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "activate.h"
 #include "adaptive.h"
 #include "base/check.h"
 #include "base/error.h"
@@ -105,6 +106,8 @@ static const field fields[] = {
     {FIELD(embedding_dropout), SHARE, .optional = true},
     {FIELD(locked_dropout), FLAG, .optional = true},
     {FIELD(weight_dropout), SHARE, .optional = true},
+    {FIELD(output_activation), CHOICE, .architecture = true, .optional = true,
+     .choice = activation_name},
     {FIELD(cutoffs), CUTOFFS, .architecture = true, .optional = true},
     {FIELD(div_value), NUMBER, .architecture = true, .optional = true},
     {FIELD(adaptive_bias), FLAG, .architecture = true, .optional = true},
@@ -315,6 +318,7 @@ static lrnn_status check_together(const lrnn_model_options *o)
     CHECK(check_tied(o));
     CHECK(check_dropout(o));
     CHECK(adaptive_check(o, top_size(o)));
+    CHECK(activation_check_output(o));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");

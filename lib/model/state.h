@@ -52,6 +52,9 @@ static inline bool state_gathers(const lrnn_model *model)
  * h, c and h_next with their strides are read. */
 void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step what);
 
+/* lrnn_state_forward without the output activation. */
+lrnn_status state_forward(lrnn_state *state, const lrnn_sequences *sequences, real *outputs);
+
 /* One step of all live streams without the head: *top is what that reads, rows top_row apart, until
  * the next step. Errors as those of lrnn_state_step. */
 lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, const int32_t *tokens,

@@ -3,6 +3,7 @@
  * Sums start from the same numbers and run in the same order as in forward.c. */
 #include <string.h>
 
+#include "activate.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/fpmode.h"
@@ -176,6 +177,10 @@ lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real
     }
     fpmode mode = fpmode_enter();
     state_head(state, state->live, top, row, outputs, net->output_size);
+    for (size_t b = 0; b < state->live; b++) {
+        activation_apply(net->options.output_activation, outputs + b * net->output_size,
+                         net->output_size);
+    }
     fpmode_leave(mode);
     return LRNN_OK;
 }

@@ -44,6 +44,7 @@ static inline loss_item head_item(const lrnn_trainer *trainer, const head_sectio
         .options = &trainer->options,
         .sequences = &trainer->sequences,
         .outputs = section->columns,
+        .activation = trainer->net->options.output_activation,
         .slices = section->slices,
         .factor = head->factor + row * section->slices,
         .sum = head->sum + row * section->slices,

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "model/activate.h"
 
 #define LOSS_ADDRESS(name) &loss_##name,
 static const loss_kind *const losses[] = {LOSS_LIST(LOSS_ADDRESS)};
@@ -41,6 +42,23 @@ lrnn_status loss_check_weights(const char *field, const real *weights, size_t ou
         }
     }
     return LRNN_OK;
+}
+
+lrnn_status loss_check_activation(const loss_kind *of, int32_t activation)
+{
+    static const unsigned fit[] = {
+        [LOSS_PLAIN] = 0,
+        [LOSS_CLASSES] = 1u << LRNN_ACTIVATION_SOFTMAX | 1u << LRNN_ACTIVATION_LOG_SOFTMAX,
+        [LOSS_CHANCES] = 1u << LRNN_ACTIVATION_SIGMOID,
+        [LOSS_VALUES] = 1u << LRNN_ACTIVATION_SIGMOID | 1u << LRNN_ACTIVATION_TANH,
+    };
+    if (of == NULL || activation == LRNN_ACTIVATION_NONE || (fit[of->outputs] >> activation & 1)) {
+        return LRNN_OK;
+    }
+    return error_set(LRNN_ERR_INVALID,
+                     "loss: %s does not go with the model's output_activation, "
+                     "%s",
+                     of->name, activation_name(activation));
 }
 
 static lrnn_status unknown(int32_t kind)

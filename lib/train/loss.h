@@ -11,6 +11,7 @@
 #ifndef TRAIN_LOSS_H
 #define TRAIN_LOSS_H
 
+#include <math.h>
 #include <stdbool.h>
 
 #include "base/real.h"
@@ -48,8 +49,9 @@ enum { SOFTMAX_TARGET, SOFTMAX_TOTAL, SOFTMAX_GREATEST };
 typedef struct loss_item {
     const lrnn_trainer_options *options;
     const lrnn_sequences *sequences;
-    size_t index;   /* of the item in targets, target_values and weights */
-    size_t outputs; /* O */
+    size_t index;       /* of the item in targets, target_values and weights */
+    size_t outputs;     /* O */
+    int32_t activation; /* LRNN_ACTIVATION_* between the values and what is compared */
     size_t slices;
     /* Numbers that a row loss may keep from `observe` on: of each slice, and LOSS_KEPT of the item.
      * factor: after `prepare` each slice is multiplied by its own. */
@@ -89,12 +91,21 @@ typedef struct sequence_loss {
     lrnn_status (*infinite)(const loss_item *item, size_t T);
 } sequence_loss;
 
+/* What a loss takes the model's outputs for, and so which output activations go with it. */
+typedef enum loss_outputs {
+    LOSS_PLAIN,   /* none */
+    LOSS_CLASSES, /* logits of a softmax: softmax and log-softmax */
+    LOSS_CHANCES, /* logits of probabilities: sigmoid */
+    LOSS_VALUES   /* numbers, for which loss_output is asked: sigmoid and tanh */
+} loss_outputs;
+
 #define LOSS_OPTION_FLAG(field) bool field;
 
 typedef struct loss_kind {
     int32_t kind; /* LRNN_LOSS_* */
     const char *name;
     bool reads_values; /* target_values, else targets */
+    loss_outputs outputs;
     struct {
         LOSS_OPTIONS(LOSS_OPTION_FLAG)
     } reads;
@@ -136,6 +147,24 @@ static inline double loss_value_weight(const loss_item *item, size_t o)
     const real *weights = item->sequences->value_weights;
     return weights == NULL ? 1 : (double)weights[item->index * item->outputs + o];
 }
+
+/* The output of value z, and its derivative by z. */
+static inline double loss_output(const loss_item *item, real z, double *slope)
+{
+    double y = (double)z;
+    *slope = 1;
+    if (item->activation == LRNN_ACTIVATION_TANH) {
+        y = tanh(y);
+        *slope = 1 - y * y;
+    } else if (item->activation == LRNN_ACTIVATION_SIGMOID) {
+        y = 1 / (1 + exp(-y));
+        *slope = y * (1 - y);
+    }
+    return y;
+}
+
+/* Does the output activation go with the loss? */
+lrnn_status loss_check_activation(const loss_kind *of, int32_t activation);
 
 /* loss_values.c: parts that such losses share. */
 lrnn_status loss_check_values(const loss_item *item); /* weights, and targets that count */

@@ -58,14 +58,15 @@ static void observe(const loss_item *item, const loss_slice *slice, difference_l
 {
     double sum = 0;
     for (size_t o = 0; o < slice->count; o++) {
-        double slope, weight = loss_value_weight(item, slice->first + o);
+        double slope, steep, weight = loss_value_weight(item, slice->first + o);
         if (weight == 0) {
             slice->values[o] = 0;
             continue;
         }
-        double d = (double)slice->values[o] - loss_target_value(item, slice->first + o);
+        double d =
+            loss_output(item, slice->values[o], &steep) - loss_target_value(item, slice->first + o);
         sum += weight * of(item, d, &slope);
-        slice->values[o] = (real)(weight * slope);
+        slice->values[o] = (real)(weight * slope * steep);
     }
     item->sum[slice->index] = sum;
 }
@@ -98,6 +99,7 @@ static const row_loss smooth_row = {observe_smooth, judge, loss_prepare_values, 
 const loss_kind loss_absolute_error = {
     .kind = LRNN_LOSS_ABSOLUTE_ERROR,
     .name = "absolute error",
+    .outputs = LOSS_VALUES,
     .reads_values = true,
     .check = loss_check_values,
     .share = loss_share_values,
@@ -107,6 +109,7 @@ const loss_kind loss_absolute_error = {
 const loss_kind loss_huber = {
     .kind = LRNN_LOSS_HUBER,
     .name = "Huber",
+    .outputs = LOSS_VALUES,
     .reads_values = true,
     .reads = {.loss_transition = true},
     .check_options = check_options,
@@ -118,6 +121,7 @@ const loss_kind loss_huber = {
 const loss_kind loss_smooth_l1 = {
     .kind = LRNN_LOSS_SMOOTH_L1,
     .name = "smooth L1",
+    .outputs = LOSS_VALUES,
     .reads_values = true,
     .reads = {.loss_transition = true},
     .check_options = check_options,

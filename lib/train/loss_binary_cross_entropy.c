@@ -90,6 +90,7 @@ static const row_loss row = {observe, judge, loss_prepare_values, NULL};
 const loss_kind loss_binary_cross_entropy = {
     .kind = LRNN_LOSS_BINARY_CROSS_ENTROPY,
     .name = "binary cross-entropy",
+    .outputs = LOSS_CHANCES,
     .reads_values = true,
     .reads = {.positive_weights = true},
     .check_options = check_options,

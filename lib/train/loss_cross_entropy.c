@@ -138,6 +138,7 @@ static const row_loss row = {observe, judge, prepare, gradient};
 const loss_kind loss_cross_entropy = {
     .kind = LRNN_LOSS_CROSS_ENTROPY,
     .name = "cross-entropy",
+    .outputs = LOSS_CLASSES,
     .reads = {.label_smoothing = true, .class_weights = true},
     .check_options = check_options,
     .check = check,

@@ -356,6 +356,7 @@ static const sequence_loss sequence = {scratch, run, infinite};
 const loss_kind loss_ctc = {
     .kind = LRNN_LOSS_CTC,
     .name = "CTC",
+    .outputs = LOSS_CLASSES,
     .reads = {.target_steps = true, .blank = true, .zero_infinity = true},
     .check_options = check_options,
     .check = check,

@@ -6,14 +6,15 @@ static void observe(const loss_item *item, const loss_slice *slice)
 {
     double sum = 0;
     for (size_t o = 0; o < slice->count; o++) {
-        double weight = loss_value_weight(item, slice->first + o);
+        double slope, weight = loss_value_weight(item, slice->first + o);
         if (weight == 0) {
             slice->values[o] = 0;
             continue;
         }
-        double difference = (double)slice->values[o] - loss_target_value(item, slice->first + o);
+        double difference =
+            loss_output(item, slice->values[o], &slope) - loss_target_value(item, slice->first + o);
         sum += weight * (difference * difference);
-        slice->values[o] = (real)(weight * difference);
+        slice->values[o] = (real)(weight * difference * slope);
     }
     item->sum[slice->index] = sum;
 }
@@ -34,6 +35,7 @@ static const row_loss row = {observe, judge, prepare, NULL};
 const loss_kind loss_squared_error = {
     .kind = LRNN_LOSS_SQUARED_ERROR,
     .name = "squared error",
+    .outputs = LOSS_VALUES,
     .reads_values = true,
     .check = loss_check_values,
     .share = loss_share_values,

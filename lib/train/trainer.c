@@ -74,6 +74,7 @@ static lrnn_status check_options(const lrnn_trainer_options *o, const network *n
     CHECK(check_not_negative("clip_norm", o->clip_norm));
     CHECK(check_not_negative("clip_value", o->clip_value));
     CHECK(loss_check_options(o, net->output_size));
+    CHECK(loss_check_activation(loss_find(o->loss), net->options.output_activation));
     CHECK(check_choice("reduction", o->reduction, LRNN_REDUCTION_ROWS));
     CHECK(check_choice("carry_state", o->carry_state, 1));
     CHECK(check_reserved(o->reserved));

@@ -468,8 +468,8 @@ static void cutoffs_that_make_no_sense_are_named(void **unused)
     o.head = LRNN_HEAD_NONE;
     EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "cutoffs");
     o = options_of();
-    o.reserved_2 = 1;
-    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "reserved");
+    o.output_activation = LRNN_ACTIVATION_LOG_SOFTMAX;
+    EXPECT_FAILURE(lrnn_model_create(&model, &o), LRNN_ERR_INVALID, "output_activation");
     o = options_of();
     o.tied_weights = 1;
     o.embedding_size = H;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -511,6 +512,25 @@ static void nets_of_dropped_weights_have_the_right_gradient(void **state)
     }
 }
 
+static void losses_of_activated_outputs_have_the_right_gradient(void **state)
+{
+    (void)state;
+    for (int32_t loss = LRNN_LOSS_SQUARED_ERROR; loss <= LRNN_LOSS_BINARY_CROSS_ENTROPY; loss++) {
+        for (int option = 0; option < 2; option++) {
+            setting s = plain(LRNN_CELL_GRU);
+            bool binary = loss == LRNN_LOSS_BINARY_CROSS_ENTROPY;
+            s.loss = loss;
+            s.model.output_activation =
+                option == 0 || binary ? LRNN_ACTIVATION_SIGMOID : LRNN_ACTIVATION_TANH;
+            s.model.head = option == 0 ? LRNN_HEAD_STEPS : LRNN_HEAD_LAST;
+            s.use_weights = option == 0;
+            s.weigh_values = option == 1;
+            s.use_lengths = 1;
+            check(&s);
+        }
+    }
+}
+
 static void regularized_nets_have_the_right_gradient(void **state)
 {
     (void)state;
@@ -555,6 +575,7 @@ int main(void)
         cmocka_unit_test(an_adaptive_softmax_has_the_right_gradient),
         cmocka_unit_test(dropped_nets_have_the_right_gradient),
         cmocka_unit_test(nets_of_dropped_weights_have_the_right_gradient),
+        cmocka_unit_test(losses_of_activated_outputs_have_the_right_gradient),
         cmocka_unit_test(regularized_nets_have_the_right_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
