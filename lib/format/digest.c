@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+/* With -Og gcc does not inline what xxhash.h says must be. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#pragma GCC optimize("O2")
+#endif
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"

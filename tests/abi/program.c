@@ -1,5 +1,7 @@
-/* Uses every struct of 0.1 once. Each lies before bytes that must stay as they are. */
+/* Uses every struct of the headers that it is compiled against. Each lies before bytes that must
+ * stay as they are; structs of arrays stand two in a row. */
 #include <lrnn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +151,129 @@ static void copy(const lrnn_model *model)
     }
 }
 
+static int32_t all_equal(void *user, const lrnn_rows *rows, float *logits)
+{
+    int32_t token;
+    (void)user;
+    if (rows->size < offsetof(lrnn_rows, decoder) + sizeof rows->decoder ||
+        lrnn_rows_copy_tokens(&token, 0, rows, 0) == LRNN_OK) {
+        return 1;
+    }
+    memset(logits, 0, rows->count * 3 * sizeof *logits);
+    return 0;
+}
+
+static void score(void)
+{
+    GUARDED(lrnn_decoder_options) options;
+    GUARDED(lrnn_scorer) scorer;
+    GUARDED(lrnn_result) result;
+    lrnn_request requests[2];
+    static const int32_t prompt[1] = {0};
+    lrnn_decoder *decoder;
+    START(options, lrnn_decoder_options_init);
+    START(scorer, lrnn_scorer_init);
+    START(result, lrnn_result_init);
+    scorer.it.vocab_size = 3;
+    scorer.it.score = all_equal;
+    options.it.max_length = 2;
+    options.it.batch = 2;
+    for (size_t i = 0; i < 2; i++) {
+        must(lrnn_request_init(&requests[i], sizeof requests[i]));
+        requests[i].tokens = prompt;
+        requests[i].count = 1;
+    }
+    must(lrnn_decoder_create_with_scorer(&decoder, &scorer.it, &options.it));
+    must(lrnn_decoder_run(decoder, requests, 2));
+    must(lrnn_decoder_get_result(&result.it, decoder, 1, 0));
+    untouched(result.after);
+    lrnn_decoder_destroy(decoder);
+}
+
+static void files(const lrnn_model *model)
+{
+    GUARDED(lrnn_export_options) out;
+    GUARDED(lrnn_import_options) in;
+    lrnn_model *again;
+    START(out, lrnn_export_options_init);
+    START(in, lrnn_import_options_init);
+    must(lrnn_model_export(model, "program.export", &out.it));
+    must(lrnn_model_import(&again, "program.export", &in.it));
+    lrnn_model_destroy(again);
+}
+
+static void examples(const int32_t *ids)
+{
+    GUARDED(lrnn_batches_options) cut;
+    GUARDED(lrnn_examples) examples;
+    GUARDED(lrnn_sequences) window;
+    GUARDED(lrnn_schedule_options) rule;
+    static const int32_t lengths[2] = {3, 2};
+    lrnn_batches *batches;
+    lrnn_schedule *schedule;
+    START(cut, lrnn_batches_options_init);
+    START(examples, lrnn_examples_init);
+    START(window, lrnn_sequences_init);
+    START(rule, lrnn_schedule_options_init);
+    cut.it.batch = 2;
+    cut.it.steps = 3;
+    examples.it.count = 2;
+    examples.it.lengths = lengths;
+    examples.it.tokens = examples.it.targets = ids;
+    must(lrnn_batches_create_from_examples(&batches, &examples.it, &cut.it));
+    must(lrnn_batches_next(batches, &window.it));
+    untouched(window.after);
+    lrnn_batches_destroy(batches);
+    must(lrnn_schedule_create(&schedule, &rule.it));
+    lrnn_schedule_destroy(schedule);
+}
+
+#if LRNN_VERSION_NUMBER >= 200
+static int32_t add_doubles(void *user, double *values, size_t count)
+{
+    (void)user, (void)values, (void)count;
+    return 0;
+}
+
+static int32_t add_floats(void *user, float *values, size_t count)
+{
+    (void)user, (void)values, (void)count;
+    return 0;
+}
+
+static void exchange(const lrnn_model *model)
+{
+    GUARDED(lrnn_exchange) with;
+    lrnn_trainer_options options;
+    lrnn_trainer *trainer;
+    START(with, lrnn_exchange_init);
+    with.it.sum_doubles = add_doubles;
+    with.it.sum_floats = add_floats;
+    must(lrnn_trainer_options_init(&options, sizeof options));
+    options.exchange = &with.it;
+    must(lrnn_trainer_create(&trainer, model, &options));
+    lrnn_trainer_destroy(trainer);
+}
+
+static void frames(void)
+{
+    GUARDED(lrnn_ctc_options) options;
+    GUARDED(lrnn_ctc_result) result;
+    static const float logits[6] = {0, 1, 0, 1, 0, 0};
+    lrnn_ctc *ctc;
+    START(options, lrnn_ctc_options_init);
+    START(result, lrnn_ctc_result_init);
+    options.it.output_size = 3;
+    options.it.max_length = 4;
+    must(lrnn_ctc_create(&ctc, &options.it));
+    must(lrnn_ctc_feed(ctc, logits, 2, 3));
+    must(lrnn_ctc_finish(ctc));
+    must(lrnn_ctc_get_result(&result.it, ctc, 0));
+    untouched(result.after);
+    lrnn_ctc_destroy(ctc);
+}
+#endif
+
 int main(void)
 {
     static const char text[] = "abcabdabcabdabcabdabcabd";
@@ -162,6 +287,13 @@ int main(void)
     lrnn_model *model = make_model(vocab), *trained = train(model, ids, count);
     decode(trained);
     copy(trained);
+    score();
+    files(trained);
+    examples(ids);
+#if LRNN_VERSION_NUMBER >= 200
+    exchange(trained);
+    frames();
+#endif
     lrnn_model_destroy(trained);
     lrnn_model_destroy(model);
     lrnn_vocab_destroy(vocab);
