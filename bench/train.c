@@ -1,5 +1,6 @@
 /* Training steps. Arguments: the work, threads, a folder for the initial model, which the peer
  * starts from too. Unit: one step, with Adam (0.001) and clipping at 5. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +12,21 @@ typedef struct training {
     size_t vocab, embedding, hidden, layers, batch, steps;
     int32_t cell;
     size_t repetition; /* steps */
+    /* Frequent tokens first, as in a text: token k about as often as 1/k. Else all alike. */
+    bool text;
+    size_t cutoffs[2]; /* of an adaptive softmax; 0: none */
 } training;
 
 /* bench/peers/train.py has the same table. */
 static const training trainings[] = {
-    {"word-lstm", 14746, 64, 64, 1, 16, 32, LRNN_CELL_LSTM, 4},
-    {"char-lstm", 96, 64, 128, 2, 50, 50, LRNN_CELL_LSTM, 4},
-    {"char-gru", 96, 64, 128, 2, 50, 50, LRNN_CELL_GRU, 4},
-    {"char-rnn", 96, 64, 128, 2, 50, 50, LRNN_CELL_RNN_TANH, 8},
-    {"large-lstm", 96, 128, 512, 2, 64, 64, LRNN_CELL_LSTM, 1},
+    {"word-lstm", 14746, 64, 64, 1, 16, 32, LRNN_CELL_LSTM, 4, false, {0}},
+    {"word-adaptive", 14746, 64, 64, 1, 16, 32, LRNN_CELL_LSTM, 16, true, {1000, 4000}},
+    {"many-words", 100000, 64, 64, 1, 16, 32, LRNN_CELL_LSTM, 1, true, {0}},
+    {"many-words-adaptive", 100000, 64, 64, 1, 16, 32, LRNN_CELL_LSTM, 8, true, {2000, 10000}},
+    {"char-lstm", 96, 64, 128, 2, 50, 50, LRNN_CELL_LSTM, 4, false, {0}},
+    {"char-gru", 96, 64, 128, 2, 50, 50, LRNN_CELL_GRU, 4, false, {0}},
+    {"char-rnn", 96, 64, 128, 2, 50, 50, LRNN_CELL_RNN_TANH, 8, false, {0}},
+    {"large-lstm", 96, 128, 512, 2, 64, 64, LRNN_CELL_LSTM, 1, false, {0}},
 };
 
 #define WINDOWS 4 /* are gone through again and again */
@@ -31,8 +38,22 @@ typedef struct job {
     lrnn_trainer *trainer;
     lrnn_optimizer *optimizer;
     size_t window;
-    double parameters;
+    double weights; /* numbers that multiply every row */
 } job;
+
+/* Every power of two that begins below V is as likely as the next. */
+static int32_t token(const training *of, uint64_t i)
+{
+    uint64_t number = number_at(i), lengths = 0;
+    if (!of->text) {
+        return (int32_t)(number % of->vocab);
+    }
+    while (of->vocab >> lengths > 0) {
+        lengths++;
+    }
+    uint64_t power = (uint64_t)1 << number % lengths;
+    return (int32_t)((power + number / lengths % power - 1) % of->vocab);
+}
 
 static void make_windows(job *j)
 {
@@ -41,9 +62,22 @@ static void make_windows(job *j)
     j->targets = allocate(count, sizeof *j->targets);
     for (size_t i = 0; i < count; i++) {
         size_t row = i / T, t = i % T;
-        j->inputs[i] = (int32_t)(number_at(row * (T + 1) + t) % j->of.vocab);
-        j->targets[i] = (int32_t)(number_at(row * (T + 1) + t + 1) % j->of.vocab);
+        j->inputs[i] = token(&j->of, row * (T + 1) + t);
+        j->targets[i] = token(&j->of, row * (T + 1) + t + 1);
     }
+}
+
+/* Those of an adaptive softmax that few rows meet. */
+static size_t tail_weights(const lrnn_model *model)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < lrnn_model_tensor_count(model); i++) {
+        lrnn_parameter p;
+        must(lrnn_parameter_init(&p, sizeof p));
+        must(lrnn_model_get_parameter(&p, model, i));
+        count += strncmp(p.name, "head.tail.", 10) == 0 ? p.count : 0;
+    }
+    return count;
 }
 
 static void make_trainer(job *j, const char *folder)
@@ -58,6 +92,8 @@ static void make_trainer(job *j, const char *folder)
     options.hidden_size = j->of.hidden;
     options.layers = j->of.layers;
     options.cell = j->of.cell;
+    options.cutoffs[0] = j->of.cutoffs[0];
+    options.cutoffs[1] = j->of.cutoffs[1];
     must(lrnn_model_create(&model, &options));
     snprintf(path, sizeof path, "%s/%s.safetensors", folder, j->of.name);
     must(lrnn_model_save(model, path));
@@ -68,7 +104,8 @@ static void make_trainer(job *j, const char *folder)
     trainer.clip_norm = 5;
     must(lrnn_trainer_create(&j->trainer, model, &trainer));
     must(lrnn_optimizer_create(&j->optimizer, lrnn_model_parameter_count(model), NULL));
-    j->parameters = (double)lrnn_model_parameter_count(model);
+    j->weights = (double)(lrnn_model_parameter_count(model) - j->of.vocab * j->of.embedding -
+                          tail_weights(model));
     lrnn_model_destroy(model);
 }
 
@@ -90,13 +127,13 @@ static double train(void *user)
     return result.loss_sum / result.loss_weight;
 }
 
-/* Every weight that multiplies takes part in one product forwards and in two backwards. */
+/* Every weight that multiplies every row takes part in one product forwards and in two backwards.
+ */
 static double limit(void *user)
 {
     const job *j = user;
     double rows = (double)(j->of.batch * j->of.steps);
-    double weights = j->parameters - (double)(j->of.vocab * j->of.embedding);
-    return limit_arithmetic(6 * rows * weights, j->threads);
+    return limit_arithmetic(6 * rows * j->weights, j->threads);
 }
 
 int main(int argc, char **argv)

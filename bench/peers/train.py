@@ -8,27 +8,32 @@ from torch.nn.functional import cross_entropy
 
 from common import load_weights, numbers, serve
 
-# bench/train.c has the same table: V, embedding, hidden, layers, B, T, cell, steps a repetition
+# bench/train.c has the same table: V, embedding, hidden, layers, B, T, cell, steps a repetition, tokens as frequent as
+# those of a text, cutoffs of an adaptive softmax
 WORKS = {
-    "word-lstm": (14746, 64, 64, 1, 16, 32, nn.LSTM, 4),
-    "char-lstm": (96, 64, 128, 2, 50, 50, nn.LSTM, 4),
-    "char-gru": (96, 64, 128, 2, 50, 50, nn.GRU, 4),
-    "char-rnn": (96, 64, 128, 2, 50, 50, nn.RNN, 8),
-    "large-lstm": (96, 128, 512, 2, 64, 64, nn.LSTM, 1),
+    "word-lstm": (14746, 64, 64, 1, 16, 32, nn.LSTM, 4, False, []),
+    "word-adaptive": (14746, 64, 64, 1, 16, 32, nn.LSTM, 16, True, [1000, 4000]),
+    "many-words": (100000, 64, 64, 1, 16, 32, nn.LSTM, 1, True, []),
+    "many-words-adaptive": (100000, 64, 64, 1, 16, 32, nn.LSTM, 8, True, [2000, 10000]),
+    "char-lstm": (96, 64, 128, 2, 50, 50, nn.LSTM, 4, False, []),
+    "char-gru": (96, 64, 128, 2, 50, 50, nn.GRU, 4, False, []),
+    "char-rnn": (96, 64, 128, 2, 50, 50, nn.RNN, 8, False, []),
+    "large-lstm": (96, 128, 512, 2, 64, 64, nn.LSTM, 1, False, []),
 }
 WINDOWS = 4
 
 
 class Net(nn.Module):
-    def __init__(self, vocab, embedding, hidden, layers, cell, batch_first):
+    def __init__(self, vocab, embedding, hidden, layers, cell, batch_first, cutoffs):
         super().__init__()
         self.embedding = nn.Embedding(vocab, embedding)
         self.rnn = cell(embedding, hidden, layers, batch_first=batch_first)
-        self.head = nn.Linear(hidden, vocab)
+        self.head = nn.AdaptiveLogSoftmaxWithLoss(hidden, vocab, cutoffs) if cutoffs else nn.Linear(hidden, vocab)
+        self.adaptive = bool(cutoffs)
 
     def forward(self, x, state):
         y, state = self.rnn(self.embedding(x), state)
-        return self.head(y), state
+        return y if self.adaptive else self.head(y), state
 
 
 def detach(state):
@@ -38,11 +43,13 @@ def detach(state):
 def main():
     name, threads, folder, way = sys.argv[1:]
     torch.set_num_threads(int(threads))
-    vocab, embedding, hidden, layers, batch, steps, cell, repetition = WORKS[name]
+    vocab, embedding, hidden, layers, batch, steps, cell, repetition, text, cutoffs = WORKS[name]
     notebook = way == "notebook"
-    net = Net(vocab, embedding, hidden, layers, cell, notebook)
+    net = Net(vocab, embedding, hidden, layers, cell, notebook, cutoffs)
     net.load_state_dict(load_weights(f"{folder}/{name}.safetensors"))
-    rows = numbers(WINDOWS * batch * (steps + 1)) % vocab
+    rows = numbers(WINDOWS * batch * (steps + 1))
+    power = 1 << rows % vocab.bit_length()
+    rows = (power + rows // vocab.bit_length() % power - 1) % vocab if text else rows % vocab
     rows = torch.from_numpy(rows).reshape(WINDOWS, batch, steps + 1)
     inputs, targets = rows[:, :, :-1].contiguous(), rows[:, :, 1:].contiguous()
     if not notebook:  # time first, as the layers have it inside
@@ -68,7 +75,8 @@ def main():
         nonlocal state
         adam.zero_grad(set_to_none=True)
         logits, state = net(x, state)
-        loss = cross_entropy(logits.view(-1, vocab), y.view(-1))
+        loss = (net.head(logits.view(-1, hidden), y.view(-1)).loss if cutoffs
+                else cross_entropy(logits.view(-1, vocab), y.view(-1)))
         state = detach(state)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 5, foreach=True)
