@@ -315,6 +315,8 @@ def recipe(name, dtype):
     head = torch.nn.Linear(hidden, vocab).to(dtype)
     if name == "tied":
         head.weight = embedding.weight
+    if name == "adaptive":
+        head = torch.nn.AdaptiveLogSoftmaxWithLoss(hidden, vocab, [5, 14], 2.0, head_bias=True).to(dtype)
     parameters = fill(([embedding] if words else []) + [lstm, head])
     bound = 0.25
     with torch.no_grad():
@@ -337,7 +339,10 @@ def recipe(name, dtype):
         y, state = lstm(x, state)
         state = tuple(s.detach() for s in state)
         target = stream[(at + 1) % (batch * steps * 50)]
-        total = torch.nn.functional.cross_entropy(head(y).reshape(-1, vocab), target.reshape(-1), reduction="sum")
+        if name == "adaptive":
+            total = -head(y.reshape(-1, hidden), target.reshape(-1)).output.sum()
+        else:
+            total = torch.nn.functional.cross_entropy(head(y).reshape(-1, vocab), target.reshape(-1), reduction="sum")
         (total / (batch if name == "words" else batch * steps)).backward()
         if name == "words":
             torch.nn.utils.clip_grad_norm_(parameters, 1)
@@ -349,7 +354,7 @@ def recipe(name, dtype):
 
 
 def recipes():
-    return {f"{name}{suffix}": recipe(name, dtype) for name in ("characters", "words", "tied")
+    return {f"{name}{suffix}": recipe(name, dtype) for name in ("characters", "words", "tied", "adaptive")
             for suffix, dtype in [("", torch.float32), (".double", torch.float64)]}
 
 

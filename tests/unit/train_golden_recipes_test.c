@@ -1,5 +1,5 @@
-/* The recipes of docs/training.md in a small net, at rates at which it learns, and tied weights:
- * the losses of 50 steps are PyTorch's, from the same initial parameters;
+/* The recipes of docs/training.md in a small net, at rates at which it learns, tied weights, and an
+ * adaptive softmax: the losses of 50 steps are PyTorch's, from the same initial parameters;
  * tests/golden/train_pytorch.py. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,12 +162,28 @@ static void tied_weights_have_pytorchs_losses(void **state)
     follow(&r, "tied", 0.2);
 }
 
+static void an_adaptive_softmax_has_pytorchs_losses(void **state)
+{
+    (void)state;
+    recipe r = begin(0.25f);
+    r.model.cutoffs[0] = 5;
+    r.model.cutoffs[1] = 14;
+    r.model.div_value = 2;
+    r.model.adaptive_bias = 1;
+    r.schedule.learning_rate = 0.03;
+    follow(&r, "adaptive", 0.2);
+    r.trainer.threads = 3;
+    r.trainer.recompute_steps = 3;
+    follow(&r, "adaptive", 0.2);
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_recipe_for_characters_has_pytorchs_losses),
         cmocka_unit_test(the_recipe_for_words_has_pytorchs_losses),
         cmocka_unit_test(tied_weights_have_pytorchs_losses),
+        cmocka_unit_test(an_adaptive_softmax_has_pytorchs_losses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
