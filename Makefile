@@ -251,6 +251,10 @@ lint: all ## layers, formatting, exported symbols, headers alone as C99 and C++1
 bench: all ## our numbers, and the peers' where they are installed
 	BUILD=$(BUILD) bench/run
 
+# ---- several processes: liblrnn-mpi, lrnn-mpi ----
+
+include mpi.mk
+
 # ---- the demonstration -----------------------------------------------------------------------------
 
 TEXT ?=
@@ -288,7 +292,7 @@ clean: ## remove the build folder
 	rm -rf $(BUILD)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r t d; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile mpi.mk | while IFS='|' read -r t d; do \
 	    printf '  %-10s %s\n' "$$t" "$$d"; done
 	@echo 'Variables: BLAS=openblas|reference|none CC HOST CFLAGS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
 

@@ -30,7 +30,7 @@ awk -v to="$scratch/programs/readme-" '/^```c$/ { n++; file = to n ".c"; next } 
 awk -v file="$scratch/programs/from-pytorch.c" '/^```c$/ { on = 1; next } /^```$/ { on = 0 } on { print > file }' docs/from-pytorch.md
 cp tests/golden/pytorch/rnn_tanh.pt "$scratch/net.pt"
 for example in examples/*.c; do
-    [ -e "$example" ] && cp "$example" "$scratch/programs/"
+    grep -q '<lrnn-mpi.h>' "$example" || cp "$example" "$scratch/programs/" # those are in tests/mpi
 done
 cp examples/*.h "$scratch/programs/"
 
