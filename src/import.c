@@ -11,7 +11,11 @@
 typedef struct import_settings {
     const char *output;
     const char *names;
-    const char *entry;
+    const char *embedding;
+    const char *head_module;
+    option_list entries;
+    option_list recurrent;
+    option_list without;
     const char *vocab;
     const char *vocab_text;
     const char *output_vocab;
@@ -41,24 +45,47 @@ static const option_row rows[] = {
      .file = FILE_MODEL,
      .help = "write the model here; required"},
     FORCE(import_settings),
-    {.kind = OPTION_TEXT,
+    {.kind = OPTION_LIST,
      .name = "entry",
      .argument = "KEY",
-     AT(import_settings, entry),
+     AT(import_settings, entries),
      .help =
-         "which entry of a torch.save dictionary is the state_dict, if several could be; without "
-         "it that is the dictionary itself, or its only entry that is a dictionary of tensors"},
+         "which entry of a torch.save dictionary is the state_dict, if several could be: its keys "
+         "with dots between them, as in model.net. Given several times, the net is in all of them, "
+         "and names begin with that of the entry"},
     HEADING("What the file does not say:"),
+    {.kind = OPTION_TEXT,
+     .name = "embedding",
+     .argument = "NAME",
+     AT(import_settings, embedding),
+     .help = "name of the embedding's module, if several could be meant; . is no name at all"},
+    {.kind = OPTION_LIST,
+     .name = "recurrent",
+     .field = "recurrent_modules",
+     .argument = "NAME",
+     AT(import_settings, recurrent),
+     .help = "name of the recurrent module. Given several times, these modules are the layers, in "
+             "this order"},
+    {.kind = OPTION_TEXT,
+     .name = "head-module",
+     .argument = "NAME",
+     AT(import_settings, head_module),
+     .help = "name of the head's module"},
     {.kind = OPTION_TEXT,
      .name = "names",
      .argument = "EMBEDDING,RNN,HEAD",
      AT(import_settings, names),
-     .help = "names of the modules, if several could be meant; one that is left empty is found by "
-             "its shape, . is no name at all"},
+     .help = "the three of them at once; one that is left empty is found by its shape"},
     {.kind = OPTION_FLAG,
      .name = "partial",
      AT(import_settings, partial),
-     .help = "leave out tensors that belong to no module of the model"},
+     .help = "leave out the tensors of other modules, and print their names. What the modules that "
+             "are taken would need, such as a normalization between them, is not left out"},
+    {.kind = OPTION_LIST,
+     .name = "without",
+     .argument = "TENSOR",
+     AT(import_settings, without),
+     .help = "leave out this tensor, whatever it is; may be given several times"},
     {.kind = OPTION_CHOICE,
      .name = "cell",
      .choices = cell_choices,
@@ -66,11 +93,13 @@ static const option_row rows[] = {
      .help = "auto: what the shapes imply; tanh for a plain RNN"},
     {.kind = OPTION_CHOICE,
      .name = "head",
+     .field = "head_kind",
      .choices = head_choices,
      AT(import_settings, head),
      .help = "where the linear layer is applied; auto: at every step, if there is one"},
     {.kind = OPTION_COUNT,
      .name = "features",
+     .field = "feature_size",
      AT(import_settings, features),
      .minimum = 0,
      .help = "number of real values that are read beside the embedding"},
@@ -159,7 +188,70 @@ static int report_vocabs(const lrnn_vocab *input, const lrnn_vocab *output,
     return failed;
 }
 
+/* ---- what the library says ---- */
+
+/* Its options, and ours. */
+static const struct {
+    const char *library, *program;
+} spoken[] = {
+    {"option 'entry'", "--entry"},
+    {"option 'entries'", "--entry, given several times,"},
+    {"option 'embedding'", "--embedding"},
+    {"option 'recurrent'", "--recurrent"},
+    {"option 'recurrent_modules'", "--recurrent, given several times,"},
+    {"option 'head'", "--head-module"},
+    {"option 'partial'", "--partial"},
+    {"option 'without'", "--without"},
+};
+
+/* The message with our names for its options; NULL: out of memory. */
+static char *in_our_words(const char *message)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    if (stream == NULL) {
+        return NULL;
+    }
+    while (*message != '\0') {
+        size_t i = 0, count = sizeof spoken / sizeof *spoken;
+        while (i < count && strncmp(message, spoken[i].library, strlen(spoken[i].library)) != 0) {
+            i++;
+        }
+        if (i < count) {
+            fputs(spoken[i].program, stream);
+            message += strlen(spoken[i].library);
+        } else {
+            fputc(*message++, stream);
+        }
+    }
+    return fclose(stream) == 0 ? text : NULL;
+}
+
+/* Ends the program with 2 where an option is wrong, or names something that the file has not. */
+static int fail_import(const command_line *line, lrnn_status status, const char *path)
+{
+    char *text = in_our_words(lrnn_last_error());
+    const char *message = text != NULL ? text : lrnn_last_error();
+    if (status == LRNN_ERR_NOT_FOUND) {
+        options_fail(line, "%s", message);
+    }
+    if (status == LRNN_ERR_INVALID) {
+        free(text);
+        return options_fail_status(line, status, path);
+    }
+    int failed = complain("%s", message);
+    free(text);
+    return failed;
+}
+
 /* ---- importing ---- */
+
+static void note_left_out(void *user, const char *name)
+{
+    FILE *list = user;
+    fprintf(list, "left out: %s\n", name);
+}
 
 /* A model that reads and gives as many tokens as the vocabulary has: it is that of both. */
 static bool predicts_its_input(const lrnn_model *model, const lrnn_vocab *vocab)
@@ -170,46 +262,109 @@ static bool predicts_its_input(const lrnn_model *model, const lrnn_vocab *vocab)
            lrnn_model_output_size(model) == lrnn_vocab_size(vocab);
 }
 
-static int import(const import_settings *settings, const module_names *names, const char *path)
+static void set_options(lrnn_import_options *options, const import_settings *settings,
+                        const module_names *names)
+{
+    options->embedding = names->embedding;
+    options->head = names->head;
+    options->recurrent = names->recurrent;
+    options->recurrent_modules = settings->recurrent.items;
+    options->recurrent_module_count = settings->recurrent.count;
+    options->entry = settings->entries.count == 1 ? settings->entries.items[0] : NULL;
+    options->entries = settings->entries.items;
+    options->entry_count = settings->entries.count > 1 ? settings->entries.count : 0;
+    options->without = settings->without.items;
+    options->without_count = settings->without.count;
+    options->feature_size = settings->features;
+    options->cell = settings->cell - 1;
+    options->head_kind = settings->head - 1;
+    options->one_hot = settings->one_hot;
+    options->tied_weights = settings->tied;
+    options->partial = settings->partial;
+    options->padding_token = (int32_t)settings->padding_token;
+}
+
+/* Once more with the input's vocabulary for the output, where that is what it is. */
+static lrnn_status import_model(lrnn_model **model, const char *path, lrnn_import_options *options)
+{
+    lrnn_status status = lrnn_model_import(model, path, options);
+    if (status == LRNN_OK && options->output_vocab == NULL &&
+        predicts_its_input(*model, options->input_vocab)) {
+        lrnn_model_destroy(*model);
+        options->output_vocab = options->input_vocab;
+        rewind(options->left_out_user);
+        status = lrnn_model_import(model, path, options);
+    }
+    return status;
+}
+
+static int import_with(const command_line *line, lrnn_import_options *options,
+                       const import_settings *settings, const char *path)
+{
+    char *left_out = NULL;
+    size_t length = 0;
+    lrnn_model *model = NULL;
+    FILE *list = open_memstream(&left_out, &length);
+    if (list == NULL) {
+        return complain("import: out of memory");
+    }
+    options->left_out = note_left_out;
+    options->left_out_user = list;
+    lrnn_status status = import_model(&model, path, options);
+    fclose(list);
+    int failed = status != LRNN_OK ? fail_import(line, status, path) : 0;
+    if (!failed && (status = lrnn_model_save(model, settings->output)) != LRNN_OK) {
+        failed = complain_status(status, NULL);
+    }
+    if (!failed) {
+        fputs(left_out, stdout);
+        failed =
+            report_vocabs(options->input_vocab,
+                          settings->output_vocab != NULL ? options->output_vocab : NULL, settings);
+    }
+    lrnn_model_destroy(model);
+    free(left_out);
+    return failed;
+}
+
+static int import(const command_line *line, const import_settings *settings,
+                  const module_names *names, const char *path)
 {
     lrnn_vocab *input = NULL, *output = NULL;
-    lrnn_model *model = NULL;
     lrnn_import_options options;
     lrnn_status status = lrnn_import_options_init(&options, sizeof options);
     if (status != LRNN_OK) {
         return complain_status(status, "import");
     }
-    options.embedding = names->embedding;
-    options.recurrent = names->recurrent;
-    options.head = names->head;
-    options.entry = settings->entry;
-    options.feature_size = settings->features;
-    options.cell = settings->cell - 1;
-    options.head_kind = settings->head - 1;
-    options.one_hot = settings->one_hot;
-    options.tied_weights = settings->tied;
-    options.partial = settings->partial;
-    options.padding_token = (int32_t)settings->padding_token;
+    set_options(&options, settings, names);
     int failed = read_vocabs(&input, &output, settings);
     options.input_vocab = input;
     options.output_vocab = output;
     if (!failed) {
-        status = lrnn_model_import(&model, path, &options);
-        if (status == LRNN_OK && output == NULL && predicts_its_input(model, input)) {
-            lrnn_model_destroy(model);
-            options.output_vocab = input;
-            status = lrnn_model_import(&model, path, &options);
-        }
-        if (status == LRNN_OK) {
-            status = lrnn_model_save(model, settings->output);
-        }
-        failed = status == LRNN_OK ? report_vocabs(input, output, settings)
-                                   : complain_status(status, NULL);
+        failed = import_with(line, &options, settings, path);
     }
-    lrnn_model_destroy(model);
     lrnn_vocab_destroy(input);
     lrnn_vocab_destroy(output);
     return failed;
+}
+
+/* Takes the names of modules from the options that have them. */
+static void read_names(module_names *names, const command_line *line,
+                       const import_settings *settings)
+{
+    bool single = settings->embedding != NULL || settings->head_module != NULL ||
+                  settings->recurrent.count > 0;
+    if (settings->names != NULL && single) {
+        options_fail(line, "--names names all modules: expected it without --embedding, "
+                           "--recurrent and --head-module");
+    }
+    if (module_names_parse(names, settings->names) != 0) {
+        options_fail(line, "--names: expected EMBEDDING,RNN,HEAD, found '%s'", settings->names);
+    }
+    if (single) {
+        names->embedding = module_name_parse(settings->embedding);
+        names->head = module_name_parse(settings->head_module);
+    }
 }
 
 int command_import(int argc, char **argv)
@@ -242,11 +397,12 @@ int command_import(int argc, char **argv)
     if (settings.vocab_text != NULL && settings.level == LRNN_LEVEL_LABEL) {
         options_fail(&line, "--vocab-text: needs --level byte, char or word");
     }
-    if (module_names_parse(&names, settings.names) != 0) {
-        options_fail(&line, "--names: expected EMBEDDING,RNN,HEAD, found '%s'", settings.names);
+    for (size_t i = 0; i < settings.recurrent.count; i++) {
+        settings.recurrent.items[i] = module_name_parse(settings.recurrent.items[i]);
     }
+    read_names(&names, &line, &settings);
     int failed = options_claim_files(&line, &settings, argv + first) != 0 ||
-                 import(&settings, &names, path) != 0;
+                 import(&line, &settings, &names, path) != 0;
     module_names_free(&names);
     return failed;
 }

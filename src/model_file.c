@@ -51,6 +51,11 @@ void write_token(const lrnn_vocab *vocab, int32_t id, FILE *stream)
     }
 }
 
+const char *module_name_parse(const char *text)
+{
+    return text == NULL || *text == '\0' ? NULL : strcmp(text, ".") == 0 ? "" : text;
+}
+
 int module_names_parse(module_names *names, const char *text)
 {
     *names = (module_names){0};
@@ -72,7 +77,7 @@ int module_names_parse(module_names *names, const char *text)
         if (comma != NULL) {
             *comma = '\0';
         }
-        *parts[i] = *part == '\0' ? NULL : strcmp(part, ".") == 0 ? "" : part;
+        *parts[i] = module_name_parse(part);
         part = comma != NULL ? comma + 1 : part;
     }
     return 0;

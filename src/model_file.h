@@ -17,6 +17,9 @@ typedef struct module_names {
     char *text;
 } module_names;
 
+/* A single name: NULL where the text is NULL or empty, "" for ".". */
+const char *module_name_parse(const char *text);
+
 /* Reads "EMBEDDING,RNN,HEAD": an empty part is not given, "." is the empty name. text NULL: none is
  * given. 1 if there are not three parts, or out of memory; nothing is printed. */
 int module_names_parse(module_names *names, const char *text);

@@ -50,9 +50,14 @@ static const char *after_field(const option_row *row, const char *text)
 
 int options_fail_status(const command_line *line, lrnn_status status, const char *what)
 {
+    const char *text = lrnn_last_error();
+    size_t length = what != NULL ? strlen(what) : 0;
+    if (length > 0 && strncmp(text, what, length) == 0 && strncmp(text + length, ": ", 2) == 0) {
+        text += length + 2;
+    }
     for (size_t i = 0; status == LRNN_ERR_INVALID && i < line->count; i++) {
         const option_row *row = &line->rows[i];
-        const char *rest = row->name != NULL ? after_field(row, lrnn_last_error()) : NULL;
+        const char *rest = row->name != NULL ? after_field(row, text) : NULL;
         if (rest != NULL) {
             options_fail(line, "--%s%s", row->name, rest);
         }

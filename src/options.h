@@ -11,7 +11,7 @@
 
 #include "files.h"
 
-enum { OPTIONS_MAX = 128 };
+enum { OPTIONS_MAX = 128, OPTION_LIST_MAX = 256 };
 
 /* What an option holds, and the type of the settings field it is stored in. */
 typedef enum option_kind {
@@ -21,8 +21,14 @@ typedef enum option_kind {
     OPTION_SEED,    /* uint64_t */
     OPTION_NUMBER,  /* double */
     OPTION_TEXT,    /* const char *, NULL until given */
+    OPTION_LIST,    /* option_list: may be given several times */
     OPTION_CHOICE   /* int32_t, the index into `choices` */
 } option_kind;
+
+typedef struct option_list {
+    const char *items[OPTION_LIST_MAX];
+    size_t count;
+} option_list;
 
 /* Whether a checkpoint remembers the option. */
 typedef enum option_memory {
@@ -81,8 +87,8 @@ _Noreturn void options_fail(const command_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* For a call of the library that failed with what the options say: where its message begins with
- * the field of an option, ends the program with 2 and the option's name, else complains and
- * returns 1. */
+ * the field of an option, maybe after the operand `what` and a colon, ends the program with 2 and
+ * the option's name, else complains and returns 1. */
 int options_fail_status(const command_line *line, lrnn_status status, const char *what);
 
 /* Ends the program with 2 if --name is given although `useful` is false: "--name: needs WHAT". */

@@ -63,7 +63,7 @@ static void print_row(const option_row *row, const char *settings)
         return;
     }
     fputs(row->help, stream);
-    if (row->kind != OPTION_FLAG && row->kind != OPTION_TEXT) {
+    if (row->kind != OPTION_FLAG && row->kind != OPTION_TEXT && row->kind != OPTION_LIST) {
         fputs(" (", stream);
         if (option_has_bounds(row)) {
             option_write_bounds(row, stream);

@@ -42,6 +42,15 @@ static bool read_choice(const char *const *choices, const char *text, int32_t *v
     return false;
 }
 
+static bool append(option_list *list, const char *text)
+{
+    if (list->count == OPTION_LIST_MAX) {
+        return false;
+    }
+    list->items[list->count++] = text;
+    return true;
+}
+
 bool option_read_value(const option_row *row, void *field, const char *text)
 {
     uint64_t whole;
@@ -52,6 +61,7 @@ bool option_read_value(const option_row *row, void *field, const char *text)
     case OPTION_SEED: return read_whole(text, field);
     case OPTION_CHOICE: return read_choice(row->choices, text, field);
     case OPTION_TEXT: *(const char **)field = text; return true;
+    case OPTION_LIST: return append(field, text);
     case OPTION_COUNT:
         if (!read_whole(text, &whole) || whole > SIZE_MAX / 2 || !in_bounds(row, (double)whole)) {
             return false;
@@ -84,6 +94,7 @@ void option_write_value(const option_row *row, const void *field, int digits, FI
         text = *(const char *const *)field;
         fputs(text != NULL ? text : "none", stream);
         return;
+    case OPTION_LIST: fprintf(stream, "%zu", ((const option_list *)field)->count); return;
     case OPTION_HEADING: return;
     }
 }
@@ -104,6 +115,7 @@ bool option_same_value(const option_row *row, const void *a, const void *b)
         text_a = *(const char *const *)a;
         text_b = *(const char *const *)b;
         return strcmp(text_a != NULL ? text_a : "", text_b != NULL ? text_b : "") == 0;
+    case OPTION_LIST: /* never remembered, so never compared */
     case OPTION_HEADING: break;
     }
     return false;
@@ -139,6 +151,10 @@ void option_write_expected(const option_row *row, FILE *stream)
             const char *joint = i == 0 ? "" : row->choices[i + 1] != NULL ? ", " : " or ";
             fprintf(stream, "%s%s", joint, row->choices[i]);
         }
+        return;
+    }
+    if (row->kind == OPTION_LIST) {
+        fprintf(stream, "it at most %d times", OPTION_LIST_MAX);
         return;
     }
     bool fraction = row->kind == OPTION_NUMBER && (row->bounds & WHOLE) == 0;

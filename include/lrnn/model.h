@@ -441,8 +441,10 @@ typedef struct lrnn_import_options {
     const char *embedding;
     const char *recurrent;
     const char *head;
-    /* Which entry of the dictionary that torch.save wrote is the state_dict. NULL (default): the
-     * dictionary itself or, if it has no tensor, its only entry that is a dictionary of tensors. */
+    /* Which entry of the dictionary that torch.save wrote is the state_dict: the keys that lead to
+     * it with dots between them ("model.net"; an element of a list by its number). NULL (default):
+     * the dictionary itself or, if it has no tensor, the only dictionary of tensors that the fewest
+     * keys lead to. */
     const char *entry;
     /* Size F of the real vector that is appended to the embedding. Default 0. Without an embedding
      * all of the input is real, unless one_hot is 1. */
@@ -453,11 +455,30 @@ typedef struct lrnn_import_options {
     /* LRNN_HEAD_*; -1 (default): LRNN_HEAD_STEPS if the file has a head, otherwise NONE. */
     int32_t head_kind;
     int32_t one_hot; /* 1: without an embedding, the input is one-hot tokens; default 0 */
-    int32_t partial; /* 1: tensors that belong to no module of the model are left out; default 0 */
+    /* 1: tensors of other modules are left out, see left_out. What the modules that are taken would
+     * need is not: what lies in or under one of them; and, of what is no matrix with its bias, what
+     * is as wide as a vector that passes through the model, such as a normalization or a learned
+     * initial state. `without` names those that are to be left out all the same. Default 0. */
+    int32_t partial;
     int32_t padding_token; /* of the model; not recorded in such a file. Default -1: none */
     /* 1: a model with tied_weights, from a file in which embedding and head are one tensor or equal
      * ones; must keep its default with `model`. Default 0: two matrices. Since 0.2. */
     int32_t tied_weights;
+    /* Instead of `entry`: the entries that the net is in, where it is in several, such as
+     * {"model": ..., "generator": ...}. The names of tensors and modules then begin with that of
+     * their entry: "generator.weight". Default NULL and 0. Since 0.2. */
+    const char *const *entries;
+    size_t entry_count;
+    /* Instead of `recurrent`: the names of the recurrent modules, in the order of the layers that
+     * they become. Default NULL and 0: found, where their names say the order. Since 0.2. */
+    const char *const *recurrent_modules;
+    size_t recurrent_module_count;
+    /* Names of tensors to leave out, whatever they are. Default NULL and 0. Since 0.2. */
+    const char *const *without;
+    size_t without_count;
+    /* Called for each tensor that was left out, once the model is made. Default NULL. Since 0.2. */
+    void (*left_out)(void *left_out_user, const char *name);
+    void *left_out_user; /* its first argument; default NULL. Since 0.2. */
 } lrnn_import_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_import_options).
@@ -468,19 +489,22 @@ LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size
  * save_model) or with torch.save (the format since PyTorch 1.6), alone or as an entry of a
  * dictionary; nothing in such a file is executed.
  * Modules may have any name. The recurrent module is recognised by its weight_ih_l0 (or weight_ih
- * of nn.RNNCell, LSTMCell and GRUCell), its cell by rows and columns; the embedding is a weight
- * [V,E] without bias, where layer 0 reads E or E + feature_size values; the head is a weight
+ * of nn.RNNCell, LSTMCell and GRUCell), its cell by rows and columns; several whose names differ in
+ * one number are layers in that order, if each reads what the one before gives. The embedding is a
+ * weight [V,E] without bias, where layer 0 reads E or E + feature_size values; the head is a weight
  * [O,D*R], with or without bias (without, the model's bias is zero). Where a weight without bias
  * could be either, the one with "emb" in its name is the embedding.
+ * Weights under weight_norm, spectral_norm (hooks or parametrizations), pruning and the weight drop
+ * of AWD-LSTM are computed as in eval mode, and keep the plain name ("weight_hh_l0") for export.
  * Every tensor is used, or an error names it. Tensors of float16, bfloat16 and float64 are
  * converted. The model remembers the names of its tensors for lrnn_model_export.
  * options: NULL means the defaults.
  * LRNN_ERR_IO: the file cannot be read. LRNN_ERR_FORMAT: it is damaged, or its tensors do not form
  * a model; the message names file and tensor and gives both shapes, or the modules that fit.
  * LRNN_ERR_INVALID: an option is out of range or does not fit the file. LRNN_ERR_NOT_FOUND: there
- * is no module or entry of the name in an option. LRNN_ERR_UNSUPPORTED: it is a whole Python
- * module or of an older format, which the message names; or it is a model file of this library, for
- * lrnn_model_load. LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for float.
+ * is no module, entry or tensor of the name in an option. LRNN_ERR_UNSUPPORTED: it is a whole
+ * Python module or of an older format, which the message names; or it is a model file of this
+ * library, for lrnn_model_load. LRNN_ERR_NUMERIC: a value is NaN, infinite or too large for float.
  * LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
                                        const lrnn_import_options *options);

@@ -50,9 +50,9 @@ static lrnn_status load_safetensors(tensor_file *file)
     return LRNN_OK;
 }
 
-static lrnn_status load_torch(tensor_file *file, const char *entry)
+static lrnn_status load_torch(tensor_file *file, const char *const *entries, size_t entry_count)
 {
-    CHECK(torch_file_load(&file->torch, &file->allocator, file->name, entry));
+    CHECK(torch_file_load(&file->torch, &file->allocator, file->name, entries, entry_count));
     CHECK(allocate_views(file, torch_file_count(file->torch)));
     while (file->count < torch_file_count(file->torch)) {
         file->views[file->count] = *torch_file_tensor(file->torch, file->count);
@@ -84,23 +84,23 @@ static lrnn_status is_torch_file(bool *found, const char *path)
     return foreign == NULL ? LRNN_OK : error_set(LRNN_ERR_FORMAT, "%s: %s", path, foreign);
 }
 
-static lrnn_status load(tensor_file *file, const char *entry)
+static lrnn_status load(tensor_file *file, const char *const *entries, size_t entry_count)
 {
     bool torch;
     CHECK(is_torch_file(&torch, file->name));
     if (torch) {
-        return load_torch(file, entry);
+        return load_torch(file, entries, entry_count);
     }
-    if (entry != NULL) {
+    if (entry_count > 0) {
         return error_set(LRNN_ERR_INVALID,
                          "%s: entry '%.100s': only files of torch.save have entries", file->name,
-                         entry);
+                         entries[0]);
     }
     return load_safetensors(file);
 }
 
 lrnn_status tensor_file_load(tensor_file **file, const lrnn_allocator *allocator, const char *path,
-                             const char *entry)
+                             const char *const *entries, size_t entry_count)
 {
     *file = NULL;
     tensor_file *made = memory_allocate(allocator, 1, sizeof *made, "file of tensors");
@@ -109,7 +109,7 @@ lrnn_status tensor_file_load(tensor_file **file, const lrnn_allocator *allocator
     }
     made->allocator = *allocator;
     made->name = path;
-    lrnn_status status = load(made, entry);
+    lrnn_status status = load(made, entries, entry_count);
     if (status != LRNN_OK) {
         tensor_file_destroy(made);
         return status;

@@ -10,11 +10,11 @@ typedef struct tensor_file tensor_file;
 
 /* Reads a safetensors file, or one of torch.save's: what it begins with tells. All names differ.
  * Tensors that safetensors.torch.save_model left out because another one shares their memory
- * (metadata "left out": "kept") are there again, on the same data. `entry` as for torch_file_load;
- * a safetensors file has no entries: LRNN_ERR_INVALID. Other errors as safetensors_load and
- * torch_file_load. */
+ * (metadata "left out": "kept") are there again, on the same data. `entries` as for
+ * torch_file_load; a safetensors file has no entries: LRNN_ERR_INVALID. Other errors as
+ * safetensors_load and torch_file_load. */
 lrnn_status tensor_file_load(tensor_file **file, const lrnn_allocator *allocator, const char *path,
-                             const char *entry);
+                             const char *const *entries, size_t entry_count);
 void tensor_file_destroy(tensor_file *file);
 
 const char *tensor_file_name(const tensor_file *file); /* the path; borrowed from the caller */

@@ -100,15 +100,9 @@ static lrnn_status read_pickle(torch_reader *r)
     return status != LRNN_ERR_UNSUPPORTED ? status : advise(r, lrnn_last_error());
 }
 
-/* ---- which dictionary ---- */
+/* ---- the state_dict ---- */
 
-/* A walk over the pairs of a dict. */
-typedef struct pair {
-    size_t cell; /* of the key; PICKLE_NOTHING: no more */
-    pickle_value key, value;
-} pair;
-
-static void read_pair(pair *at, const pickle_document *p)
+static void read_pair(torch_pair *at, const pickle_document *p)
 {
     if (at->cell != PICKLE_NOTHING) {
         at->key = p->cells[at->cell].value;
@@ -116,75 +110,20 @@ static void read_pair(pair *at, const pickle_document *p)
     }
 }
 
-static pair first_pair(const pickle_document *p, pickle_value dict)
+torch_pair torch_first_pair(const pickle_document *p, pickle_value dict)
 {
-    pair at = {.cell = pickle_get(p, dict)->first};
+    torch_pair at = {.cell = pickle_get(p, dict)->first};
     read_pair(&at, p);
     return at;
 }
 
-static void next_pair(pair *at, const pickle_document *p)
+void torch_next_pair(torch_pair *at, const pickle_document *p)
 {
     at->cell = p->cells[p->cells[at->cell].next].next;
     read_pair(at, p);
 }
 
-/* The pairs of a dict that are tensors. Dicts that are counted may be the same one over and over:
- * `budget` is what may still be walked, and 0 when it was not enough. */
-static size_t count_tensors(size_t *budget, const torch_reader *r, pickle_value dict)
-{
-    size_t count = 0;
-    for (pair at = first_pair(&r->pickle, dict); at.cell != PICKLE_NOTHING && *budget > 0;
-         next_pair(&at, &r->pickle)) {
-        count += torch_tensor_call(r, at.value) != NULL;
-        --*budget;
-    }
-    return count;
-}
-
-static lrnn_status find_named_dict(torch_reader *r, const char *entry)
-{
-    const pickle_document *p = &r->pickle;
-    for (pair at = first_pair(p, p->root); at.cell != PICKLE_NOTHING; next_pair(&at, p)) {
-        const pickle_node *key = pickle_get(p, at.key);
-        if (key->type == PICKLE_STRING && key->length == strlen(entry) &&
-            memcmp(key->text, entry, key->length) == 0) {
-            r->dict = at.value;
-            return pickle_get(p, at.value)->type == PICKLE_DICT
-                       ? LRNN_OK
-                       : error_set(LRNN_ERR_NOT_FOUND, "%s: entry '%.100s' is no dictionary",
-                                   r->name, entry);
-        }
-    }
-    return error_set(LRNN_ERR_NOT_FOUND, "%s: there is no entry '%.100s'", r->name, entry);
-}
-
-/* The only entry of the root that is a dictionary with tensors; r->dict stays without one. */
-static lrnn_status find_only_dict(torch_reader *r, size_t budget)
-{
-    const pickle_document *p = &r->pickle;
-    const pickle_node *found = NULL;
-    for (pair at = first_pair(p, p->root); at.cell != PICKLE_NOTHING; next_pair(&at, p)) {
-        const pickle_node *key = pickle_get(p, at.key);
-        if (key->type != PICKLE_STRING || pickle_get(p, at.value)->type != PICKLE_DICT ||
-            at.value == p->root || count_tensors(&budget, r, at.value) == 0) {
-            continue;
-        }
-        if (found != NULL) {
-            return error_set(LRNN_ERR_FORMAT,
-                             "%s: entries '%.*s' and '%.*s' both have tensors; say which", r->name,
-                             torch_shown(found), found->text, torch_shown(key), key->text);
-        }
-        found = key;
-        r->dict = at.value;
-    }
-    return budget > 0
-               ? LRNN_OK
-               : error_set(LRNN_ERR_FORMAT, "%s: the same dictionaries again and again", r->name);
-}
-
-/* Sets r->dict by the rule of torch_file_load. */
-static lrnn_status find_dict(torch_reader *r, const char *entry)
+static lrnn_status find_entries(torch_reader *r, const char *const *names, size_t count)
 {
     const pickle_document *p = &r->pickle;
     const pickle_node *root = pickle_get(p, p->root);
@@ -196,31 +135,17 @@ static lrnn_status find_dict(torch_reader *r, const char *entry)
         return error_set(LRNN_ERR_FORMAT, "%s: expected a dictionary of tensors, a state_dict",
                          r->name);
     }
-    if (entry != NULL) {
-        return find_named_dict(r, entry);
-    }
-    size_t budget = 2 * p->cell_count + 1;
-    size_t tensors = count_tensors(&budget, r, p->root);
-    r->dict = p->root;
-    if (tensors > 0 && tensors == root->length / 2) {
-        return LRNN_OK;
-    }
-    CHECK(find_only_dict(r, budget));
-    return r->dict != p->root || tensors > 0
-               ? LRNN_OK
-               : error_set(LRNN_ERR_FORMAT, "%s: there is no tensor in it", r->name);
+    return torch_find_entries(r, names, count);
 }
-
-/* ---- the state_dict ---- */
 
 /* Sizes of what is taken out of the file. */
 typedef struct totals {
-    size_t names, copies, bytes;
+    size_t count, names, copies, bytes;
 } totals;
 
 /* The key of a pair and the tensor that is its value. */
 static lrnn_status read_pair_tensor(torch_tensor *tensor, const pickle_node **key, torch_reader *r,
-                                    const pair *at)
+                                    const torch_pair *at)
 {
     const pickle_node *call = torch_tensor_call(r, at->value);
     *key = pickle_get(&r->pickle, at->key);
@@ -236,15 +161,17 @@ static lrnn_status read_pair_tensor(torch_tensor *tensor, const pickle_node **ke
     return torch_read_tensor(tensor, r, *key, call);
 }
 
-/* Checks every tensor and adds sizes up. */
-static lrnn_status measure(totals *all, size_t *count, torch_reader *r, size_t file_length)
+/* What begins the names of an entry's tensors, where there are several. */
+static size_t prefix_length(const torch_reader *r, const torch_entry *entry)
 {
-    size_t limit;
-    size_multiply(&limit, MOST_SHARING, file_length);
-    *all = (totals){0};
-    *count = 0;
-    for (pair at = first_pair(&r->pickle, r->dict); at.cell != PICKLE_NOTHING;
-         next_pair(&at, &r->pickle)) {
+    return r->entry_count > 1 ? strlen(entry->name) + 1 : 0;
+}
+
+/* Checks every tensor of an entry and adds sizes up. */
+static lrnn_status measure(totals *all, torch_reader *r, const torch_entry *entry, size_t limit)
+{
+    for (torch_pair at = torch_first_pair(&r->pickle, entry->dict); at.cell != PICKLE_NOTHING;
+         torch_next_pair(&at, &r->pickle)) {
         torch_tensor tensor;
         const pickle_node *key;
         CHECK(read_pair_tensor(&tensor, &key, r, &at));
@@ -257,33 +184,49 @@ static lrnn_status measure(totals *all, size_t *count, torch_reader *r, size_t f
         }
         all->bytes += bytes;
         all->copies += tensor.dense ? 0 : bytes;
-        all->names += key->length + 1;
-        ++*count;
+        all->names += prefix_length(r, entry) + key->length + 1;
+        all->count++;
     }
     return LRNN_OK;
 }
 
-/* The same once more, into memory that measure said is enough. */
-static lrnn_status take(torch_file *file, torch_reader *r)
+/* Where the next of what is taken goes. */
+typedef struct taking {
+    tensor_view *view;
+    char *name;
+    unsigned char *copy;
+} taking;
+
+static void take_name(taking *to, const torch_reader *r, const torch_entry *entry,
+                      const pickle_node *key)
 {
-    char *name = file->names;
-    unsigned char *copy = file->copies;
-    file->count = 0;
-    for (pair at = first_pair(&r->pickle, r->dict); at.cell != PICKLE_NOTHING;
-         next_pair(&at, &r->pickle)) {
+    size_t prefix = prefix_length(r, entry);
+    to->view->name = to->name;
+    if (prefix > 0) {
+        memcpy(to->name, entry->name, prefix - 1);
+        to->name[prefix - 1] = '.';
+    }
+    memcpy(to->name + prefix, key->text, key->length);
+    to->name[prefix + key->length] = '\0';
+    to->name += prefix + key->length + 1;
+}
+
+/* The same once more, into memory that measure said is enough. */
+static lrnn_status take(taking *to, torch_reader *r, const torch_entry *entry)
+{
+    for (torch_pair at = torch_first_pair(&r->pickle, entry->dict); at.cell != PICKLE_NOTHING;
+         torch_next_pair(&at, &r->pickle)) {
         torch_tensor tensor;
         const pickle_node *key;
         CHECK(read_pair_tensor(&tensor, &key, r, &at));
         if (!tensor.dense) {
-            torch_copy_dense(copy, &tensor);
-            tensor.view.data = copy;
-            copy += tensor.view.count * tensor_dtype_size(tensor.view.dtype);
+            torch_copy_dense(to->copy, &tensor);
+            tensor.view.data = to->copy;
+            to->copy += tensor.view.count * tensor_dtype_size(tensor.view.dtype);
         }
-        memcpy(name, key->text, key->length);
-        name[key->length] = '\0';
-        tensor.view.name = name;
-        name += key->length + 1;
-        file->views[file->count++] = tensor.view;
+        *to->view = tensor.view;
+        take_name(to, r, entry, key);
+        to->view++;
     }
     return LRNN_OK;
 }
@@ -310,35 +253,44 @@ static lrnn_status sort(torch_file *file, const torch_reader *r)
 
 static lrnn_status take_tensors(torch_file *file, torch_reader *r, size_t file_length)
 {
-    totals all;
-    size_t count;
-    CHECK(measure(&all, &count, r, file_length));
+    totals all = {0};
+    size_t limit;
+    size_multiply(&limit, MOST_SHARING, file_length);
+    for (size_t i = 0; i < r->entry_count; i++) {
+        CHECK(measure(&all, r, &r->entries[i], limit));
+    }
     const lrnn_allocator *allocator = &file->allocator;
-    file->views = memory_allocate(allocator, count, sizeof *file->views, "list of tensors");
+    file->views = memory_allocate(allocator, all.count, sizeof *file->views, "list of tensors");
     file->names = memory_allocate(allocator, all.names, 1, "names of tensors");
     file->copies = memory_allocate(allocator, all.copies, 1, "tensors");
     if (file->views == NULL || file->names == NULL || file->copies == NULL) {
         return LRNN_ERR_MEMORY;
     }
-    CHECK(take(file, r));
+    taking to = {file->views, file->names, file->copies};
+    for (size_t i = 0; i < r->entry_count; i++) {
+        CHECK(take(&to, r, &r->entries[i]));
+    }
+    file->count = all.count;
     return sort(file, r);
 }
 
 /* ---- all together ---- */
 
-static lrnn_status read_zip(torch_file *file, torch_reader *r, size_t length, const char *entry)
+static lrnn_status read_zip(torch_file *file, torch_reader *r, size_t length,
+                            const char *const *entries, size_t entry_count)
 {
     CHECK(read_pickle(r));
-    lrnn_status status = find_dict(r, entry);
+    lrnn_status status = find_entries(r, entries, entry_count);
     if (status == LRNN_OK) {
         status = take_tensors(file, r, length);
     }
+    memory_release(&r->zip.allocator, r->entries);
     pickle_release(&r->pickle);
     return status;
 }
 
 static lrnn_status read_file(torch_file *file, const char *name, const void *bytes, size_t length,
-                             const char *entry)
+                             const char *const *entries, size_t entry_count)
 {
     torch_reader r = {.name = name};
     if (length >= 4 && memcmp(bytes, old_beginning, 4) == 0) {
@@ -348,7 +300,7 @@ static lrnn_status read_file(torch_file *file, const char *name, const void *byt
                          name);
     }
     CHECK(zip_open(&r.zip, &file->allocator, name, bytes, length));
-    lrnn_status status = read_zip(file, &r, length, entry);
+    lrnn_status status = read_zip(file, &r, length, entries, entry_count);
     zip_close(&r.zip);
     return status;
 }
@@ -378,13 +330,15 @@ static lrnn_status finish(torch_file **file, lrnn_status status)
 }
 
 lrnn_status torch_file_parse(torch_file **file, const lrnn_allocator *allocator, const char *name,
-                             const void *bytes, size_t length, const char *entry)
+                             const void *bytes, size_t length, const char *const *entries,
+                             size_t entry_count)
 {
     CHECK(create(file, allocator));
-    return finish(file, read_file(*file, name, bytes, length, entry));
+    return finish(file, read_file(*file, name, bytes, length, entries, entry_count));
 }
 
-static lrnn_status load(torch_file *file, const char *path, const char *entry)
+static lrnn_status load(torch_file *file, const char *path, const char *const *entries,
+                        size_t entry_count)
 {
     input_file input;
     CHECK(input_file_open(&input, path));
@@ -394,14 +348,14 @@ static lrnn_status load(torch_file *file, const char *path, const char *entry)
                              : input_file_read(&input, file->bytes, input.length, 0);
     input_file_close(&input);
     CHECK(status);
-    return read_file(file, path, file->bytes, input.length, entry);
+    return read_file(file, path, file->bytes, input.length, entries, entry_count);
 }
 
 lrnn_status torch_file_load(torch_file **file, const lrnn_allocator *allocator, const char *path,
-                            const char *entry)
+                            const char *const *entries, size_t entry_count)
 {
     CHECK(create(file, allocator));
-    return finish(file, load(*file, path, entry));
+    return finish(file, load(*file, path, entries, entry_count));
 }
 
 void torch_file_destroy(torch_file *file)

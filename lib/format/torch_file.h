@@ -13,18 +13,21 @@ typedef struct torch_file torch_file;
 /* Whether a file that begins so is one of torch.save's, of this format or an older one. */
 bool torch_file_recognizes(const unsigned char *first, size_t length);
 
-/* Reads the state_dict: of the dictionary in the file the entry `entry`; with NULL the dictionary
- * itself if it has nothing but tensors, otherwise its only entry that is a dictionary with a tensor
- * in it. Each of its values must be a tensor, of a real dtype; those that are not dense
- * (transposed, strided) are copied into order. LRNN_ERR_IO; LRNN_ERR_FORMAT: it is damaged or not
- * of that kind; LRNN_ERR_UNSUPPORTED: it has other Python objects, or is of an older format;
- * LRNN_ERR_NOT_FOUND: there is no such entry. LRNN_ERR_MEMORY. */
+/* Reads the state_dict. With entry_count 0 it is the dictionary in the file if that has nothing but
+ * tensors, otherwise the only dictionary with a tensor that one key leads to, or if it has no
+ * tensor itself, two keys, and so on. With one it is the entry of that name: the keys that lead to
+ * it, with dots between them. With several the tensors are those of all of them, and begin with the
+ * name of theirs and a dot. Each of its values must be a tensor, of a real dtype; those that are
+ * not dense (transposed, strided) are copied into order. LRNN_ERR_IO; LRNN_ERR_FORMAT: it is
+ * damaged or not of that kind; LRNN_ERR_UNSUPPORTED: it has other Python objects, or is of an older
+ * format; LRNN_ERR_NOT_FOUND: there is no such entry. LRNN_ERR_MEMORY. */
 lrnn_status torch_file_load(torch_file **file, const lrnn_allocator *allocator, const char *path,
-                            const char *entry);
+                            const char *const *entries, size_t entry_count);
 
 /* The same from memory, which is borrowed. `name` stands for the path in messages. */
 lrnn_status torch_file_parse(torch_file **file, const lrnn_allocator *allocator, const char *name,
-                             const void *bytes, size_t length, const char *entry);
+                             const void *bytes, size_t length, const char *const *entries,
+                             size_t entry_count);
 void torch_file_destroy(torch_file *file);
 
 size_t torch_file_count(const torch_file *file);

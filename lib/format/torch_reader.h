@@ -12,6 +12,12 @@ enum {
     TORCH_FOLDER_BYTES = 1024 /* most of the folder that all entries are in */
 };
 
+/* A dictionary whose tensors are taken. */
+typedef struct torch_entry {
+    const char *name; /* NULL: it was found, not named */
+    pickle_value dict;
+} torch_entry;
+
 typedef struct torch_reader {
     const char *name; /* of the file, for messages */
     zip_file zip;
@@ -19,8 +25,22 @@ typedef struct torch_reader {
     char path[TORCH_FOLDER_BYTES + TORCH_KEY_BYTES + 16];
     size_t folder_length;
     pickle_document pickle;
-    pickle_value dict; /* the state_dict */
+    torch_entry *entries; /* in which the state_dict is */
+    size_t entry_count;
 } torch_reader;
+
+/* A walk over the pairs of a dict. */
+typedef struct torch_pair {
+    size_t cell; /* of the key; PICKLE_NOTHING: no more */
+    pickle_value key, value;
+} torch_pair;
+
+torch_pair torch_first_pair(const pickle_document *document, pickle_value dict);
+void torch_next_pair(torch_pair *at, const pickle_document *document);
+
+/* Sets the entries by the rule of torch_file_load; the root is a dictionary. They are to be
+ * released after a failure too. */
+lrnn_status torch_find_entries(torch_reader *reader, const char *const *names, size_t count);
 
 /* A tensor as the pickle describes it. */
 typedef struct torch_tensor {

@@ -2,8 +2,6 @@
  * each parameter of that architecture from the part it belongs to. */
 #include "import.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -25,22 +23,25 @@ lrnn_status lrnn_import_options_init(lrnn_import_options *options, size_t struct
     return OPTIONS_INIT(options, struct_size, &default_options, lrnn_import_options);
 }
 
-/* What one import works with. */
-typedef struct importing {
-    lrnn_import_options options;
-    lrnn_model_options model; /* given, then with the vocabularies that count; or worked out */
-    lrnn_allocator allocator;
-    tensor_file *file;
-    import_index index;
-    import_parts parts;
-    const char *path;
-} importing;
-
 /* ---- options ---- */
 
 static lrnn_status check_alone(const char *name, bool is_default)
 {
     return is_default ? LRNN_OK : error_set(LRNN_ERR_INVALID, "%s and model are both given", name);
+}
+
+static lrnn_status check_names(const char *name, const char *const *names, size_t count,
+                               const char *single, const char *single_name)
+{
+    CHECK(check_array(name, names, count));
+    for (size_t i = 0; i < count; i++) {
+        if (names[i] == NULL) {
+            return error_set(LRNN_ERR_INVALID, "%s: name %zu is NULL", name, i);
+        }
+    }
+    return count == 0 || single == NULL
+               ? LRNN_OK
+               : error_set(LRNN_ERR_INVALID, "%s and %s are both given", single_name, name);
 }
 
 static lrnn_status read_options(importing *in, const lrnn_import_options *given)
@@ -56,6 +57,10 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
     CHECK(check_choice("one_hot", o->one_hot, 1));
     CHECK(check_choice("partial", o->partial, 1));
     CHECK(check_choice("tied_weights", o->tied_weights, 1));
+    CHECK(check_names("entries", o->entries, o->entry_count, o->entry, "entry"));
+    CHECK(check_names("recurrent_modules", o->recurrent_modules, o->recurrent_module_count,
+                      o->recurrent, "recurrent"));
+    CHECK(check_names("without", o->without, o->without_count, NULL, NULL));
     CHECK(lrnn_model_options_init(&in->model, sizeof in->model));
     if (o->model != NULL) {
         CHECK(check_alone("cell", o->cell == -1));
@@ -96,8 +101,9 @@ static lrnn_status find_parts(importing *in)
     const lrnn_import_options *o = &in->options;
     import_wish wish = {
         .embedding = o->embedding,
-        .recurrent = o->recurrent,
         .head = o->head,
+        .recurrent = o->recurrent != NULL ? &o->recurrent : o->recurrent_modules,
+        .recurrent_count = o->recurrent != NULL ? 1 : o->recurrent_module_count,
         .no_embedding = o->one_hot != 0,
         .no_head = o->head_kind == LRNN_HEAD_NONE,
         .feature_size = o->feature_size,
@@ -119,8 +125,15 @@ static lrnn_status tell_cell(int32_t *cell, const importing *in, size_t gates)
 {
     const cell_kind *found = cell_with_gates(gates), *wanted = cell_find(in->options.cell);
     if (wanted != NULL && wanted->gates != gates) {
-        return error_set(LRNN_ERR_INVALID, "%s: cell: expected %s, the file has %s", in->path,
-                         wanted->module, found->module);
+        const import_module *module = in->parts.layers[0].module;
+        const import_tensor *hh = import_find(&in->index, module, "weight_hh_l0");
+        hh = hh != NULL ? hh : import_find(&in->index, module, "weight_hh");
+        const size_t *shape = hh->view->shape;
+        return error_set(LRNN_ERR_INVALID,
+                         "%s: cell: expected %s, the file has %s: tensor '%.100s': expected shape "
+                         "[%zu,%zu], found [%zu,%zu]",
+                         in->path, wanted->module, found->module, hh->view->name,
+                         shape[0] / gates * wanted->gates, shape[1], shape[0], shape[1]);
     }
     *cell = wanted != NULL ? wanted->kind : found->kind;
     return LRNN_OK;
@@ -132,7 +145,7 @@ static lrnn_status work_out(importing *in)
     lrnn_model_options *o = &in->model;
     const import_module *embedding = in->parts.embedding, *head = in->parts.head;
     import_sizes sizes;
-    CHECK(import_measure(&sizes, &in->index, in->parts.recurrent));
+    CHECK(import_measure(&sizes, &in->index, &in->parts));
     CHECK(tell_cell(&o->cell, in, sizes.gates));
     o->hidden_size = sizes.hidden_size;
     o->projection_size = sizes.projection_size;
@@ -154,9 +167,9 @@ static lrnn_status work_out(importing *in)
         o->feature_size = sizes.input_size;
         if (in->options.feature_size != 0 && in->options.feature_size != sizes.input_size) {
             return error_set(LRNN_ERR_INVALID,
-                             "%s: feature_size is %zu, but without embedding all %zu values are "
-                             "features",
-                             in->path, in->options.feature_size, sizes.input_size);
+                             "%s: feature_size: without embedding all %zu values that layer 0 "
+                             "reads are features, found %zu",
+                             in->path, sizes.input_size, in->options.feature_size);
         }
     }
     o->head = in->options.head_kind != -1 ? in->options.head_kind
@@ -167,219 +180,9 @@ static lrnn_status work_out(importing *in)
     } else if (head != NULL) {
         o->output_size = head->weight->view->shape[0];
     } else if (o->head != LRNN_HEAD_NONE) {
-        return error_set(LRNN_ERR_INVALID, "%s: head_kind asks for a head, the file has none",
+        return error_set(LRNN_ERR_INVALID, "%s: head_kind: asks for a head, but the file has none",
                          in->path);
     }
-    return LRNN_OK;
-}
-
-/* ---- parameters ---- */
-
-static const import_module *part_of(const importing *in, const char *name)
-{
-    const import_parts *parts = &in->parts;
-    bool head = strncmp(name, "head.", 5) == 0;
-    if (head && parts->adaptive.tails > 0) {
-        return import_adaptive_part(&in->index, &parts->adaptive, name);
-    }
-    return strncmp(name, "rnn.", 4) == 0 ? parts->recurrent : head ? parts->head : parts->embedding;
-}
-
-/* The file's tensor for a parameter, NULL: none. */
-static import_tensor *find_tensor(const importing *in, const char *name)
-{
-    const import_module *module = part_of(in, name);
-    if (module == NULL) {
-        return NULL;
-    }
-    const char *leaf = strrchr(name, '.') + 1;
-    import_tensor *tensor = import_find(&in->index, module, leaf);
-    size_t length = strlen(leaf);
-    if (tensor == NULL && length > 3 && strcmp(leaf + length - 3, "_l0") == 0) {
-        char cell[NETWORK_NAME_ROOM];
-        snprintf(cell, sizeof cell, "%.*s", (int)(length - 3), leaf);
-        tensor = import_find(&in->index, module, cell);
-    }
-    return tensor;
-}
-
-static lrnn_status check_shape(const importing *in, const network_tensor *expected,
-                               const tensor_view *found)
-{
-    bool same = found->rank == expected->rank && found->shape[0] == expected->shape[0] &&
-                (expected->rank == 1 || found->shape[1] == expected->shape[1]);
-    if (same) {
-        return LRNN_OK;
-    }
-    char expected_shape[IMPORT_SHAPE_ROOM], found_shape[IMPORT_SHAPE_ROOM];
-    return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.100s': expected shape %s, found %s", in->path,
-                     found->name, import_shape(expected_shape, expected->rank, expected->shape),
-                     import_shape(found_shape, found->rank, found->shape));
-}
-
-static lrnn_status missing(const importing *in, const network_tensor *expected)
-{
-    const import_module *module = part_of(in, expected->name);
-    char shape[IMPORT_SHAPE_ROOM];
-    import_shape(shape, expected->rank, expected->shape);
-    if (module == NULL) {
-        return error_set(LRNN_ERR_FORMAT, "%s: no tensor can be %s %s of the model", in->path,
-                         expected->name, shape);
-    }
-    const import_tensor *any = &in->index.tensors[module->first];
-    return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.*s%s%s' %s is missing", in->path,
-                     any->module_length > 100 ? 100 : (int)any->module_length, any->view->name,
-                     any->module_length > 0 ? "." : "", strrchr(expected->name, '.') + 1, shape);
-}
-
-/* The file has the head's matrix too, of the embedding's shape. */
-static lrnn_status check_tied_head(const importing *in)
-{
-    const import_tensor *embedding = find_tensor(in, "embedding.weight");
-    import_tensor *head = find_tensor(in, "head.weight");
-    const tensor_view *one = embedding->view;
-    if (head == NULL) {
-        return error_set(LRNN_ERR_FORMAT,
-                         "%s: tied_weights: no tensor is the head's matrix; that of the embedding "
-                         "is '%.100s'",
-                         in->path, one->name);
-    }
-    head->used = true;
-    if (head->view->rank == 2 && head->view->shape[0] == one->shape[0] &&
-        head->view->shape[1] == one->shape[1]) {
-        return LRNN_OK;
-    }
-    char shape[IMPORT_SHAPE_ROOM], head_shape[IMPORT_SHAPE_ROOM];
-    return error_set(LRNN_ERR_FORMAT,
-                     "%s: tied_weights: embedding '%.100s' %s and head '%.100s' %s are not one "
-                     "matrix",
-                     in->path, one->name, import_shape(shape, one->rank, one->shape),
-                     head->view->name,
-                     import_shape(head_shape, head->view->rank, head->view->shape));
-}
-
-/* Every tensor of the file is used, or refused by name. */
-static lrnn_status check_all_used(const importing *in)
-{
-    for (size_t i = 0; i < in->index.tensor_count; i++) {
-        const import_tensor *tensor = &in->index.tensors[i];
-        if (!tensor->used) {
-            char shape[IMPORT_SHAPE_ROOM];
-            return error_set(LRNN_ERR_FORMAT, "%s: tensor '%.100s' %s is no part of the model",
-                             in->path, tensor->view->name,
-                             import_shape(shape, tensor->view->rank, tensor->view->shape));
-        }
-    }
-    return LRNN_OK;
-}
-
-/* Every parameter has a tensor of its shape, and every tensor is a parameter, before anything of
- * the size that they claim is allocated. */
-static lrnn_status check_tensors(importing *in, const network *net)
-{
-    if (network_is_adaptive(net) && in->parts.adaptive.tails == 0) {
-        return error_set(LRNN_ERR_FORMAT,
-                         "%s: cutoffs: there is no adaptive softmax, a tensor of which ends with "
-                         "tail.0.0.weight",
-                         in->path);
-    }
-    for (size_t i = 0; i < net->tensor_count; i++) {
-        const network_tensor *expected = &net->tensors[i];
-        import_tensor *found = find_tensor(in, expected->name);
-        if (found != NULL) {
-            found->used = true;
-            CHECK(check_shape(in, expected, found->view));
-        } else if (expected->offset != net->head_bias || in->parts.head == NULL) {
-            return missing(in, expected);
-        }
-    }
-    if (network_is_tied(net)) {
-        CHECK(check_tied_head(in));
-    }
-    return in->options.partial ? LRNN_OK : check_all_used(in);
-}
-
-static lrnn_status read_tensor(const importing *in, real *values, const tensor_view *view)
-{
-    lrnn_status status = tensor_read(values, view, 0, view->count);
-    if (status == LRNN_ERR_FORMAT) {
-        return error_set(status, "%s: %s", in->path, lrnn_last_error());
-    }
-    CHECK(status);
-    for (size_t i = 0; i < view->count; i++) {
-        if (!isfinite(values[i])) {
-            return error_set(LRNN_ERR_NUMERIC,
-                             "%s: tensor '%.100s': value %zu is not a finite float", in->path,
-                             view->name, i);
-        }
-    }
-    return LRNN_OK;
-}
-
-static lrnn_status read_parameters(const importing *in, lrnn_model *model)
-{
-    const network *net = &model->net;
-    for (size_t i = 0; i < net->tensor_count; i++) {
-        const import_tensor *found = find_tensor(in, net->tensors[i].name);
-        if (found != NULL) {
-            CHECK(read_tensor(in, model->parameters + net->tensors[i].offset, found->view));
-        }
-    }
-    return LRNN_OK;
-}
-
-/* The head's matrix of a tied model has the numbers that were read as the embedding. */
-static lrnn_status check_tied_values(const importing *in, const lrnn_model *model)
-{
-    const tensor_view *embedding = find_tensor(in, "embedding.weight")->view;
-    const tensor_view *head = find_tensor(in, "head.weight")->view;
-    if (tensor_is_same(embedding, head)) {
-        return LRNN_OK;
-    }
-    real *values = memory_allocate(&in->allocator, head->count, sizeof *values, "import: head");
-    if (values == NULL) {
-        return LRNN_ERR_MEMORY;
-    }
-    const real *ours = model->parameters + model->net.embedding;
-    lrnn_status status = read_tensor(in, values, head);
-    for (size_t i = 0; status == LRNN_OK && i < head->count; i++) {
-        if (values[i] != ours[i]) {
-            status = error_set(LRNN_ERR_FORMAT,
-                               "%s: tied_weights: embedding '%.100s' and head '%.100s' differ at "
-                               "value %zu",
-                               in->path, embedding->name, head->name, i);
-        }
-    }
-    memory_release(&in->allocator, values);
-    return status;
-}
-
-/* Our name i of those to remember. */
-static const char *name_of(const network *net, size_t i)
-{
-    return i < net->tensor_count ? net->tensors[i].name : "head.weight";
-}
-
-/* Remembers what the tensors were called. */
-static lrnn_status keep_names(const importing *in, lrnn_model *model)
-{
-    const network *net = &model->net;
-    size_t length = 0, count = model_names_count(net);
-    for (size_t i = 0; i < count; i++) {
-        const import_tensor *found = find_tensor(in, name_of(net, i));
-        length += found != NULL ? strlen(found->view->name) : 0;
-    }
-    CHECK(model_names_allocate(&model->names, count, length, &model->allocator));
-    char *to = model->names.text;
-    for (size_t i = 0; i < count; i++) {
-        const import_tensor *found = find_tensor(in, name_of(net, i));
-        strcpy(to, found != NULL ? found->view->name : "");
-        to += strlen(to) + 1;
-    }
-    const import_tensor *embedding = find_tensor(in, "embedding.weight");
-    const import_tensor *head = find_tensor(in, "head.weight");
-    model->names.tied = !network_is_tied(net) && embedding != NULL && head != NULL &&
-                        tensor_is_same(embedding->view, head->view);
     return LRNN_OK;
 }
 
@@ -387,19 +190,24 @@ static lrnn_status keep_names(const importing *in, lrnn_model *model)
 
 static lrnn_status fill_model(lrnn_model *made, const importing *in)
 {
-    CHECK(read_parameters(in, made));
-    if (network_is_tied(&made->net)) {
-        CHECK(check_tied_values(in, made));
-    }
-    CHECK(keep_names(in, made));
+    CHECK(import_read_parameters(in, made));
     return model_finish(made);
+}
+
+/* Whether the last error is about a field of the options. */
+static bool is_about(const char *field)
+{
+    return strncmp(lrnn_last_error(), field, strlen(field)) == 0;
 }
 
 /* Whose fault is it that there is no such network? */
 static lrnn_status blame(lrnn_status status, const importing *in)
 {
-    bool callers = status != LRNN_ERR_INVALID || in->options.model != NULL ||
-                   in->model.input_vocab != NULL || in->model.output_vocab != NULL;
+    const lrnn_import_options *o = &in->options;
+    bool callers = status != LRNN_ERR_INVALID || o->model != NULL ||
+                   in->model.input_vocab != NULL || in->model.output_vocab != NULL ||
+                   (o->padding_token != -1 && is_about("padding_token")) ||
+                   (o->head_kind != -1 && is_about("head"));
     return callers ? status : error_set(LRNN_ERR_FORMAT, "%s: %s", in->path, lrnn_last_error());
 }
 
@@ -411,7 +219,7 @@ static lrnn_status make_model(lrnn_model **model, importing *in)
     if (status != LRNN_OK) {
         return blame(status, in);
     }
-    status = check_tensors(in, &net);
+    status = import_check_tensors(in, &net);
     if (status != LRNN_OK) {
         network_release(&net, &in->allocator);
         return status;
@@ -443,8 +251,12 @@ static lrnn_status import_file(lrnn_model **model, importing *in)
         return error_set(LRNN_ERR_UNSUPPORTED,
                          "%s: a model file of this library: lrnn_model_load reads it", in->path);
     }
-    CHECK(import_index_create(&in->index, in->file, &in->allocator));
+    CHECK(import_index_create(&in->index, in->file, in->options.without, in->options.without_count,
+                              &in->allocator));
     lrnn_status status = import_indexed(model, in);
+    if (status == LRNN_OK) {
+        import_report_rest(in);
+    }
     import_index_release(&in->index, &in->allocator);
     return status;
 }
@@ -458,7 +270,10 @@ lrnn_status lrnn_model_import(lrnn_model **model, const char *path,
     }
     *model = NULL;
     CHECK(read_options(&in, options));
-    CHECK(tensor_file_load(&in.file, &in.allocator, path, in.options.entry));
+    const lrnn_import_options *o = &in.options;
+    CHECK(tensor_file_load(&in.file, &in.allocator, path,
+                           o->entry_count > 0 ? o->entries : &o->entry,
+                           o->entry_count > 0 ? o->entry_count : o->entry != NULL));
     lrnn_status status = import_file(model, &in);
     tensor_file_destroy(in.file);
     return status;

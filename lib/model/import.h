@@ -1,11 +1,16 @@
-/* From the tensors of a file to the parts of a model. */
+/* From the tensors of a file to the parts of a model. The sources: import_index.c takes names
+ * apart, import_fold.c finds weights that are stored as something else, import_stack.c the
+ * recurrent layers, import_parts.c embedding and head, import_rest.c judges what is left,
+ * import_read.c reads the parameters, and import.c calls them in turn. */
 #ifndef MODEL_IMPORT_H
 #define MODEL_IMPORT_H
 
 #include <stdbool.h>
 
+#include "base/real.h"
 #include "format/tensor_file.h"
 #include "lrnn/model.h"
+#include "network.h"
 
 /* What a tensor is by the last part of its name. */
 typedef enum import_kind {
@@ -19,10 +24,24 @@ typedef enum import_kind {
     IMPORT_OTHER
 } import_kind;
 
+/* How the file's tensors make a weight that is not in it as such. */
+typedef enum fold_kind {
+    FOLD_WEIGHT_NORM,   /* magnitude and direction */
+    FOLD_SPECTRAL_NORM, /* weight, and its first left and right singular vectors */
+    FOLD_MASK           /* weight and mask */
+} fold_kind;
+
+typedef struct import_fold {
+    fold_kind kind;
+    const tensor_view *weight; /* whose shape is the result's */
+    const tensor_view *others[2];
+} import_fold;
+
 /* A tensor and its name taken apart: "encoder.rnn.weight_ih_l0" is module "encoder.rnn", leaf
  * "weight_ih_l0". */
 typedef struct import_tensor {
-    const tensor_view *view;
+    const tensor_view *view; /* folded: only name, shape and count mean something */
+    const import_fold *fold; /* NULL: the numbers are those of the view */
     const char *leaf;
     size_t module_length; /* bytes of the module's name; 0: none, or empty */
     import_kind kind;
@@ -36,27 +55,76 @@ typedef struct import_tensor {
 typedef struct import_module {
     size_t first, count;
     bool recurrent;              /* it has a weight_ih */
+    bool matrix;                 /* it has a "weight" of rank 2 or more */
     const import_tensor *weight; /* "weight" of rank 2, in a module that is not recurrent */
     const import_tensor *bias;   /* "bias" */
 } import_module;
 
+/* A module that is layers first ... first + count - 1 of the model. */
+typedef struct import_layers {
+    const import_module *module;
+    size_t first, count;
+} import_layers;
+
+/* A tensor of the file before any is folded. */
+typedef struct import_raw {
+    const tensor_view *view;
+    bool gone; /* left out, or part of a fold */
+} import_raw;
+
 /* The tensors of a file by module and then leaf. */
 typedef struct import_index {
     const tensor_file *file;
+    import_raw *raws; /* by name */
+    size_t raw_count;
     import_tensor *tensors;
     size_t tensor_count;
     import_module *modules;
     size_t module_count;
+    import_layers *layers; /* room for all modules */
+    tensor_view *views;    /* of what is folded, or has another name than in the file */
+    import_fold *folds;
+    char *names;
+    size_t view_count, fold_count, names_used;
 } import_index;
 
-/* LRNN_ERR_FORMAT: a name is there twice. */
+/* Without the tensors of these names: LRNN_ERR_NOT_FOUND if one is not there. */
 lrnn_status import_index_create(import_index *index, const tensor_file *file,
+                                const char *const *without, size_t without_count,
                                 const lrnn_allocator *allocator);
 void import_index_release(import_index *index, const lrnn_allocator *allocator);
 
 /* The tensor of a module, or NULL. */
 import_tensor *import_find(const import_index *index, const import_module *module,
                            const char *leaf);
+
+/* Takes a name apart. */
+import_tensor import_take_apart(const tensor_view *view);
+
+/* The file's tensor of this name as long as it is not gone, or NULL. */
+import_raw *import_find_raw(const import_index *index, const char *name);
+
+/* ---- weights that are stored as something else ---- */
+
+/* Folds what is known, over index->raws; what is not known stays as it is. */
+void import_fold_all(import_index *index);
+
+/* The end of a message about a tensor that is not there: the first one of a reparametrization that
+ * is not known, or nothing. */
+enum { IMPORT_HINT_ROOM = 240 };
+const char *import_hint(char text[IMPORT_HINT_ROOM], const import_index *index);
+
+/* Whether the parts have shapes that go together. LRNN_ERR_FORMAT. */
+lrnn_status import_check_fold(const import_index *index, const import_tensor *tensor);
+
+/* Computes the weight as PyTorch does in eval mode. */
+lrnn_status import_read_fold(real *values, const import_fold *fold,
+                             const lrnn_allocator *allocator);
+
+/* Whether both are one tensor of the file, or made of the same ones. */
+bool import_is_same(const import_tensor *a, const import_tensor *b);
+
+/* ---- parts ---- */
 
 /* import_adaptive.c: an adaptive softmax, whose modules are under one name. */
 typedef struct import_adaptive {
@@ -82,18 +150,22 @@ const import_module *import_adaptive_part(const import_index *index, const impor
 lrnn_status import_adaptive_measure(lrnn_model_options *options, const import_index *index,
                                     const import_adaptive *of);
 
-/* The part of a model that each module is; NULL: there is none. */
+/* The part of a model that each module is; NULL, 0: there is none. */
 typedef struct import_parts {
-    const import_module *embedding, *recurrent, *head;
+    const import_module *embedding, *head;
+    const import_layers *layers; /* in order */
+    size_t layers_count;
     import_adaptive adaptive; /* whose head is `head` */
 } import_parts;
 
 /* What to look for. Sizes are LRNN_AUTO where they are not known. */
 typedef struct import_wish {
-    const char *embedding, *recurrent, *head; /* names; NULL: find out */
-    bool no_recurrent;                        /* the model has no recurrent layers */
-    bool no_embedding, no_head;               /* nothing may be one */
-    bool whole_head;                          /* the head is no adaptive softmax */
+    const char *embedding, *head; /* names; NULL: find out */
+    const char *const *recurrent; /* names in order */
+    size_t recurrent_count;       /* 0: find out */
+    bool no_recurrent;            /* the model has no recurrent layers */
+    bool no_embedding, no_head;   /* nothing may be one */
+    bool whole_head;              /* the head is no adaptive softmax */
     size_t feature_size;
     size_t input_size, top_size; /* for a model without recurrent layers */
     bool partial;
@@ -104,7 +176,11 @@ typedef struct import_wish {
 lrnn_status import_find_parts(import_parts *parts, const import_index *index,
                               const import_wish *wish);
 
-/* What the recurrent module's names and shapes say. */
+/* The recurrent layers alone. */
+lrnn_status import_find_layers(import_parts *parts, const import_index *index,
+                               const import_wish *wish);
+
+/* What names and shapes of the layers say. */
 typedef struct import_sizes {
     size_t input_size;      /* what layer 0 reads */
     size_t hidden_size;     /* H */
@@ -115,11 +191,64 @@ typedef struct import_sizes {
     bool bidirectional, bias;
 } import_sizes;
 
+/* LRNN_ERR_FORMAT: the shapes are no cell's, or the layers do not fit each other. */
 lrnn_status import_measure(import_sizes *sizes, const import_index *index,
-                           const import_module *recurrent);
+                           const import_parts *parts);
+
+/* The file's tensor for a parameter of the model, NULL: none. */
+import_tensor *import_find_parameter(const import_index *index, const import_parts *parts,
+                                     const char *name);
+
+/* The module that it should be in, and what it would be called there. */
+const import_module *import_home(const import_index *index, const import_parts *parts,
+                                 const char *name, char leaf[NETWORK_NAME_ROOM]);
+
+/* A module of this name, or NULL. */
+const import_module *import_find_module(const import_index *index, const char *name);
+
+/* Both could be what; an option says which. */
+lrnn_status import_two_could_be(const import_index *index, const char *what, const char *option,
+                                const import_module *a, const import_module *b);
+
+/* ---- one import ---- */
+
+typedef struct importing {
+    lrnn_import_options options;
+    lrnn_model_options model; /* given, then with the vocabularies that count; or worked out */
+    lrnn_allocator allocator;
+    tensor_file *file;
+    import_index index;
+    import_parts parts;
+    const char *path;
+} importing;
+
+/* Every parameter has a tensor of its shape, and every tensor is a parameter or may be left out;
+ * before anything of the size that they claim is allocated. */
+lrnn_status import_check_tensors(importing *in, const network *net);
+
+/* What no parameter has used: an error, unless it may be left out. */
+lrnn_status import_check_rest(const importing *in, const network *net);
+
+/* Reads the parameters, and keeps what their tensors were called. */
+lrnn_status import_read_parameters(const importing *in, lrnn_model *model);
+
+/* Tells the caller what was left out. */
+void import_report_rest(const importing *in);
+
+/* ---- messages ---- */
 
 /* "[3,4]" for messages. */
 enum { IMPORT_SHAPE_ROOM = 192 };
 const char *import_shape(char text[IMPORT_SHAPE_ROOM], size_t rank, const size_t *shape);
+
+/* Printed with "%.*s", the name of a module; the empty one as (no prefix). */
+#define IMPORT_MODULE(index, module)                                                               \
+    import_module_length(index, module), import_module_name(index, module)
+const char *import_module_name(const import_index *index, const import_module *module);
+int import_module_length(const import_index *index, const import_module *module);
+
+/* "tensor 'name': expected shape ..., found ...", with what was expected as text. */
+lrnn_status import_wrong_shape(const import_index *index, const tensor_view *found,
+                               const char *expected);
 
 #endif

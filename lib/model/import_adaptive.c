@@ -86,8 +86,8 @@ static size_t count_tails(const import_index *index, const import_adaptive *of)
 static lrnn_status two_softmaxes(const import_index *index, module_name a, module_name b)
 {
     return error_set(LRNN_ERR_FORMAT,
-                     "%s: both '%.*s' and '%.*s' are tails of an adaptive softmax; say which is "
-                     "the head",
+                     "%s: both '%.*s' and '%.*s' are tails of an adaptive softmax; option 'head' "
+                     "says which is the head",
                      tensor_file_name(index->file), a.length > 100 ? 100 : (int)a.length, a.text,
                      b.length > 100 ? 100 : (int)b.length, b.text);
 }
@@ -194,8 +194,10 @@ lrnn_status import_adaptive_measure(lrnn_model_options *o, const import_index *i
     }
     if (head[0] <= of->tails) {
         return error_set(
-            LRNN_ERR_FORMAT, "%s: tensor '%.100s' has %zu rows, of which %zu are the tails'",
-            tensor_file_name(index->file), of->head->weight->view->name, head[0], of->tails);
+            LRNN_ERR_FORMAT,
+            "%s: tensor '%.100s' [%zu,%zu]: expected more rows than the %zu of the tails",
+            tensor_file_name(index->file), of->head->weight->view->name, head[0], head[1],
+            of->tails);
     }
     end = head[0] - of->tails;
     for (size_t i = 0; i < of->tails; i++) {

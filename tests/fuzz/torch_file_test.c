@@ -10,7 +10,7 @@
 static void check(const unsigned char *bytes, size_t length)
 {
     torch_file *file;
-    lrnn_status status = torch_file_parse(&file, NULL, "fuzz", bytes, length, NULL);
+    lrnn_status status = torch_file_parse(&file, NULL, "fuzz", bytes, length, NULL, 0);
     if (status != LRNN_OK) {
         FUZZ_CHECK(status == LRNN_ERR_FORMAT || status == LRNN_ERR_UNSUPPORTED);
         FUZZ_CHECK(file == NULL);

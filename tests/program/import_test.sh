@@ -19,6 +19,56 @@ fails "names are taken at their word" 1 "expected shape" "$LRNN" import "$golden
 "$LRNN" import "$golden/two.pt" -o m --entry critic --names embedding,,head
 holds "an entry is chosen" test $? -eq 0
 
+# Entries, layers, and weights that are stored as something else.
+parts=$root/tests/golden/pytorch_import
+fails "two nested entries" 1 "'model.net', 'average.net' have tensors; --entry says which, or --entry, given several times" \
+    "$LRNN" import "$parts/nested_two.pt" -o m
+"$LRNN" import "$parts/nested_two.pt" -o m --force --entry model.net && "$LRNN" import "$parts/nested.pt" -o n
+holds "an entry below another is found and chosen" cmp m n
+fails "an entry that is not there" 2 "no entry 'model.x'; with tensors there is 'model.net'" \
+    "$LRNN" import "$parts/nested.pt" -o m --force --entry model.x
+"$LRNN" import "$parts/split.pt" -o m --force --entry model --entry generator
+holds "a net may be in two entries" sh -c "'$LRNN' inspect m | grep -q '^output: 5 values'"
+"$LRNN" export m -o out
+holds "whose names are those of the entries" sh -c "LC_ALL=C grep -aq '\"generator.0.bias\"' out"
+rm -f m n out
+"$LRNN" import "$parts/numbered_lstm.safetensors" -o m
+holds "modules become layers" sh -c "'$LRNN' inspect m | grep -q '^layers: 2 x LSTM, 4 hidden, bidirectional'"
+fails "an order that names do not say" 1 "both 'deep' and 'lower' could be the recurrent module; --recurrent says which, or --recurrent, given several times, the order" \
+    "$LRNN" import "$parts/unordered.safetensors" -o m --force
+"$LRNN" import "$parts/unordered.safetensors" -o m --force --recurrent lower --recurrent deep --embedding emb --head-module fc
+holds "an order is given" sh -c "'$LRNN' inspect m | grep -q '^layers: 2 x GRU'"
+fails "a module twice" 2 "import: --recurrent: 'deep' is named twice" \
+    "$LRNN" import "$parts/unordered.safetensors" -o m --force --recurrent deep --recurrent deep
+fails "a module that is not there" 2 "there is no tensor 'x.weight_ih_l0'" \
+    "$LRNN" import "$parts/unordered.safetensors" -o m --force --recurrent x
+fails "names in two ways" 2 "--names names all modules" \
+    "$LRNN" import "$parts/unordered.safetensors" -o m --force --recurrent deep --names ,deep,
+"$LRNN" import "$parts/weight_norm.safetensors" -o m --force && "$LRNN" export m -o out
+holds "a norm is folded" sh -c "LC_ALL=C grep -aq '\"rnn.weight_ih_l1\"' out"
+fails "what is folded in a way that is not known" 1 "'rnn.parametrizations.weight_hh_l0.0.base' makes a weight is not known" \
+    "$LRNN" import "$parts/orthogonal.safetensors" -o m --force
+
+# A part of a net: what is left out is told, and nothing that the rest would need.
+fails "a part is asked for" 1 "'average.net'" "$LRNN" import "$parts/nested_two.pt" -o m --force --partial
+"$LRNN" import "$parts/unordered.safetensors" -o m --force --partial --recurrent deep --embedding emb --head-module fc > said
+holds "other modules are left out" sh -c "grep -q '^left out: lower.weight_hh_l0\$' said && test \$(wc -l < said) -eq 4"
+fails "what is needed is not" 1 "would need tensors 'deep.bias_hh_l0' \[12\], .*--without names each" \
+    "$LRNN" import "$parts/unordered.safetensors" -o m --force --partial --recurrent lower --without deep.weight_ih_l0 --embedding emb --head-module fc
+without=$(printf ' --without deep.%s' weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0)
+"$LRNN" import "$parts/unordered.safetensors" -o m --force --embedding emb --head-module fc $without > said
+holds "tensors are left out by name" sh -c "test \$(grep -c '^left out: deep' said) -eq 4"
+fails "a tensor that is not there" 2 "without: there is no tensor 'x'" \
+    "$LRNN" import "$parts/unordered.safetensors" -o m --force --without x
+rm -f m out
+
+# Options that do not fit the file are wrong command lines.
+fails "a cell that it is not" 2 "import: --cell: expected GRU, the file has LSTM" "$LRNN" import "$golden/lstm.pt" -o m --cell gru
+fails "too many features" 2 "import: --features: expected at most" "$LRNN" import "$golden/lstm.pt" -o m --features 99
+fails "a head that is not there" 2 "import: --head: asks for a head" "$LRNN" import "$golden/lstm_alone.pt" -o m --head last
+fails "a padding token that is none" 2 "import: --padding-token" "$LRNN" import "$golden/rnn_tanh.pt" -o m --padding-token 7
+fails "a head that is not tied" 1 "tied_weights: " "$LRNN" import "$golden/rnn_tanh.pt" -o m --tied
+
 # Vocabularies.
 printf 'zero\none\ntwo\nthree\nfour\nfive\nsix' > labels
 printf 'a\nb\nc\nd\ne\n' > tags
@@ -88,8 +138,7 @@ fails "what is no model file" 1 "text: " "$LRNN" import text -o m
 fails "a file that is cut off" 1 "damaged zip" sh -c "head -c 1000 '$golden/lstm.pt' > cut.pt; '$LRNN' import cut.pt -o m"
 fails "a whole module" 1 "torch.nn.modules.rnn.GRU.*state_dict" "$LRNN" import "$golden/module.pt" -o m
 fails "the old format" 1 "before PyTorch 1.6" "$LRNN" import "$golden/legacy.pt" -o m
-fails "two state_dicts" 1 "'generator' and 'critic'" "$LRNN" import "$golden/two.pt" -o m
-fails "a cell that it is not" 1 "cell: expected GRU, the file has LSTM" "$LRNN" import "$golden/lstm.pt" -o m --cell gru
+fails "two state_dicts" 1 "'generator', 'critic'" "$LRNN" import "$golden/two.pt" -o m
 fails "a model of ours" 1 "lrnn_model_load" "$LRNN" import trained -o m
 fails "no file" 1 "nowhere" "$LRNN" import nowhere -o m
 fails "no model to export" 1 "nowhere" "$LRNN" export nowhere -o out

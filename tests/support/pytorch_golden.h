@@ -1,4 +1,6 @@
-/* The nets of tests/golden/pytorch: what they read and what PyTorch gives for it. */
+/* The nets of tests/golden/pytorch and pytorch_import: what they read and what PyTorch gives for
+ * it.
+ */
 #ifndef SUPPORT_PYTORCH_GOLDEN_H
 #define SUPPORT_PYTORCH_GOLDEN_H
 
@@ -10,7 +12,8 @@
 #include "lrnn.h"
 #include "support/tensor_bytes.h"
 
-#define GOLDEN_FOLDER SOURCE_ROOT "/tests/golden/pytorch/"
+#define GOLDEN_FOLDER        SOURCE_ROOT "/tests/golden/pytorch/"
+#define GOLDEN_IMPORT_FOLDER SOURCE_ROOT "/tests/golden/pytorch_import/"
 
 static inline const tensor_view *golden_find(const safetensors *file, const char *net,
                                              const char *what)
@@ -22,13 +25,16 @@ static inline const tensor_view *golden_find(const safetensors *file, const char
 
 /* The largest difference between what the model gives and what PyTorch gave; infinite where it
  * cannot be computed, with the reason on stderr. */
-static inline double golden_difference(const lrnn_model *model, const char *net)
+static inline double golden_difference_in(const char *folder, const lrnn_model *model,
+                                          const char *net)
 {
+    char path[256];
+    snprintf(path, sizeof path, "%sexpected.safetensors", folder);
     safetensors *file;
     lrnn_state *state = NULL;
     lrnn_state_options options;
     lrnn_sequences sequences;
-    if (safetensors_open(&file, NULL, GOLDEN_FOLDER "expected.safetensors") != LRNN_OK) {
+    if (safetensors_open(&file, NULL, path) != LRNN_OK) {
         fprintf(stderr, "%s\n", lrnn_last_error());
         abort();
     }
@@ -70,6 +76,11 @@ static inline double golden_difference(const lrnn_model *model, const char *net)
     free(found);
     safetensors_destroy(file);
     return worst;
+}
+
+static inline double golden_difference(const lrnn_model *model, const char *net)
+{
+    return golden_difference_in(GOLDEN_FOLDER, model, net);
 }
 
 #endif

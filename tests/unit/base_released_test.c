@@ -31,7 +31,7 @@ static const released structs[] = {
     STRUCT(lrnn_model_options, 128, 272),
     STRUCT(lrnn_tensor, 48, 48),
     STRUCT(lrnn_parameter, 56, 56),
-    STRUCT(lrnn_import_options, 104, 104),
+    STRUCT(lrnn_import_options, 104, 168),
     STRUCT(lrnn_export_options, 32, 32),
     STRUCT(lrnn_state_options, 32, 32),
     STRUCT(lrnn_batches_options, 64, 64),

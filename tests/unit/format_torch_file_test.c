@@ -21,7 +21,7 @@ static lrnn_status parse(torch_file **file, unsigned char **bytes, const char *p
 {
     size_t length;
     *bytes = torch_bytes(&length, pickle, pickle_length);
-    return torch_file_parse(file, NULL, "test", *bytes, length, entry);
+    return torch_file_parse(file, NULL, "test", *bytes, length, &entry, entry != NULL);
 }
 
 static void refused(lrnn_status expected, const char *pickle, size_t length, const char *entry,
@@ -151,7 +151,6 @@ static void the_state_dict_is_the_only_dict_with_tensors(void **unused)
     static const char beside[] = "\x80\x02}(" A "K\1" B "}" B TENSOR "su.";
     static const char best[] = "\x80\x02}(" A TENSOR B "}" B TENSOR "su.";
     static const char two[] = "\x80\x02}(" A "}" A TENSOR "s" B "}" B TENSOR "su.";
-    static const char deep[] = "\x80\x02}" A "}" A "}" A TENSOR "sss.";
     static const char mixed[] = "\x80\x02}(" A TENSOR B "Nu.";
     assert_int_equal(parse(&file, &bytes, beside, sizeof beside - 1, NULL), LRNN_OK);
     assert_string_equal(torch_file_tensor(file, 0)->name, "b");
@@ -162,19 +161,81 @@ static void the_state_dict_is_the_only_dict_with_tensors(void **unused)
     assert_string_equal(torch_file_tensor(file, 0)->name, "b");
     torch_file_destroy(file);
     free(bytes);
-    REFUSED(LRNN_ERR_FORMAT, two, "'a' and 'b' both have tensors");
+    REFUSED(LRNN_ERR_FORMAT, two, "'a', 'b' have tensors");
     assert_int_equal(parse(&file, &bytes, two, sizeof two - 1, "b"), LRNN_OK);
     torch_file_destroy(file);
     free(bytes);
-    refused(LRNN_ERR_NOT_FOUND, two, sizeof two - 1, "c", "no entry 'c'");
+    refused(LRNN_ERR_NOT_FOUND, two, sizeof two - 1, "c",
+            "no entry 'c'; with tensors there is 'a', 'b'");
     refused(LRNN_ERR_NOT_FOUND, mixed, sizeof mixed - 1, "a", "'a' is no dictionary");
-    REFUSED(LRNN_ERR_FORMAT, deep, "no tensor in it");
     REFUSED(LRNN_ERR_FORMAT, mixed, "'b' of the state_dict is no tensor");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02" TENSOR ".", "expected a dictionary");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02}.", "no tensor in it");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02}K\1" TENSOR "s.", "is no text");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02}(" A TENSOR A TENSOR "u.", "'a' is there twice");
     REFUSED(LRNN_ERR_FORMAT, "\x80\x02}q\0" A "h\0s.", "no tensor in it");
+}
+
+/* What is taken has these names. */
+static void has_names(const char *pickle, size_t length, const char *const *entries, size_t count,
+                      const char *expected)
+{
+    torch_file *file;
+    size_t file_length, used = 0;
+    char names[256] = "";
+    unsigned char *bytes = torch_bytes(&file_length, pickle, length);
+    if (torch_file_parse(&file, NULL, "test", bytes, file_length, entries, count) != LRNN_OK) {
+        fail_msg("%s", lrnn_last_error());
+    }
+    for (size_t i = 0; i < torch_file_count(file); i++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s ",
+                                 torch_file_tensor(file, i)->name);
+    }
+    assert_string_equal(names, expected);
+    torch_file_destroy(file);
+    free(bytes);
+}
+
+#define HAS_NAMES(pickle, names, ...)                                                              \
+    has_names(pickle, sizeof(pickle) - 1, (const char *const[]){__VA_ARGS__},                      \
+              sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), names)
+
+static void an_entry_may_lie_deeper(void **unused)
+{
+    (void)unused;
+    static const char deep[] = "\x80\x02}" A "}" A "}" A TENSOR "sss.";
+    static const char deeper[] =
+        "\x80\x02}(" A "}" B "}" B TENSOR "ss" B "}" A "}" B "}" B TENSOR "sssu.";
+    static const char dots[] =
+        "\x80\x02}(" A "}" B "}" B TENSOR "ss" PICKLE_TEXT_3("a.b") "}" A TENSOR "su.";
+    static const char list[] = "\x80\x02}" A "](N}" B TENSOR "ses.";
+    static const char numbers[] = "\x80\x02}" A "}K\0}" A TENSOR "sss.";
+    has_names(deep, sizeof deep - 1, NULL, 0, "a ");
+    has_names(deeper, sizeof deeper - 1, NULL, 0, "b ");
+    HAS_NAMES(deeper, "b ", "b.a.b");
+    HAS_NAMES(deeper, "b ", "a.b");
+    HAS_NAMES(dots, "a ", "a.b");
+    HAS_NAMES(list, "b ", "a.1");
+    refused(LRNN_ERR_NOT_FOUND, list, sizeof list - 1, "a.2", "no entry 'a.2'");
+    refused(LRNN_ERR_NOT_FOUND, list, sizeof list - 1, "a.0", "'a.0' is no dictionary");
+    refused(LRNN_ERR_NOT_FOUND, deeper, sizeof deeper - 1, "b.a.c", "there is 'a.b'");
+    refused(LRNN_ERR_FORMAT, numbers, sizeof numbers - 1, NULL, "no tensor in it");
+}
+
+static void several_entries_are_taken_with_their_names(void **unused)
+{
+    (void)unused;
+    static const char two[] = "\x80\x02}(" A "}" A TENSOR "s" B "}(" A TENSOR B TENSOR "uu.";
+    HAS_NAMES(two, "a.a b.a b.b ", "b", "a");
+    HAS_NAMES(two, "a b ", "b");
+    const char *const twice[] = {"a", "a"};
+    torch_file *file;
+    size_t length;
+    unsigned char *bytes = torch_bytes(&length, two, sizeof two - 1);
+    assert_int_equal(torch_file_parse(&file, NULL, "test", bytes, length, twice, 2),
+                     LRNN_ERR_FORMAT);
+    assert_non_null(strstr(lrnn_last_error(), "'a.a' is there twice"));
+    free(bytes);
 }
 
 /* 40,000 entries that are one dictionary of 40,000 integers: the walk must end. */
@@ -206,23 +267,23 @@ static void other_files_say_what_they_are(void **unused)
 {
     (void)unused;
     torch_file *file;
-    assert_int_equal(torch_file_load(&file, NULL, GOLDEN_FOLDER "legacy.pt", NULL),
+    assert_int_equal(torch_file_load(&file, NULL, GOLDEN_FOLDER "legacy.pt", NULL, 0),
                      LRNN_ERR_UNSUPPORTED);
     assert_non_null(strstr(lrnn_last_error(), "before PyTorch 1.6"));
-    assert_int_equal(torch_file_load(&file, NULL, GOLDEN_FOLDER "module.pt", NULL),
+    assert_int_equal(torch_file_load(&file, NULL, GOLDEN_FOLDER "module.pt", NULL, 0),
                      LRNN_ERR_UNSUPPORTED);
     assert_non_null(strstr(lrnn_last_error(), "torch.nn.modules.rnn.GRU"));
     assert_non_null(strstr(lrnn_last_error(), "state_dict()"));
-    assert_int_equal(torch_file_load(&file, NULL, GOLDEN_FOLDER "nothing.pt", NULL),
+    assert_int_equal(torch_file_load(&file, NULL, GOLDEN_FOLDER "nothing.pt", NULL, 0),
                      LRNN_ERR_FORMAT);
     assert_non_null(strstr(lrnn_last_error(), "no tensor"));
-    assert_int_equal(torch_file_load(&file, NULL, "/nowhere/x.pt", NULL), LRNN_ERR_IO);
+    assert_int_equal(torch_file_load(&file, NULL, "/nowhere/x.pt", NULL, 0), LRNN_ERR_IO);
     assert_null(file);
     zip_builder zip = {0};
     zip_add(&zip, "data.pkl", "\x80\x02}.", 4, 0);
     zip_add(&zip, "x/y/data.pkl", "\x80\x02}.", 4, 0);
     unsigned char *bytes = zip_finish(&zip, false);
-    assert_int_equal(torch_file_parse(&file, NULL, "zip", bytes, zip.length, NULL),
+    assert_int_equal(torch_file_parse(&file, NULL, "zip", bytes, zip.length, NULL, 0),
                      LRNN_ERR_FORMAT);
     assert_non_null(strstr(lrnn_last_error(), "no data.pkl"));
     free(bytes);
@@ -230,7 +291,7 @@ static void other_files_say_what_they_are(void **unused)
     zip_add(&zip, "x/data.pkl", "\x80\x02}.", 4, 0);
     zip_add(&zip, "x/byteorder", "big", 3, 0);
     bytes = zip_finish(&zip, false);
-    assert_int_equal(torch_file_parse(&file, NULL, "zip", bytes, zip.length, NULL),
+    assert_int_equal(torch_file_parse(&file, NULL, "zip", bytes, zip.length, NULL, 0),
                      LRNN_ERR_UNSUPPORTED);
     assert_non_null(strstr(lrnn_last_error(), "little-endian"));
     free(bytes);
@@ -248,7 +309,8 @@ static void a_part_of_a_file_is_refused(void **unused)
         unsigned char *part = malloc(cut + (cut == 0));
         assert_non_null(part);
         memcpy(part, bytes, cut);
-        assert_int_equal(torch_file_parse(&file, NULL, "part", part, cut, NULL), LRNN_ERR_FORMAT);
+        assert_int_equal(torch_file_parse(&file, NULL, "part", part, cut, NULL, 0),
+                         LRNN_ERR_FORMAT);
         assert_null(file);
         free(part);
     }
@@ -275,10 +337,10 @@ static void a_flipped_bit_is_noticed_or_does_not_matter(void **unused)
     torch_file *whole, *file;
     unsigned char *bytes = file_bytes(&length, GOLDEN_FOLDER "views.pt");
     unsigned char *changed = file_bytes(&length, GOLDEN_FOLDER "views.pt");
-    assert_int_equal(torch_file_parse(&whole, NULL, "whole", bytes, length, NULL), LRNN_OK);
+    assert_int_equal(torch_file_parse(&whole, NULL, "whole", bytes, length, NULL, 0), LRNN_OK);
     for (size_t bit = 0; bit < 8 * length; bit++) {
         changed[bit / 8] ^= (unsigned char)(1u << bit % 8);
-        lrnn_status status = torch_file_parse(&file, NULL, "flipped", changed, length, NULL);
+        lrnn_status status = torch_file_parse(&file, NULL, "flipped", changed, length, NULL, 0);
         if (status == LRNN_OK) {
             harmless++;
             assert_true(same_tensors(whole, file));
@@ -300,6 +362,8 @@ int main(void)
         cmocka_unit_test(storages_must_be_there_whole),
         cmocka_unit_test(integers_keep_their_type),
         cmocka_unit_test(the_state_dict_is_the_only_dict_with_tensors),
+        cmocka_unit_test(an_entry_may_lie_deeper),
+        cmocka_unit_test(several_entries_are_taken_with_their_names),
         cmocka_unit_test(the_same_dictionary_again_and_again_is_refused),
         cmocka_unit_test(other_files_say_what_they_are),
         cmocka_unit_test(a_part_of_a_file_is_refused),
