@@ -63,6 +63,11 @@ LRNN_API const char *lrnn_status_text(lrnn_status status);
  * library and lasts until the next failing call of this thread. Since 0.1. */
 LRNN_API const char *lrnn_last_error(void);
 
+/* What a call leaves alone: it changes neither the locale, nor signal masks and handlers, nor the
+ * working directory and umask, nor the floating-point environment, and prints nothing. Threads of
+ * the library's own receive no signals that a program may want. errno is no part of the interface:
+ * a call may change it, also when it succeeds. */
+
 /* ---- memory --------------------------------------------------------------------------------- */
 
 /* Where an object gets its memory from. It is passed by pointer in the options of a create call,

@@ -7,41 +7,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* printf and strtod use the radix character of the process's locale. */
-static char locale_radix(void)
+enum { RADIX_ROOM = 16 };
+
+/* printf and strtod use the radix character of the process's locale, which may have several bytes.
+ * Writes it with a NUL; returns its length. */
+static size_t locale_radix(char radix[RADIX_ROOM])
 {
-    char text[8];
-    snprintf(text, sizeof text, "%.1f", 0.5);
-    return text[1];
+    char text[RADIX_ROOM + 2];
+    snprintf(text, sizeof text, "%.1f", 0.5); /* 0, the radix character, 5 */
+    size_t length = strlen(text) - 2;
+    memcpy(radix, text + 1, length);
+    radix[length] = '\0';
+    return length;
+}
+
+/* Puts `to` in the place of the first `from`, in text that has the room. */
+static void replace_radix(char *text, const char *from, const char *to)
+{
+    char *at = strstr(text, from);
+    if (at != NULL) {
+        size_t old = strlen(from), new = strlen(to);
+        memmove(at + new, at + old, strlen(at + old) + 1);
+        memcpy(at, to, new);
+    }
 }
 
 void number_write_double(char text[NUMBER_ROOM], double value)
 {
+    char written[NUMBER_ROOM + RADIX_ROOM], radix[RADIX_ROOM];
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, NUMBER_ROOM, "%.*g", digits, value);
-        double back = strtod(text, NULL);
+        snprintf(written, sizeof written, "%.*g", digits, value);
+        double back = strtod(written, NULL);
         if (memcmp(&back, &value, sizeof back) == 0) {
             break;
         }
     }
-    char *radix = strchr(text, locale_radix());
-    if (radix != NULL) {
-        *radix = '.';
-    }
+    locale_radix(radix);
+    replace_radix(written, radix, ".");
+    memcpy(text, written, strlen(written) + 1);
 }
 
 bool number_read_double(double *value, const char *text)
 {
-    char copy[NUMBER_ROOM];
+    char copy[NUMBER_ROOM + RADIX_ROOM], radix[RADIX_ROOM];
     size_t length = strlen(text);
-    if (length == 0 || length >= sizeof copy || strspn(text, "0123456789+-.eE") != length) {
+    if (length == 0 || length >= NUMBER_ROOM || strspn(text, "0123456789+-.eE") != length) {
         return false;
     }
     memcpy(copy, text, length + 1);
-    char *radix = strchr(copy, '.');
-    if (radix != NULL) {
-        *radix = locale_radix();
-    }
+    locale_radix(radix);
+    replace_radix(copy, ".", radix);
     char *end;
     *value = strtod(copy, &end);
     return *end == '\0' && isfinite(*value);
