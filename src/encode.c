@@ -81,18 +81,15 @@ static int read_blocks(FILE *stream, const char *name, int32_t level, char *bloc
 
 static int read_text(const char *path, int32_t level, char *block, take_bytes *take, void *user)
 {
-    if (strcmp(path, "-") == 0) {
-        return read_blocks(stdin, text_name(path), level, block, take, user);
-    }
     if (corpus_is_file(path)) {
         return complain("%s: a token file already", path);
     }
-    FILE *stream = fopen(path, "rb");
+    FILE *stream = text_open(path);
     if (stream == NULL) {
-        return complain("cannot read %s: %s", path, strerror(errno));
+        return 1;
     }
-    int failed = read_blocks(stream, path, level, block, take, user);
-    fclose(stream);
+    int failed = read_blocks(stream, text_name(path), level, block, take, user);
+    text_close(stream);
     return failed;
 }
 

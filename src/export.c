@@ -73,6 +73,9 @@ int command_export(int argc, char **argv)
     if (status == LRNN_OK) {
         status = lrnn_model_export(model, settings.output, &options);
     }
+    if (status == LRNN_ERR_INVALID && settings.names != NULL) {
+        options_fail(&line, "--names: %s", lrnn_last_error());
+    }
     int failed = status == LRNN_OK ? 0 : complain_status(status, NULL);
     lrnn_model_destroy(model);
     module_names_free(&names);

@@ -68,6 +68,7 @@ static const option_row rows[] = {
              "this order"},
     {.kind = OPTION_TEXT,
      .name = "head-module",
+     .field = "head",
      .argument = "NAME",
      AT(import_settings, head_module),
      .help = "name of the head's module"},

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "corpus.h"
 #include "output.h"
@@ -98,17 +100,48 @@ const char *text_name(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
+static bool is_endless(FILE *stream)
+{
+    struct stat about;
+    int descriptor = fileno(stream);
+    if (fstat(descriptor, &about) != 0 || (!S_ISCHR(about.st_mode) && !S_ISBLK(about.st_mode)) ||
+        isatty(descriptor)) {
+        return false;
+    }
+    int first = getc(stream);
+    return first != EOF && ungetc(first, stream) == first;
+}
+
+FILE *text_open(const char *path)
+{
+    FILE *stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (stream == NULL) {
+        complain("cannot read %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    if (is_endless(stream)) {
+        complain("cannot read %s: it is a device, not a text", text_name(path));
+        text_close(stream);
+        return NULL;
+    }
+    return stream;
+}
+
+void text_close(FILE *stream)
+{
+    if (stream != stdin) {
+        fclose(stream);
+    }
+}
+
 static int read_file(text *all, const char *path)
 {
-    if (strcmp(path, "-") == 0) {
-        return read_stream(all, stdin, text_name(path));
-    }
-    FILE *stream = fopen(path, "rb");
+    FILE *stream = text_open(path);
     if (stream == NULL) {
-        return complain("cannot read %s: %s", path, strerror(errno));
+        return 1;
     }
-    int failed = read_stream(all, stream, path);
-    fclose(stream);
+    int failed = read_stream(all, stream, text_name(path));
+    text_close(stream);
     return failed;
 }
 

@@ -3,6 +3,7 @@
 #define TEXT_H
 
 #include <lrnn.h>
+#include <stdio.h>
 
 /* One file's part of a text. */
 typedef struct document {
@@ -25,6 +26,11 @@ typedef struct text {
  * byte order mark at its start is left out, and UTF-16 and UTF-32 are refused by name. */
 int text_add_file(text *all, const char *path);
 void text_free(text *all);
+
+/* Opens a text, "-" meaning stdin. A device that has something to read, other than a terminal, has
+ * no end (/dev/zero, /dev/full) or is a whole disk, and is refused. NULL after a complaint. */
+FILE *text_open(const char *path);
+void text_close(FILE *stream);
 
 /* Number of UTF-8 code points; in other encodings, of bytes that cannot be continuation bytes. */
 size_t text_characters(const text *all);

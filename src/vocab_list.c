@@ -224,6 +224,9 @@ int vocab_read_list(lrnn_vocab **vocab, const char *path, int32_t level)
     while (!failed && r.at < r.end) {
         failed = read_line(&r);
     }
+    if (!failed && r.count == 0) {
+        failed = complain("%s: a list without tokens", path);
+    }
     if (!failed) {
         lrnn_status status = create_list(vocab, &r, level);
         failed = status != LRNN_OK

@@ -118,6 +118,7 @@ fails "what follows the list" 1 "list: line 2: expected nothing" import_list '["
 fails "half a surrogate" 1 "list: line 1: not an escape of JSON" import_list '["\\ud800"]'
 fails "a token twice" 1 "list: vocabulary: token 1, 'a', appears twice" import_list 'a\na\n'
 fails "a list in UTF-16" 1 "list: the text is UTF-16" import_list '\377\376a\0'
+fails "an empty list" 1 "a list without tokens" "$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab /dev/null
 fails "a text has no labels" 2 "--vocab-text: needs --level" "$LRNN" import "$golden/rnn_tanh.pt" -o m --vocab-text list
 
 # And back.
@@ -133,6 +134,10 @@ holds "and imported" "$LRNN" import out -o again
 holds "names are what is asked for" sh -c "LC_ALL=C grep -aq '\"weight_ih_l0\"' out && LC_ALL=C grep -aq '\"encoder.weight\"' out"
 holds "with names it is the same" sh -c "'$LRNN' import out -o third && '$LRNN' export third --names embedding,rnn,head -o fourth &&
     '$LRNN' export trained -o first && cmp first fourth"
+
+fails "a head that is not wanted" 2 "import: --head-module: given, but" "$LRNN" import "$golden/rnn_tanh.pt" -o again --force --head none --head-module fc
+fails "an entry of a safetensors file" 2 "import: --entry 'x': only files of torch.save" "$LRNN" import "$golden/rnn_tanh.safetensors" -o again --force --entry x
+fails "names that make two tensors one" 2 "export: --names: tensor .* is given twice" "$LRNN" export trained -o out --names a,b,a
 
 fails "what is no model file" 1 "text: " "$LRNN" import text -o m
 fails "a file that is cut off" 1 "damaged zip" sh -c "head -c 1000 '$golden/lstm.pt' > cut.pt; '$LRNN' import cut.pt -o m"

@@ -36,3 +36,17 @@ printf '12\n1a\n33\n\3775\n4' > lines.txt
 holds "a bad line fails at the end" test $? -eq 1
 holds "the other lines have their rows" test "$(cut -f 3 scores | tail -n 3 | tr '\n' ' ')" = "12 33 4 "
 holds "bad lines are named" sh -c "grep -q \"^lrnn: lines.txt: line 2: token 'a' at byte 1 (column 2) \" err && grep -q '^lrnn: lines.txt: line 4: .*0xff' err"
+
+# A device has no end; nothing to read is an empty text.
+if [ -c /dev/zero ]; then
+    small_model devices
+    for command in "train -o other" "encode -o other" "eval -m devices" "score -m devices" "score --lines -m devices"; do
+        fails "$command of a device" 1 "cannot read /dev/zero: it is a device" "$LRNN" $command /dev/zero
+    done
+    fails "a device to validate with" 1 "cannot read /dev/zero: it is a device" "$LRNN" train text -o other --valid /dev/zero
+    fails "a device to colour" 1 "cannot read /dev/zero: it is a device" "$LRNN" inspect devices --text /dev/zero
+    fails "a device as a vocabulary" 1 "cannot read /dev/zero: it is a device" \
+        "$LRNN" import "$root/tests/golden/pytorch/rnn_tanh.pt" -o other --vocab /dev/zero
+    fails "a device as standard input" 1 "cannot read standard input: it is a device" sh -c "'$LRNN' score -m devices - < /dev/zero"
+    fails "nothing as standard input" 1 "nothing to score" sh -c "'$LRNN' score -m devices - < /dev/null"
+fi
