@@ -17,23 +17,19 @@ enum {
     WIDTH = 2 * MARGIN + 20 * LONGEST,
     INK = 3,       /* what a dark pixel is; paper is 0 */
     BASELINE = 17, /* where letters stand, pixels from the top */
-    FONTS = 12
+    FONTS = 8
 };
 
 /* What Debian has in fonts-dejavu-core, fonts-liberation and fonts-freefont-ttf. */
 static const char *const font_names[FONTS] = {
     "dejavu/DejaVuSans.ttf",
-    "dejavu/DejaVuSans-Bold.ttf",
     "dejavu/DejaVuSansMono.ttf",
     "dejavu/DejaVuSerif.ttf",
     "liberation/LiberationSans-Regular.ttf",
-    "liberation/LiberationMono-Regular.ttf",
     "liberation/LiberationSerif-Regular.ttf",
     "liberation/LiberationSerif-Italic.ttf",
     "freefont/FreeSansOblique.ttf",
-    "freefont/FreeSerif.ttf",
     "freefont/FreeSerifBold.ttf",
-    "freefont/FreeMono.ttf",
 };
 
 static FT_Library freetype;
@@ -110,12 +106,12 @@ static void add_glyph(picture *p, const FT_GlyphSlot glyph, FT_Pos x)
     }
 }
 
-/* Letters of 13 to 17 pixels, and leaning by -6 to 14 degrees. Places are in 1/64 pixel. */
+/* Letters of 15.5 to 18 pixels, leaning by -6 to 11 degrees. Places are in 1/64 pixel. */
 static void write_letters(picture *p, const char *line)
 {
     FT_Face font = fonts[below(font_count)];
-    double size = between(13, 17), wide = size * between(0.95, 1.1);
-    FT_Matrix lean = {0x10000, (FT_Fixed)(between(-0.1, 0.25) * 0x10000), 0, 0x10000};
+    double size = between(15.5, 18), wide = size * between(0.95, 1.1);
+    FT_Matrix lean = {0x10000, (FT_Fixed)(between(-0.1, 0.2) * 0x10000), 0, 0x10000};
     FT_Pos x = (FT_Pos)(64 * between(2, MARGIN)), y = (FT_Pos)(64 * between(-1.5, 1));
     drawn(FT_Set_Char_Size(font, (FT_F26Dot6)(64 * wide), (FT_F26Dot6)(64 * size), 72, 72),
           "set the size");
@@ -153,9 +149,9 @@ static void draw(picture *p, const char *line, double rough)
 {
     memset(p, 0, sizeof *p);
     write_letters(p, line);
-    double loudness = rough * between(0.1, 0.3), fade = 1 - rough * between(0, 0.4);
+    double loudness = rough * between(0.08, 0.24), fade = 1 - rough * between(0, 0.3);
     for (int times = 0; times < 2; times++) {
-        blur(p, (float)(rough * between(0.1, 0.3)));
+        blur(p, (float)(rough * between(0.1, 0.25)));
     }
     for (size_t x = 0; x < p->width; x++) {
         for (size_t y = 0; y < HEIGHT; y++) {

@@ -6,7 +6,7 @@
  *
  *     printed_lines [-s SEED] [-p PASSES] [-e FILE] [-m MODEL] [-o PICTURE] [-f FONTS] [TEXT]
  *
- * The start of each line of TEXT is drawn in one of twelve fonts; a tenth of the lines is held out,
+ * The start of each line of TEXT is drawn in one of eight fonts; a tenth of the lines is held out,
  * chosen so that equal ones stay together. -m: the language model, made by `lrnn train`; without it
  * one is trained here. -e: writes the sequences to FILE instead, for the same training elsewhere,
  * and the text to learn the language from to FILE.txt. -o: writes a picture (PGM) of the lines that
@@ -138,14 +138,16 @@ static int can_be_read(const char *line)
     return *line == '\0';
 }
 
-/* Lines to learn from are clean and bad alike; each to test with is drawn clean and bad. */
+/* To learn from, more clean lines than bad copies; each line to test with is drawn as both. */
 static void draw_lines(sequences *learn, sequences *clean, sequences *bad, size_t count,
                        double roughest)
 {
     for (size_t i = 0; i < count; i++) {
-        draw_line(learn, learnt.line[below(learnt.count)], roughest * uniform());
+        const char *line = learnt.line[below(learnt.count)];
+        double rough = uniform();
+        draw_line(learn, line, roughest * rough * rough);
     }
-    for (size_t i = 0; i < count / 12;) {
+    for (size_t i = 0; i < count / 28;) {
         const char *line = held_out.line[below(held_out.count)];
         if (can_be_read(line)) {
             draw_line(clean, line, between(0, 0.25) * roughest);
@@ -290,7 +292,7 @@ static double measure(const lrnn_model *model, const lrnn_model *language_model,
 /* ---- the program ---- */
 
 static training how = {
-    .batch = 16, .bucket = 16, .learning_rate = 0.004, .blank = BLANK, .seed = 1};
+    .batch = 16, .bucket = 16, .learning_rate = 0.008, .blank = BLANK, .seed = 1};
 static const char *path, *sequences_to, *language_from, *picture_to;
 static const char *folder = "/usr/share/fonts/truetype";
 
@@ -378,12 +380,12 @@ int main(int argc, char **argv)
         how.batch = 8;
         how.learning_rate = 0.01;
     }
-    how.passes = how.passes > 0 ? how.passes : path != NULL ? 12 : 20;
+    how.passes = how.passes > 0 ? how.passes : path != NULL ? 8 : 20;
     if (learnt.count == 0 || held_out.count == 0) {
         fprintf(stderr, "%s: too few lines\n", path);
         return 1;
     }
-    draw_lines(&learn, &clean, &bad, path != NULL ? 6000 : 600, path != NULL ? 1 : 0.6);
+    draw_lines(&learn, &clean, &bad, path != NULL ? 14000 : 600, path != NULL ? 1 : 0.8);
     printf("%zu lines to learn from, %zu to test with, %zu characters, %zu fonts\n", learn.count,
            clean.count, character_count - 1, font_count);
     double wrong = 0;

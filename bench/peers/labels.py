@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 Settings = collections.namedtuple("Settings", "tokens hidden outputs blank batch bucket passes rate")
 SETTINGS = {"digits": Settings(0, 64, 11, 10, 16, 8, 16, 0.004),
             "pronounce": Settings(128, 128, 0, 0, 64, 32, 10, 0.004),
-            "printed_lines": Settings(0, 96, 0, 0, 16, 16, 12, 0.004)}
+            "printed_lines": Settings(0, 96, 0, 0, 16, 16, 8, 0.008)}
 
 
 def read(path):
@@ -44,18 +44,22 @@ def read(path):
 
 
 class Net(torch.nn.Module):
+    """An LSTM in each direction, as nn.LSTM(bidirectional=True) of a packed sequence, which on a CPU
+    takes four times as long: the second reads each sequence from its end."""
+
     def __init__(self, size, tokens, hidden, outputs):
         super().__init__()
         self.read = torch.nn.Embedding(tokens, 64) if tokens else torch.nn.Identity()
-        self.rnn = torch.nn.LSTM(64 if tokens else size, hidden, batch_first=True,
-                                 bidirectional=True)
+        self.rnn = torch.nn.ModuleList(
+            torch.nn.LSTM(64 if tokens else size, hidden) for _ in range(2))
         self.head = torch.nn.Linear(2 * hidden, outputs)
 
     def forward(self, x, lengths):
-        packed = torch.nn.utils.rnn.pack_padded_sequence(self.read(x), lengths, batch_first=True,
-                                                         enforce_sorted=False)
-        y, _ = torch.nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
-        return self.head(y).log_softmax(-1)
+        x = self.read(x).transpose(0, 1)
+        step, row = torch.arange(len(x))[:, None], torch.arange(x.shape[1])
+        turned = torch.where(step < lengths, lengths - 1 - step, step)
+        y = self.rnn[0](x)[0], self.rnn[1](x[turned, row])[0][turned, row]
+        return self.head(torch.cat(y, -1)).transpose(0, 1).log_softmax(-1)
 
 
 def gather(data, chosen):
