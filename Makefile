@@ -1,5 +1,7 @@
 # liblrnn. `make help` lists the targets; output goes to $(BUILD).
 
+comma := ,
+
 VERSION_MAJOR := 0
 VERSION_MINOR := 2
 VERSION_PATCH := 0
@@ -41,10 +43,34 @@ BLAS_EXPECT := none
 else
 $(error BLAS must be openblas, reference or none, not '$(BLAS)')
 endif
-comma := ,
 ifeq ($(BLAS),reference)
 BLAS_LIBS   := $(if $(BLAS_DIR),-L$(BLAS_DIR) -Wl$(comma)-rpath$(comma)$(BLAS_DIR) )$(shell $(PKG_CONFIG) --libs $(BLAS_PC))
 endif
+
+# ---- parts: the whole library, or less for a small device ------------------------------------------
+
+# Without import (of PyTorch's files), train or decode their functions are missing, and so is the program;
+# nothing else changes.
+PARTS ?= base text model import train decode
+ifneq ($(filter-out base text model import train decode,$(PARTS))$(filter-out $(PARTS),base text model),)
+$(error PARTS must be base text model, and any of import, train and decode, not '$(PARTS)')
+endif
+MISSING := $(filter-out $(PARTS),import train decode)
+# What nobody calls is left out of the shared library, and of a program linked with -Wl,--gc-sections.
+PARTS_CFLAGS := $(if $(MISSING),-fno-asynchronous-unwind-tables) $(if $(filter train,$(MISSING)),-DLRNN_TRAIN=0)
+PARTS_LDFLAGS := $(if $(MISSING),-Wl$(comma)--gc-sections)
+
+# The instruction sets, of those below; reference is always there. The last of each line needs the one
+# before.
+ALL_KERNELS := reference baseline \
+               avx2 avx2_vnni \
+               avx512 avx512_vnni \
+               neon neon_dot
+KERNELS ?=
+ifneq ($(filter-out $(ALL_KERNELS),$(KERNELS)),)
+$(error KERNELS must be some of $(ALL_KERNELS), not '$(KERNELS)')
+endif
+PARTS_CFLAGS += $(if $(KERNELS),-DLRNN_KERNELS_LISTED $(KERNELS:%=-DLRNN_KERNELS_%=1))
 
 # ---- flags -----------------------------------------------------------------------------------------
 
@@ -55,21 +81,22 @@ WARNINGS += -Werror
 endif
 SANITIZE ?=
 override ALL_CFLAGS = -std=gnu11 -ffp-contract=fast $(PLATFORM_CFLAGS) $(WARNINGS) $(CFLAGS) $(SANITIZE)
-LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) -fPIC -fvisibility=hidden -pthread $(ALL_CFLAGS) $(LTO_CFLAGS)
+LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) $(PARTS_CFLAGS) -fPIC -fvisibility=hidden -pthread $(ALL_CFLAGS) $(LTO_CFLAGS) $(if $(MISSING),-Wno-unused-function)
 LIBS       = $(BLAS_LIBS) -lm -pthread
 
 # ---- files -----------------------------------------------------------------------------------------
 
-TOPIC_HEADERS := $(shell sed -n 's|^\#include "\(lrnn/.*\)"|include/\1|p' include/lrnn.h)
-LIB_FOLDERS  := base kernels text format model train $(if $(filter %decode.h,$(TOPIC_HEADERS)),decode)
-LIB_SOURCES  := $(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c)))
+TOPIC_HEADERS := $(patsubst %,include/lrnn/%.h,$(filter-out import,$(PARTS)))
+LIB_FOLDERS  := base kernels text format model $(filter train decode,$(PARTS))
+IMPORT       := lib/model/import% lib/format/pickle% lib/format/torch% lib/format/zip%
+LIB_SOURCES  := $(filter-out $(if $(filter import,$(MISSING)),$(IMPORT)),$(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c))))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
-PROGRAM      := $(if $(filter %decode.h,$(TOPIC_HEADERS)),$(BUILD)/lrnn)
+PROGRAM      := $(if $(MISSING),,$(BUILD)/lrnn)
 PROG_SOURCES := $(sort $(wildcard src/*.c))
 PROG_OBJECTS := $(PROG_SOURCES:%.c=$(BUILD)/obj/%.o)
 EXAMPLES     := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
-TESTS        := $(filter-out $(if $(PROGRAM),,%/decode_%),$(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c tests/fault/*_test.c \
-                  tests/fuzz/*_test.c tests/golden/*_test.c)))
+TESTS        := $(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c tests/fault/*_test.c \
+                  tests/fuzz/*_test.c tests/golden/*_test.c))
 TEST_BINARIES := $(TESTS:tests/%.c=$(BUILD)/tests/%)
 GRADCHECKS   := $(sort $(wildcard tests/gradcheck/*_test.c))
 GRADCHECK_BINARIES := $(GRADCHECKS:tests/%.c=$(BUILD)/tests/%)
@@ -96,9 +123,11 @@ $(BUILD)/headers/%.h: /usr/include/%.h
 
 include lib/kernels/flags.mk
 
+# A program that is linked with -Wl,--gc-sections leaves out what it does not call. Kernels are called
+# through tables, which hold all of them.
 $(BUILD)/obj/lib/%.o: lib/%.c $(BUILD)/config
 	@mkdir -p $(@D)
-	$(CC) $(LIB_CFLAGS) $(KERNEL_FLAGS_$(<:lib/kernels/%.c=%)) -MMD -MP -c $< -o $@
+	$(CC) $(LIB_CFLAGS) $(if $(filter-out lib/kernels/%,$<)$(MISSING),-ffunction-sections -fdata-sections) $(KERNEL_FLAGS_$(<:lib/kernels/%.c=%)) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/src/%.o: src/%.c $(BUILD)/config
 	@mkdir -p $(@D)
@@ -120,7 +149,7 @@ $(STATIC): $(LIB_OBJECTS)
 	$(AR) rcs $@ $(BUILD)/obj/liblrnn.o
 
 $(SHARED): $(LIB_OBJECTS) lib/lrnn.map
-	$(CC) $(SHARED_FLAGS) $(CFLAGS) $(PLATFORM_CFLAGS) $(SANITIZE) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
+	$(CC) $(SHARED_FLAGS) $(CFLAGS) $(PLATFORM_CFLAGS) $(SANITIZE) $(PARTS_LDFLAGS) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
 
 $(BUILD)/$(LINK_NAME): $(SHARED)
 	ln -sf $(SHARED_NAME) $(BUILD)/$(SONAME)
@@ -263,7 +292,11 @@ demo: $(BUILD)/lrnn ## train a character LSTM for about a minute and let it writ
 
 # ---- installing ------------------------------------------------------------------------------------
 
-install: all ## into $(DESTDIR)$(PREFIX)
+# The umbrella includes what there is.
+$(BUILD)/lrnn.h: include/lrnn.h $(BUILD)/config
+	@sed $(foreach part,$(MISSING),-e '/^#include "lrnn\/$(part)\.h"$$/d') -e '' $< > $@
+
+install: all $(BUILD)/lrnn.h ## into $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)/lrnn' '$(DESTDIR)$(BINDIR)' \
 	    '$(DESTDIR)$(MANDIR)/man1'
 	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/'
@@ -271,7 +304,7 @@ install: all ## into $(DESTDIR)$(PREFIX)
 	ln -sf $(SHARED_NAME) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/$(LINK_NAME)'
 	$(INSTALL) -m 644 $(BUILD)/lrnn.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/'
-	$(INSTALL) -m 644 include/lrnn.h '$(DESTDIR)$(INCLUDEDIR)/'
+	$(INSTALL) -m 644 $(BUILD)/lrnn.h '$(DESTDIR)$(INCLUDEDIR)/'
 	$(INSTALL) -m 644 $(TOPIC_HEADERS) '$(DESTDIR)$(INCLUDEDIR)/lrnn/'
 	$(if $(PROGRAM),$(INSTALL) -m 755 $(PROGRAM) '$(DESTDIR)$(BINDIR)/')
 	$(if $(wildcard docs/lrnn.1),$(INSTALL) -m 644 docs/lrnn.1 '$(DESTDIR)$(MANDIR)/man1/')
@@ -294,6 +327,6 @@ clean: ## remove the build folder
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile mpi.mk | while IFS='|' read -r t d; do \
 	    printf '  %-10s %s\n' "$$t" "$$d"; done
-	@echo 'Variables: BLAS=openblas|reference|none CC HOST CFLAGS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
+	@echo 'Variables: BLAS=openblas|reference|none CC HOST CFLAGS PARTS KERNELS PREFIX LIBDIR DESTDIR BUILD WERROR=1 TEXT (demo)'
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

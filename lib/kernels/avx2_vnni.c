@@ -2,7 +2,7 @@
  * avx2.c, so of the headers some functions are not used here. */
 #include "tables.h"
 
-#if KERNELS_X86
+#if KERNELS_AVX2_VNNI
 #if !defined(__AVX2__) || !defined(__AVXVNNI__)
 #error "compile this file with KERNEL_FLAGS_avx2_vnni of flags.mk"
 #endif

@@ -2,7 +2,7 @@
  * avx512.c, so of the headers some functions are not used here. */
 #include "tables.h"
 
-#if KERNELS_X86
+#if KERNELS_AVX512_VNNI
 #if !defined(__AVX512F__) || !defined(__AVX512VNNI__)
 #error "compile this file with KERNEL_FLAGS_avx512_vnni of flags.mk"
 #endif

@@ -1,7 +1,7 @@
 /* x86-64 as it always is: SSE2. */
 #include "tables.h"
 
-#if KERNELS_X86
+#if KERNELS_BASELINE
 #define KERNEL_TABLE kernel_table_baseline
 #define KERNEL_NAME  "baseline"
 #define KERNEL_BYTES byte_kernels_baseline

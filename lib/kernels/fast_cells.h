@@ -285,7 +285,8 @@ FAST_STEP(gru, gru_cell, 3, 3)
 
 #define FAST_CELL(name)                                                                            \
     {                                                                                              \
-        fast_##name##_forward, fast_##name##_backward, fast_##name##_step                          \
+        IN_TRAINING(fast_##name##_forward), IN_TRAINING(fast_##name##_backward),                   \
+            fast_##name##_step                                                                     \
     }
 
 #define FAST_CELLS                                                                                 \

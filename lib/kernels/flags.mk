@@ -6,6 +6,11 @@ KERNEL_FLAGS_avx2_vnni = $(KERNEL_FLAGS_avx2) -mavxvnni
 KERNEL_FLAGS_avx512 = -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
 KERNEL_FLAGS_avx512_vnni = $(KERNEL_FLAGS_avx512) -mavx512vnni
 endif
-ifneq ($(filter aarch64% arm64%,$(shell $(CC) -dumpmachine)),)
+ifneq ($(filter aarch64% arm64%,$(MACHINE)),)
 KERNEL_FLAGS_neon_dot = -march=armv8.2-a+dotprod
+endif
+
+# A library that is to be small (CFLAGS=-Os) has fast kernels all the same.
+ifneq ($(filter -Os -Oz,$(CFLAGS)),)
+$(foreach name,baseline avx2 avx2_vnni avx512 avx512_vnni neon neon_dot,$(eval KERNEL_FLAGS_$(name) += -O2))
 endif

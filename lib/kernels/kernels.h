@@ -112,15 +112,28 @@ typedef struct kernel_table {
  */
 #define KERNEL_PANELS ((size_t)64)
 
+/* What training alone calls. A library without it (PARTS) has NULL there, and the kernel is not
+ * linked. */
+#ifndef LRNN_TRAIN
+#define LRNN_TRAIN 1
+#endif
+#if LRNN_TRAIN
+#define IN_TRAINING(kernel) kernel
+#else
+#define IN_TRAINING(kernel) NULL
+#endif
+
 /* The functions of a table, whose names are those of the members after a prefix. A kernel is added
  * here, above, and as prefix_name in reference.c and in a fast_ header. */
 #define KERNEL_FUNCTIONS(prefix)                                                                   \
-    .multiply_packed = prefix##multiply_packed, .multiply_parts = prefix##multiply_parts,          \
-    .multiply_packed_from = prefix##multiply_packed_from, .exp = prefix##exp,                      \
-    .sigmoid = prefix##sigmoid, .tanh = prefix##tanh, .add = prefix##add, .scale = prefix##scale,  \
-    .add_rows = prefix##add_rows, .dot = prefix##dot, .max_sum_exp = prefix##max_sum_exp,          \
-    .exp_below_max = prefix##exp_below_max, .exp_shifted = prefix##exp_shifted,                    \
-    .adam = prefix##adam
+    .multiply_packed = IN_TRAINING(prefix##multiply_packed),                                       \
+    .multiply_parts = IN_TRAINING(prefix##multiply_parts),                                         \
+    .multiply_packed_from = prefix##multiply_packed_from, .exp = IN_TRAINING(prefix##exp),         \
+    .sigmoid = IN_TRAINING(prefix##sigmoid), .tanh = IN_TRAINING(prefix##tanh),                    \
+    .add = IN_TRAINING(prefix##add), .scale = IN_TRAINING(prefix##scale),                          \
+    .add_rows = IN_TRAINING(prefix##add_rows), .dot = prefix##dot,                                 \
+    .max_sum_exp = prefix##max_sum_exp, .exp_below_max = IN_TRAINING(prefix##exp_below_max),       \
+    .exp_shifted = prefix##exp_shifted, .adam = IN_TRAINING(prefix##adam)
 
 const kernel_table *kernels(void);
 

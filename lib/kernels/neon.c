@@ -7,5 +7,7 @@
 #define KERNEL_BYTES byte_kernels_neon
 #include "fast.h"
 
+#if KERNELS_NEON_DOT
 const kernel_table kernel_table_neon_dot = FAST_TABLE("neon_dot", byte_kernels_neon_dot);
+#endif
 #endif

@@ -2,7 +2,7 @@
  * that of neon.c, so of the headers some functions are not used here. */
 #include "tables.h"
 
-#if KERNELS_NEON
+#if KERNELS_NEON_DOT
 #if !defined(__ARM_FEATURE_DOTPROD)
 #error "compile this file with KERNEL_FLAGS_neon_dot of flags.mk"
 #endif

@@ -425,7 +425,8 @@ static void reference_adam(const adam_step *step, size_t n, real *parameter, con
 
 #define CELL(name)                                                                                 \
     {                                                                                              \
-        reference_##name##_forward, reference_##name##_backward, reference_##name##_step           \
+        IN_TRAINING(reference_##name##_forward), IN_TRAINING(reference_##name##_backward),         \
+            reference_##name##_step                                                                \
     }
 
 static const byte_kernels bytes = {

@@ -6,7 +6,7 @@
 
 #include "tables.h"
 
-#if KERNELS_X86
+#if KERNELS_AVX2_VNNI
 #include <cpuid.h>
 
 /* gcc 12 and clang 14 know no name for it. That the system saves the registers of AVX is known
@@ -16,7 +16,7 @@ static bool has_avx_vnni(void)
     unsigned a, b, c, d;
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1u << 4) != 0;
 }
-#elif KERNELS_NEON
+#elif KERNELS_NEON_DOT
 #if defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -38,27 +38,38 @@ const kernel_table *kernel_table_at(size_t index)
 {
     const kernel_table *tables[8] = {&kernel_table_reference};
     size_t count = 1;
-#if KERNELS_X86
+#if KERNELS_BASELINE
     tables[count++] = &kernel_table_baseline;
+#endif
+#if KERNELS_AVX2
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         tables[count++] = &kernel_table_avx2;
+#if KERNELS_AVX2_VNNI
         if (has_avx_vnni()) {
             tables[count++] = &kernel_table_avx2_vnni;
         }
+#endif
     }
+#endif
+#if KERNELS_AVX512
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("fma")) {
         tables[count++] = &kernel_table_avx512;
+#if KERNELS_AVX512_VNNI
         if (__builtin_cpu_supports("avx512vnni")) {
             tables[count++] = &kernel_table_avx512_vnni;
         }
+#endif
     }
-#elif KERNELS_NEON
+#endif
+#if KERNELS_NEON
     tables[count++] = &kernel_table_neon;
+#if KERNELS_NEON_DOT
     if (has_dot_product()) {
         tables[count++] = &kernel_table_neon_dot;
     }
+#endif
 #endif
     return index < count ? tables[index] : NULL;
 }
