@@ -17,7 +17,7 @@ MPI_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/mpi/*
 
 .PHONY: mpi mpi-tests check-mpi install-mpi uninstall-mpi
 
-mpi: all $(MPI_STATIC) $(BUILD)/liblrnn-mpi.so $(if $(wildcard src/mpi/workers.c),$(BUILD)/lrnn-mpi) $(BUILD)/lrnn-mpi.pc ## build liblrnn-mpi and lrnn-mpi; needs MPI
+mpi: all $(MPI_STATIC) $(BUILD)/liblrnn-mpi.so $(BUILD)/lrnn-mpi $(BUILD)/lrnn-mpi.pc ## build liblrnn-mpi and lrnn-mpi; needs MPI
 
 $(BUILD)/obj/lib-mpi/%.o: lib-mpi/%.c $(BUILD)/config
 	@mkdir -p $(@D)

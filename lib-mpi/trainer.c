@@ -31,9 +31,9 @@ static lrnn_status agree_on_model(lrnn_mpi *group, const lrnn_model *model)
     options.allocator = NULL;
     options.input_vocab = options.output_vocab = NULL;
     options.seed = 0;
-    CHECK(lrnn_mpi_agree(group, "model", &options, sizeof options));
     CHECK(agree_on_vocab(group, "vocabulary", lrnn_model_input_vocab(model)));
-    return agree_on_vocab(group, "output vocabulary", lrnn_model_output_vocab(model));
+    CHECK(agree_on_vocab(group, "output vocabulary", lrnn_model_output_vocab(model)));
+    return lrnn_mpi_agree(group, "model", &options, sizeof options);
 }
 
 static lrnn_status agree_on_weights(lrnn_mpi *group, const char *what, const float *weights,

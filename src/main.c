@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "workers.h"
 
 static const struct {
     const char *name;
@@ -87,12 +88,8 @@ static void refuse_more(int argc, char **argv)
     }
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    keep_standard_numbers();
-    /* A closed pipe or a file too large is then an error of the write, like a full disk. */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
     if (check_kernels() != 0) {
         return EXIT_USAGE;
     }
@@ -113,7 +110,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(argc - 1, argv + 1);
+            return workers_take_part(argv[1]) ? commands[i].run(argc - 1, argv + 1) : 0;
         }
     }
     fprintf(stderr, "lrnn: '%s' is not a command: expected ", argv[1]);
@@ -123,4 +120,14 @@ int main(int argc, char **argv)
     }
     fputc('\n', stderr);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    keep_standard_numbers();
+    /* A closed pipe or a file too large is then an error of the write, like a full disk. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    workers_begin(&argc, &argv);
+    return workers_end(run(argc, argv));
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "output.h"
+#include "workers.h"
 
 enum { LINE_BYTES = 256 };
 
@@ -20,7 +21,7 @@ static const double draw_interval = 0.1;
 void progress_start(progress *shown, bool quiet, size_t report_every, size_t epochs, size_t steps)
 {
     *shown = (progress){.quiet = quiet,
-                        .terminal = isatty(STDOUT_FILENO) == 1,
+                        .terminal = workers_have_terminal(),
                         .report_every = report_every,
                         .epochs = epochs,
                         .steps = steps};

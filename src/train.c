@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "workers.h"
 
 static const char *const cells[] = {"rnn", "rnn-relu", "lstm", "gru", NULL};
 static const char *const orders[] = {"streams", "rows", NULL};
@@ -119,6 +120,9 @@ static const option_row rows[] = {
     {MATCH_COUNT("average-patience", average_patience), .argument = "EPOCHS",
      .help = "start that average when the validation loss is above the best of those more than "
              "this many epochs back (NT-ASGD); 0: never"},
+    {MATCH_COUNT("shards", shards),
+     .help = "parts of a batch whose gradients are added in one fixed order: results depend on it, "
+             "but not on how many processes of lrnn-mpi share them; 0: one for each process"},
     {ADOPT_COUNT("threads", threads), .minimum = 1, .maximum = 1024,
      .help = "number of threads; results do not depend on it"},
     {ROW(OPTION_SEED, "seed", seed, OPTION_MATCH),
@@ -382,10 +386,10 @@ int command_train(int argc, char **argv)
     int status = settings.resume != NULL ? resume_read(run) : 0;
     if (status == 0) {
         check_together(&line, &settings);
-        status = training_claim_files(run);
+        status = workers_are_first() ? training_claim_files(run) : 0;
     }
     if (status == 0) {
-        status = training_create(run);
+        status = workers_meet(training_create(run));
     }
     if (status == 0) {
         status = training_run(run);

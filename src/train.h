@@ -69,6 +69,7 @@ typedef struct train_settings {
     double schedule_minimum;
     size_t schedule_patience;
     double schedule_threshold;
+    size_t shards;
     size_t threads;
     uint64_t seed;
     /* what is written and shown */

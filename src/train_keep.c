@@ -5,13 +5,14 @@
 
 #include "output.h"
 #include "train.h"
+#include "workers.h"
 
 /* ---- the model ---- */
 
 /* Writes the model that is kept, if the file does not hold it yet. */
 void keep_waiting_model(training *run)
 {
-    if (!run->model_waits) {
+    if (!run->model_waits || !workers_are_first()) {
         return;
     }
     lrnn_status status = lrnn_model_save(run->best, run->settings->output);
@@ -24,6 +25,9 @@ void keep_waiting_model(training *run)
 
 int keep_model(training *run)
 {
+    if (!workers_are_first()) {
+        return 0;
+    }
     lrnn_model *model = NULL;
     lrnn_status status = lrnn_trainer_snapshot(&model, run->trainer);
     if (status != LRNN_OK) {
@@ -47,6 +51,9 @@ int keep_model(training *run)
  * were resumed from there. */
 void keep_checkpoint(training *run)
 {
+    if (!workers_are_first()) {
+        return;
+    }
     log_retry(&run->log);
     const char *reason = resume_write(run);
     run->checkpoint_waits = reason != NULL;
@@ -73,7 +80,7 @@ static int draw_plot(const training *run)
 
 void keep_plot(training *run)
 {
-    run->plot_is_up_to_date = draw_plot(run) == 0;
+    run->plot_is_up_to_date = !workers_are_first() || draw_plot(run) == 0;
 }
 
 /* ---- the end ---- */
@@ -82,6 +89,9 @@ void keep_plot(training *run)
 int keep_last(training *run)
 {
     int failed = 0;
+    if (!workers_are_first()) {
+        return 0;
+    }
     if (!run->model_kept && run->best == NULL && keep_model(run) != 0) {
         return 1; /* a run that was over when it was resumed */
     }
@@ -106,7 +116,7 @@ static void print_resume_command(const training *run)
     const struct {
         const char *name, *path;
     } outputs[] = {{"output", settings->output}, {"log", settings->log}, {"plot", settings->plot}};
-    fputs("lrnn train --resume ", stdout);
+    printf("%s train --resume ", workers_program());
     print_quoted(run->checkpoint_path, stdout);
     if (settings->force) {
         fputs(" --force", stdout);
@@ -132,6 +142,9 @@ static void print_resume_command(const training *run)
 
 int keep_stopped(training *run)
 {
+    if (!workers_are_first()) {
+        return 0;
+    }
     keep_waiting_model(run);
     const char *reason = resume_write(run);
     if (reason != NULL) {

@@ -10,17 +10,16 @@
 #include "generation.h"
 #include "output.h"
 #include "train.h"
+#include "workers.h"
 
 /* ---- signals ---- */
-
-static volatile sig_atomic_t stop_wanted;
 
 /* The first signal is kept for the end of the step; SA_RESETHAND gives the second its own effect,
  * which is the end of the program. */
 static void on_signal(int number)
 {
     (void)number;
-    stop_wanted = 1;
+    workers_ask_to_stop();
 }
 
 /* A signal that whoever started the program wants ignored stays ignored. */
@@ -72,6 +71,10 @@ static int show_sample(training *run)
     bool stands_in;
     if (prompt_encode(&prompt, &stands_in, lrnn_model_input_vocab(run->model), "") != 0) {
         return 1;
+    }
+    if (!workers_are_first()) {
+        tokens_free(&prompt);
+        return 0;
     }
     progress_clear(&run->shown);
     printf("---- sample after step %zu ----\n", run->at.step);
@@ -298,12 +301,16 @@ static int advance(training *run)
         return 1;
     }
     bool checkpoint = checkpoint_is_due(run, epoch_ended);
+    if (checkpoint && workers_gather(run->trainer) != 0) {
+        return 1;
+    }
     if (checkpoint) {
         keep_checkpoint(run);
     }
     if (checkpoint || epoch_ended) {
         keep_plot(run);
     }
+    workers_speak();
     return 0;
 }
 
@@ -345,7 +352,7 @@ static int conclude(training *run)
 
 static int stop(training *run)
 {
-    return keep_stopped(run) == 0 ? EXIT_INTERRUPTED : 1;
+    return workers_gather(run->trainer) == 0 && keep_stopped(run) == 0 ? EXIT_INTERRUPTED : 1;
 }
 
 int training_run(training *run)
@@ -369,7 +376,7 @@ int training_run(training *run)
         if (advance(run) != 0) {
             return 1;
         }
-        if (stop_wanted && run->at.epoch <= settings->epochs) {
+        if (workers_are_stopping() && run->at.epoch <= settings->epochs) {
             return stop(run);
         }
     }

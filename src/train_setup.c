@@ -3,12 +3,13 @@
 
 #include "output.h"
 #include "train.h"
+#include "workers.h"
 
 /* ---- what trains ---- */
 
 static lrnn_status make_trainer(training *run)
 {
-    const train_settings *settings = run->settings;
+    train_settings *settings = run->settings;
     lrnn_trainer_options options;
     CHECK(lrnn_trainer_options_init(&options, sizeof options));
     options.batch = settings->batch;
@@ -21,6 +22,7 @@ static lrnn_status make_trainer(training *run)
     options.label_smoothing = settings->label_smoothing;
     options.activation_l2 = settings->activation_l2;
     options.temporal_l2 = settings->temporal_l2;
+    CHECK(workers_join(&options, run->model, &settings->shards));
     train_check_memory(run, &options);
     return lrnn_trainer_create(&run->trainer, run->model, &options);
 }
@@ -66,15 +68,36 @@ static int make_parts(training *run)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         lrnn_status status = parts[i].make(run);
         if (status != LRNN_OK) {
-            return options_fail_status(run->line, status, parts[i].name);
+            const char *why = workers_error();
+            return why != NULL ? complain("%s", why)
+                               : options_fail_status(run->line, status, parts[i].name);
         }
     }
     return 0;
 }
 
+/* Do all processes have the same options? */
+static int compare_options(const training *run)
+{
+    char *lines = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&lines, &length);
+    if (stream != NULL) {
+        options_remember(run->line, run->settings, stream);
+    }
+    if (stream == NULL || fclose(stream) != 0) {
+        free(lines);
+        return complain("out of memory");
+    }
+    int failed = workers_compare_options(lines);
+    free(lines);
+    return failed;
+}
+
 int training_create(training *run)
 {
-    if (training_read_texts(run) != 0 || make_parts(run) != 0) {
+    if (training_read_texts(run) != 0 || workers_meet(0) != 0 || compare_options(run) != 0 ||
+        make_parts(run) != 0) {
         return 1;
     }
     if (run->settings->resume != NULL) {
@@ -85,7 +108,10 @@ int training_create(training *run)
         return 1;
     }
     run->at.planned_epochs = run->settings->epochs;
-    return log_open(&run->log, run->settings->log, run->at.step);
+    if (workers_compare("text", &run->at.text, sizeof run->at.text) != 0) {
+        return 1;
+    }
+    return !workers_are_first() ? 0 : log_open(&run->log, run->settings->log, run->at.step);
 }
 
 void training_destroy(training *run)
