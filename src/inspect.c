@@ -1,7 +1,10 @@
 /* lrnn inspect: what is in a model file. */
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "commands.h"
+#include "file_kind.h"
 #include "inspect_text.h"
 #include "model_file.h"
 #include "options.h"
@@ -207,6 +210,31 @@ static int print_tensors(const lrnn_model *model)
     return status == LRNN_OK ? 0 : complain_status(status, "inspect");
 }
 
+static bool is_checkpoint(const char *path)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    bool found = descriptor >= 0 && file_kind_is(FILE_CHECKPOINT, descriptor);
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    return found;
+}
+
+/* Of a checkpoint the model is a part; the rest is looked at too. */
+static int check_sections(const char *path)
+{
+    lrnn_model *best;
+    lrnn_status status = lrnn_checkpoint_check(path, NULL);
+    if (status != LRNN_OK) {
+        return complain_status(status, NULL);
+    }
+    bool holds_best = lrnn_checkpoint_load_best(&best, path, NULL) == LRNN_OK;
+    lrnn_model_destroy(best);
+    printf("checkpoint: all of it was read, and is sound%s\n",
+           holds_best ? "; it holds the best model so far too" : "");
+    return 0;
+}
+
 static int print_model(const lrnn_model *model, const char *path)
 {
     struct stat info;
@@ -223,7 +251,7 @@ static int print_model(const lrnn_model *model, const char *path)
         print_vocab("input vocabulary", input);
         print_vocab("output vocabulary", output);
     }
-    return print_tensors(model);
+    return print_tensors(model) != 0 || (is_checkpoint(path) && check_sections(path) != 0);
 }
 
 static int list_vocab(const lrnn_vocab *vocab, const char *path)
@@ -261,7 +289,7 @@ int command_inspect(int argc, char **argv)
         .command = "inspect",
         .arguments = "[options] MODEL",
         .summary = "Shows what is in a model file or a checkpoint: architecture, vocabularies, "
-                   "tensors, number of parameters, size.",
+                   "tensors, number of parameters, size. All of the file is checked.",
         .rows = rows,
         .count = sizeof rows / sizeof rows[0],
         .operands_minimum = 1,

@@ -724,6 +724,14 @@ LRNN_API lrnn_status lrnn_checkpoint_load(const lrnn_checkpoint *checkpoint, con
 LRNN_API lrnn_status lrnn_checkpoint_load_best(lrnn_model **best, const char *path,
                                                const lrnn_allocator *allocator);
 
+/* Reads all of a checkpoint file and holds it against itself, without the objects that it was saved
+ * from: both models load, digests agree, arrays have as many values as the model says, all finite.
+ * What only the objects know, such as the length of the text, is checked by lrnn_checkpoint_load.
+ * allocator: NULL means malloc and free. LRNN_ERR_FORMAT: not a checkpoint, or a damaged one;
+ * LRNN_ERR_NUMERIC: a number is NaN or infinite, or a second moment negative; LRNN_ERR_IO,
+ * LRNN_ERR_UNSUPPORTED, LRNN_ERR_MEMORY, LRNN_ERR_INVALID: path NULL. Since 0.2. */
+LRNN_API lrnn_status lrnn_checkpoint_check(const char *path, const lrnn_allocator *allocator);
+
 /* Copies the note of a checkpoint file, NUL-terminated. note: room for `capacity` bytes, or NULL
  * with capacity 0 to ask for the length; *length: without the NUL. LRNN_ERR_TOO_SMALL;
  * LRNN_ERR_NOT_FOUND: it has none; LRNN_ERR_IO, LRNN_ERR_FORMAT, LRNN_ERR_MEMORY. Since 0.1. */

@@ -106,6 +106,15 @@ static bool holds_best(const safetensors *file)
     return false;
 }
 
+lrnn_status checkpoint_load_best(lrnn_model **best, const safetensors *file,
+                                 const lrnn_allocator *allocator)
+{
+    *best = NULL;
+    return holds_best(file)
+               ? load_best(best, file, allocator)
+               : error_set(LRNN_ERR_NOT_FOUND, "%s: holds no best model", safetensors_name(file));
+}
+
 lrnn_status lrnn_checkpoint_load_best(lrnn_model **best, const char *path,
                                       const lrnn_allocator *allocator)
 {
@@ -117,9 +126,7 @@ lrnn_status lrnn_checkpoint_load_best(lrnn_model **best, const char *path,
     *best = NULL;
     CHECK(allocator_read(&own, allocator));
     CHECK(safetensors_open(&file, &own, path));
-    lrnn_status status = holds_best(file) ? load_best(best, file, &own)
-                                          : error_set(LRNN_ERR_NOT_FOUND, "%s: holds no best model",
-                                                      safetensors_name(file));
+    lrnn_status status = checkpoint_load_best(best, file, &own);
     safetensors_destroy(file);
     return status;
 }

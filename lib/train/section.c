@@ -211,6 +211,14 @@ bool section_has_reals(const section_reader *from, const char *field)
     return find_reals(from, field, name) != NULL;
 }
 
+bool section_count_reals(size_t *count, const section_reader *from, const char *field)
+{
+    char name[NAME_ROOM];
+    const tensor_view *view = find_reals(from, field, name);
+    *count = view != NULL ? view->count : 0;
+    return view != NULL;
+}
+
 static lrnn_status read_reals(real *values, const tensor_view *view, const section_reader *from)
 {
     CHECK(tensor_read(values, view, 0, view->count));

@@ -42,6 +42,8 @@ lrnn_status section_get_number(double *value, const section_reader *from, const 
                                double otherwise);
 /* Whether the file has the array. */
 bool section_has_reals(const section_reader *from, const char *field);
+/* The same, and how many values it has. */
+bool section_count_reals(size_t *count, const section_reader *from, const char *field);
 /* Allocates count values; memory_release frees them. LRNN_ERR_FORMAT: missing, or another count;
  * LRNN_ERR_NUMERIC: one is not finite. count 0: *values is NULL. */
 lrnn_status section_get_reals(real **values, const section_reader *from, const char *field,

@@ -128,3 +128,13 @@ tail -n 1 odd.out > again
 sed 's/^ *lrnn train/"$LRNN" train --epochs 1 -q/' again > again.sh
 holds "the command is quoted" sh again.sh
 holds "and meant" grep -q "^  lrnn train --resume 'my folder/\$HOME \"c\"' -- 'my folder/it'\\\\''s a text' -text\$" again
+
+# inspect looks at all of a checkpoint, not only at its model.
+"$LRNN" train -q -o whole --hidden 8 --epochs 1 --valid 0.1 --checkpoint whole.checkpoint text
+holds "a checkpoint is checked" sh -c "'$LRNN' inspect whole.checkpoint | grep -q '^checkpoint: all of it was read, and is sound; it holds the best'"
+holds "a model is none" sh -c "! '$LRNN' inspect whole | grep -q ^checkpoint:"
+head -c -1 whole.checkpoint > cut.checkpoint
+printf '\377' >> cut.checkpoint
+"$LRNN" inspect cut.checkpoint > said 2> err
+holds "a changed byte at its end is seen" test $? -eq 1
+holds "and named" grep -q "cut.checkpoint: .* is damaged" err

@@ -13,6 +13,12 @@
 
 #define TOLERANCE 1e-5
 
+#define GRU_OF(prefix, rows, inputs, hidden)                                                       \
+    {prefix "weight_ih_l0", rows, inputs},                                                         \
+    {                                                                                              \
+        prefix "weight_hh_l0", rows, hidden                                                        \
+    }
+
 /* The file of PyTorch makes a model that computes as the net there. */
 static void computes_as(const char *file, const char *net, const lrnn_import_options *options)
 {
@@ -94,6 +100,13 @@ static void modules_whose_names_differ_in_a_number_are_layers(void **unused)
     lrnn_model *model = import(GOLDEN_IMPORT_FOLDER "cells_gru.safetensors", NULL);
     assert_int_equal(architecture(model).layers, 11);
     lrnn_model_destroy(model);
+    const plan deep_above[] = {GRU_OF("rnn1.", 12, 3, 4),
+                               GRU_OF("rnn2.", 12, 4, 4),
+                               {"rnn2.weight_ih_l1", 12, 4},
+                               {"rnn2.weight_hh_l1", 12, 4}};
+    model = IMPORT(deep_above, NULL);
+    assert_int_equal(architecture(model).layers, 3);
+    lrnn_model_destroy(model);
     model = import(GOLDEN_IMPORT_FOLDER "mixed_depth.safetensors", NULL);
     assert_int_equal(architecture(model).layers, 3);
     lrnn_model_destroy(model);
@@ -140,12 +153,6 @@ static void the_given_architecture_counts_the_layers_of_all_modules(void **unuse
     refused("list_gru.safetensors", &options, LRNN_ERR_FORMAT, "'rnns.2.bias_hh_l0' [12]");
 }
 
-#define GRU_OF(prefix, rows, inputs, hidden)                                                       \
-    {prefix "weight_ih_l0", rows, inputs},                                                         \
-    {                                                                                              \
-        prefix "weight_hh_l0", rows, hidden                                                        \
-    }
-
 static void layers_that_do_not_chain_are_refused_with_their_shapes(void **unused)
 {
     (void)unused;
@@ -157,6 +164,9 @@ static void layers_that_do_not_chain_are_refused_with_their_shapes(void **unused
                          GRU_OF("rnn2.", 12, 4, 4),
                          {"rnn2.weight_ih_l0_reverse", 12, 4},
                          {"rnn2.weight_hh_l0_reverse", 12, 4}};
+    const plan projected[] = {
+        GRU_OF("rnn1.", 16, 3, 2), {"rnn1.weight_hr_l0", 2, 4}, GRU_OF("rnn2.", 16, 2, 4)};
+    FAILS(LRNN_ERR_FORMAT, projected, NULL, "are not layers of one model", "[16,2] and [16,4]");
     FAILS(LRNN_ERR_FORMAT, inputs, NULL, "'rnn1' and 'rnn2' are not layers",
           "expected shape [12,4], found [12,3]", "option 'recurrent' says which");
     FAILS(LRNN_ERR_FORMAT, hidden, NULL, "[12,4] and [15,5]");

@@ -58,6 +58,20 @@ static void learned_states_are_not_left_out_by_themselves(void **unused)
     is_needed("h", 4, 1);
 }
 
+static void a_state_of_all_layers_is_needed(void **unused)
+{
+    (void)unused;
+    const plan plans[] = {GRU("rnn."),
+                          {"rnn.weight_ih_l1", 12, 4},
+                          {"rnn.weight_hh_l1", 12, 4},
+                          {"rnn.bias_ih_l1", 12, 0},
+                          {"rnn.bias_hh_l1", 12, 0},
+                          {"start", 8, 0}};
+    lrnn_import_options options = import_options();
+    options.partial = 1;
+    FAILS(LRNN_ERR_FORMAT, plans, &options, "would need tensor 'start' [8]");
+}
+
 static void normalizations_are_not_left_out_by_themselves(void **unused)
 {
     (void)unused;
@@ -155,13 +169,16 @@ static void names_to_leave_out_are_checked(void **unused)
 {
     (void)unused;
     const plan plans[] = {MODEL};
-    const char *const names[] = {"emb.scale", NULL}, *const needed[] = {"rnn.bias_hh_l0"};
+    const char *const names[] = {"emb.scale", NULL}, *const needed[] = {"rnn.bias_hh_l0"},
+                      *const twice[] = {"fc.bias", "fc.bias"};
     lrnn_import_options options = import_options();
     options.without = names;
     options.without_count = 1;
     FAILS(LRNN_ERR_NOT_FOUND, plans, &options, "without: there is no tensor 'emb.scale'");
     options.without_count = 2;
     FAILS(LRNN_ERR_INVALID, plans, &options, "without: name 1 is NULL");
+    options.without = twice;
+    FAILS(LRNN_ERR_NOT_FOUND, plans, &options, "without: there is no tensor 'fc.bias'");
     options.without = needed;
     options.without_count = 1;
     FAILS(LRNN_ERR_FORMAT, plans, &options, "'rnn.bias_hh_l0' [12] is missing");
@@ -173,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learned_states_are_not_left_out_by_themselves),
+        cmocka_unit_test(a_state_of_all_layers_is_needed),
         cmocka_unit_test(normalizations_are_not_left_out_by_themselves),
         cmocka_unit_test(what_lies_in_a_module_that_is_taken_is_needed),
         cmocka_unit_test(all_of_a_normalization_is_named),
