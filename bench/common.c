@@ -39,6 +39,22 @@ void save_for_peer(const lrnn_model *model, const char *path)
     lrnn_model_destroy(plain);
 }
 
+int read_weights(int32_t *weight_type, size_t *bytes, int argc, char **argv, int others)
+{
+    *weight_type = LRNN_WEIGHT_FLOAT32;
+    *bytes = sizeof(float);
+    if (argc == others + 2 && strcmp(argv[others + 1], "bfloat16") == 0) {
+        *weight_type = LRNN_WEIGHT_BFLOAT16;
+        *bytes = 2;
+    } else if (argc == others + 2 && strcmp(argv[others + 1], "int8") == 0) {
+        *weight_type = LRNN_WEIGHT_INT8;
+        *bytes = 1;
+    } else {
+        return argc == others + 1;
+    }
+    return 1;
+}
+
 void *allocate(size_t count, size_t size)
 {
     void *made = calloc(count, size);

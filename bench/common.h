@@ -24,6 +24,11 @@ void *allocate(size_t count, size_t size);
 /* Writes a model, its weights as float32 whatever it keeps them as. */
 void save_for_peer(const lrnn_model *model, const char *path);
 
+/* Reads the last argument of a program that takes bfloat16 or int8 after `others` arguments, or
+ * nothing: how a model is to keep its weights, and the bytes of one. Returns false where it is
+ * something else. */
+int read_weights(int32_t *weight_type, size_t *bytes, int argc, char **argv, int others);
+
 /* Number i of a fixed sequence, 0 .. 2^31-1; bench/peers/common.py has the same one. */
 uint32_t number_at(uint64_t i);
 

@@ -1,5 +1,5 @@
 /* Decoding. Arguments: the work, threads (1), a folder for the model, and maybe
- * bfloat16: the model keeps its weights so.
+ * bfloat16 or int8: the model keeps its weights so.
  *   greedy-V-H, beam-WIDTH-V-H   60 tokens after one; an LSTM with embedding H; unit: a token
  * The value to compare is the log-probability of the text. */
 #include <stdbool.h>
@@ -70,17 +70,16 @@ int main(int argc, char **argv)
 {
     char path[512];
     job j = {.width = 1};
-    bool bfloat16 = argc == 5 && strcmp(argv[4], "bfloat16") == 0;
+    int32_t weight_type;
     bool beam = argc >= 4 && strncmp(argv[1], "beam", 4) == 0;
-    if ((argc != 4 && !bfloat16) ||
+    if (!read_weights(&weight_type, &j.bytes, argc, argv, 3) ||
         (beam ? sscanf(argv[1], "beam-%zu-%zu-%zu", &j.width, &j.vocab, &j.hidden) != 3
               : sscanf(argv[1], "greedy-%zu-%zu", &j.vocab, &j.hidden) != 2)) {
-        fprintf(stderr, "usage: %s WORK THREADS FOLDER [bfloat16]\n", argv[0]);
+        fprintf(stderr, "usage: %s WORK THREADS FOLDER [bfloat16|int8]\n", argv[0]);
         return 2;
     }
     snprintf(path, sizeof path, "%s/%s.safetensors", argv[3], argv[1]);
-    j.bytes = bfloat16 ? 2 : sizeof(float);
-    make_decoder(&j, beam, bfloat16 ? LRNN_WEIGHT_BFLOAT16 : LRNN_WEIGHT_FLOAT32, path);
+    make_decoder(&j, beam, weight_type, path);
     j.repetition = 1 + (size_t)(2e7 / j.weights / (double)j.width);
     work of = {(double)(j.repetition * LENGTH), run, limit, &j};
     return serve(&of, "lrnn_decoder_run");

@@ -1,5 +1,5 @@
 /* Inference. Arguments: the work, threads (1), a folder for the model, and maybe
- * bfloat16: the model keeps its weights so.
+ * bfloat16 or int8: the model keeps its weights so.
  *   step-CELL-H       one step of one stream, input of H numbers, no head; unit: a step
  *   forward-CELL-H-B  1,000 steps of B streams, the same model; unit: the 1,000 steps
  * The value to compare is the sum of the last h. */
@@ -100,17 +100,15 @@ int main(int argc, char **argv)
 {
     char kind[16], cell[16], path[512];
     job j = {.batch = 1, .hidden = 0};
-    bool bfloat16 = argc == 5 && strcmp(argv[4], "bfloat16") == 0;
-    if ((argc != 4 && !bfloat16) ||
+    int32_t weight_type;
+    if (!read_weights(&weight_type, &j.bytes, argc, argv, 3) ||
         sscanf(argv[1], "%15[a-z]-%15[a-z]-%zu-%zu", kind, cell, &j.hidden, &j.batch) < 3) {
-        fprintf(stderr, "usage: %s WORK THREADS FOLDER [bfloat16]\n", argv[0]);
+        fprintf(stderr, "usage: %s WORK THREADS FOLDER [bfloat16|int8]\n", argv[0]);
         return 2;
     }
-    j.bytes = bfloat16 ? 2 : sizeof(float);
     j.single = strcmp(kind, "step") == 0;
     snprintf(path, sizeof path, "%s/%s.safetensors", argv[3], argv[1]);
-    make_state(&j, strcmp(cell, "lstm") == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU,
-               bfloat16 ? LRNN_WEIGHT_BFLOAT16 : LRNN_WEIGHT_FLOAT32, path);
+    make_state(&j, strcmp(cell, "lstm") == 0 ? LRNN_CELL_LSTM : LRNN_CELL_GRU, weight_type, path);
     j.repetition = j.single ? 1 + (size_t)(1e9 / j.weights) : 1 + (size_t)(1e6 / j.weights);
     if (j.single) {
         must(lrnn_state_reset(j.state));

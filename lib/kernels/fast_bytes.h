@@ -95,18 +95,22 @@ ALWAYS_INLINE void add_group(const size_t rows, const size_t vectors, const unsi
 
 /* to = from + sum * (scale of the row * scale of the column), each operation rounded. */
 ALWAYS_INLINE void write_sums(const size_t rows, const size_t vectors, const byte_tile *t,
-                              const integers sum[])
+                              const bool starts, const integers sum[])
 {
+    const real *scales = t->scales, *from = t->from;
+    const byte_note *notes = t->notes;
+    real *to = t->to;
+    size_t from_row = t->from_row, to_row = t->to_row;
     UNROLL for (size_t r = 0; r < rows; r++)
     {
-        vector scale = splat(t->notes[r].scale);
+        vector scale = splat(notes[r].scale);
         UNROLL for (size_t v = 0; v < vectors; v++)
         {
             size_t at = v * VECTOR_LENGTH;
-            vector factor = rounded(scale * load(t->scales + at));
+            vector factor = rounded(scale * load(scales + at));
             vector product = __builtin_convertvector(sum[r * vectors + v], vector) * factor;
-            vector start = t->from == NULL ? splat(0) : load(t->from + r * t->from_row + at);
-            store(t->to + r * t->to_row + at, start + rounded(product));
+            vector start = starts ? load(from + r * from_row + at) : splat(0);
+            store(to + r * to_row + at, start + rounded(product));
         }
     }
 }
@@ -139,7 +143,11 @@ ALWAYS_INLINE void run_byte_tile(const size_t rows, const size_t vectors, const 
     {
         sum[i % (rows * vectors)] += sum[i];
     }
-    write_sums(rows, vectors, t, sum);
+    if (t->from != NULL) {
+        write_sums(rows, vectors, t, true, sum);
+    } else {
+        write_sums(rows, vectors, t, false, sum);
+    }
 }
 
 #define BYTE_TILE(name, rows, vectors)                                                             \

@@ -34,6 +34,23 @@ static lrnn_status check_same(const network *ours, const network *best)
                             "best: its architecture is not that of the trainer's model");
 }
 
+/* As the model keeps it, or of a matrix of bytes the numbers. */
+static lrnn_status put_tensor(safetensors_writer *writer, const char *name, const lrnn_model *best,
+                              const network_tensor *tensor)
+{
+    if (!model_is_scaled(best, tensor)) {
+        return safetensors_writer_tensor(writer, name, model_tensor_dtype(best, tensor),
+                                         tensor->rank, tensor->shape, model_tensor(best, tensor));
+    }
+    real *values = safetensors_writer_room(writer, tensor->count, sizeof *values);
+    if (values == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    model_read_tensor(values, best, tensor);
+    return safetensors_writer_tensor(writer, name, TENSOR_REAL, tensor->rank, tensor->shape,
+                                     values);
+}
+
 lrnn_status checkpoint_describe_best(safetensors_writer *writer, const lrnn_trainer *trainer,
                                      const lrnn_model *best)
 {
@@ -45,8 +62,7 @@ lrnn_status checkpoint_describe_best(safetensors_writer *writer, const lrnn_trai
         const network_tensor *tensor = &best->net.tensors[i];
         char name[NAME_ROOM];
         snprintf(name, sizeof name, "%s%s", BEST_PREFIX, tensor->name);
-        CHECK(safetensors_writer_tensor(writer, name, model_tensor_dtype(best, tensor),
-                                        tensor->rank, tensor->shape, model_tensor(best, tensor)));
+        CHECK(put_tensor(writer, name, best, tensor));
     }
     return LRNN_OK;
 }

@@ -541,7 +541,11 @@ static void training_is_float32_and_snapshots_are_rounded(void **state)
     lrnn_checkpoint all;
     EXPECT_OK(lrnn_checkpoint_init(&all, sizeof all));
     all.trainer = left;
+    all.best = rounded;
     EXPECT_OK(lrnn_checkpoint_save(&all, path, NULL));
+    EXPECT_OK(lrnn_checkpoint_load_best(&served, path, NULL));
+    expect_same_values(served, rounded);
+    lrnn_model_destroy(served);
     EXPECT_OK(lrnn_model_load(&served, path, NULL));
     assert_int_equal(type_of(served), LRNN_WEIGHT_INT8);
     expect_same_values(served, rounded);

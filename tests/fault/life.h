@@ -38,6 +38,11 @@ static const life_kind life_kinds[] = {
      .recompute = 2,
      .weight_type = LRNN_WEIGHT_BFLOAT16},
     {.cell = LRNN_CELL_LSTM, .layers = 1, .vocab = true, .threads = 2, .adaptive = true},
+    {.cell = LRNN_CELL_GRU,
+     .layers = 1,
+     .vocab = true,
+     .threads = 1,
+     .weight_type = LRNN_WEIGHT_INT8},
 };
 
 enum { LIFE_KINDS = sizeof life_kinds / sizeof *life_kinds };

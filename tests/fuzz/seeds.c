@@ -34,6 +34,8 @@ static const kind kinds[] = {
      0},
     {"softmax", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 1, 0, 3, 0, 0, 0},
     {"tied", LRNN_CELL_GRU, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 2, 1, 3, 0, 1, 0},
+    {"bytes", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, LRNN_WEIGHT_INT8, -1, 3, 2, 0, 2, 1, 3, 0, 0,
+     0},
     {"adaptive", LRNN_CELL_LSTM, LRNN_HEAD_STEPS, 0, 1, 0, -1, 3, 2, 0, 2, 1, 3, 0, 0, 1},
 };
 

@@ -64,7 +64,9 @@ static lrnn_status create_model(lrnn_model **model, fuzz_bytes *from)
     o.projection_size = sizes >> 6;
     o.dropout = (more & 1) != 0 ? 0.5 : 0;
     o.padding_token = (more & 2) != 0 ? 1 : -1;
-    o.weight_type = (more & 4) != 0 ? LRNN_WEIGHT_BFLOAT16 : LRNN_WEIGHT_FLOAT32;
+    o.weight_type = (more & 4) != 0   ? LRNN_WEIGHT_BFLOAT16
+                    : (more & 8) != 0 ? LRNN_WEIGHT_INT8
+                                      : LRNN_WEIGHT_FLOAT32;
     return lrnn_model_create(model, &o);
 }
 
