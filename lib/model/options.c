@@ -259,12 +259,12 @@ static lrnn_status check_initialization(const lrnn_model_options *o)
 /* How many values the head reads. */
 static size_t top_size(const lrnn_model_options *o)
 {
-    if (o->layers == 0) {
-        size_t token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
-        return (o->vocab_size > 0 ? token_size : 0) + o->feature_size;
+    if (o->layers > 0) {
+        size_t size = o->projection_size > 0 ? o->projection_size : o->hidden_size;
+        return o->bidirectional ? 2 * size : size;
     }
-    size_t size = o->projection_size > 0 ? o->projection_size : o->hidden_size;
-    return o->bidirectional ? 2 * size : size;
+    size_t token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
+    return (o->vocab_size > 0 ? token_size : 0) + o->feature_size;
 }
 
 static lrnn_status check_tied(const lrnn_model_options *o)
