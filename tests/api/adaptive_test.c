@@ -87,6 +87,19 @@ static lrnn_sequences window_of(size_t batch, size_t steps)
     return s;
 }
 
+static lrnn_trainer *create_shards(const lrnn_model *model, size_t threads, size_t shards)
+{
+    lrnn_trainer_options o;
+    lrnn_trainer *trainer;
+    EXPECT_OK(lrnn_trainer_options_init(&o, sizeof o));
+    o.batch = B;
+    o.steps = T;
+    o.threads = threads;
+    o.shards = shards;
+    EXPECT_OK(lrnn_trainer_create(&trainer, model, &o));
+    return trainer;
+}
+
 static lrnn_trainer *create_trainer(const lrnn_model *model, size_t threads, size_t recompute)
 {
     lrnn_trainer_options o;
@@ -310,6 +323,42 @@ static void recomputing_trains_the_same_model(void **unused)
     lrnn_model_destroy(model);
 }
 
+/* Rows of a window are run by themselves, and their gradients added. */
+static void shards_have_the_gradients_of_the_window(void **unused)
+{
+    (void)unused;
+    lrnn_model *model = create();
+    lrnn_train_result one, other;
+    lrnn_trainer *whole = create_trainer(model, 1, 0), *cut = create_shards(model, 2, 3);
+    lrnn_optimizer_options o;
+    lrnn_optimizer *optimizers[2];
+    lrnn_sequences s = window_of(B, T);
+    float *a, *b;
+    size_t count;
+    EXPECT_OK(lrnn_optimizer_options_init(&o, sizeof o));
+    o.kind = LRNN_OPTIMIZER_SGD;
+    for (int i = 0; i < 2; i++) {
+        EXPECT_OK(lrnn_optimizer_create(&optimizers[i], lrnn_model_parameter_count(model), &o));
+    }
+    EXPECT_OK(lrnn_train_result_init(&one, sizeof one));
+    EXPECT_OK(lrnn_train_result_init(&other, sizeof other));
+    EXPECT_OK(lrnn_trainer_step(whole, optimizers[0], &s, &one));
+    EXPECT_OK(lrnn_trainer_step(cut, optimizers[1], &s, &other));
+    assert_true(fabs(one.loss_sum - other.loss_sum) < 1e-6 * one.loss_sum);
+    assert_true(one.items == other.items && one.right == other.right);
+    EXPECT_OK(lrnn_trainer_get_gradients(&a, &count, whole));
+    EXPECT_OK(lrnn_trainer_get_gradients(&b, &count, cut));
+    for (size_t i = 0; i < count; i++) {
+        assert_true(fabsf(a[i] - b[i]) < 1e-6f);
+    }
+    for (int i = 0; i < 2; i++) {
+        lrnn_optimizer_destroy(optimizers[i]);
+    }
+    lrnn_trainer_destroy(cut);
+    lrnn_trainer_destroy(whole);
+    lrnn_model_destroy(model);
+}
+
 static void training_lowers_the_loss(void **unused)
 {
     (void)unused;
@@ -528,6 +577,7 @@ int main(void)
         cmocka_unit_test(what_is_right_is_told_in_every_section),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(recomputing_trains_the_same_model),
+        cmocka_unit_test(shards_have_the_gradients_of_the_window),
         cmocka_unit_test(training_lowers_the_loss),
         cmocka_unit_test(steps_and_training_allocate_nothing),
         cmocka_unit_test(a_file_keeps_the_sections_under_pytorchs_names),
