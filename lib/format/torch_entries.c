@@ -73,7 +73,6 @@ static void look_below(entry_search *s, pickle_value dict, size_t depth)
         } else if (count_tensors(&s->budget, s->reader, at.value) > 0) {
             note_entry(s, at.value);
         }
-        s->path[length] = '\0';
     }
 }
 

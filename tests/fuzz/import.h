@@ -48,9 +48,15 @@ static const char *const import_words[] = {"weight_ih_l0",
 
 enum { IMPORT_WORDS = sizeof import_words / sizeof *import_words };
 
+static inline void note_left_out(void *user, const char *name)
+{
+    FUZZ_CHECK(user == NULL && name != NULL);
+}
+
 static inline lrnn_import_options import_options(fuzz_bytes *from, const lrnn_allocator *allocator)
 {
     static const char *const entries[] = {"model", "net", "model.net", "", "."};
+    static const char *const without[] = {"rnn.weight"};
     lrnn_import_options options;
     unsigned flags = fuzz_byte(from), kinds = fuzz_byte(from);
     FUZZ_CHECK(lrnn_import_options_init(&options, sizeof options) == LRNN_OK);
@@ -62,6 +68,11 @@ static inline lrnn_import_options import_options(fuzz_bytes *from, const lrnn_al
     options.recurrent = (flags & 16) != 0 ? "rnn" : NULL;
     options.head = (flags & 32) != 0 ? "fc" : NULL;
     options.entry = (flags & 64) != 0 ? entries[kinds >> 6] : NULL;
+    options.entries = entries;
+    options.entry_count = (flags & 128) != 0 && options.entry == NULL ? 2 : 0;
+    options.without = (flags & 3) == 3 ? without : NULL;
+    options.without_count = (flags & 3) == 3 ? 1 : 0;
+    options.left_out = note_left_out;
     options.cell = (int32_t)(kinds % 8) - 1;
     options.head_kind = (int32_t)(kinds / 8 % 8) - 1;
     return options;

@@ -86,7 +86,8 @@ static void what_is_not_known_is_named(void **unused)
                                               "makes a weight is not known"));
     FAILS(LRNN_ERR_FORMAT, first, NULL, "no recurrent layer",
           "how 'rnn.parametrizations.weight_ih_l0.original' makes a weight is not known");
-    FAILS(LRNN_ERR_FORMAT, twice, NULL, "how 'rnn.parametrizations.weight_hh_l0.1._u'");
+    FAILS(LRNN_ERR_FORMAT, twice, NULL, "'rnn' has no tensor 'weight_hh_l0'",
+          "how 'rnn.parametrizations.weight_hh_l0.1._u'");
     FAILS(LRNN_ERR_FORMAT, old, NULL, "'fc.weight_orig' [5,4]", "'fc.weight_u' [5]", "no part");
 }
 

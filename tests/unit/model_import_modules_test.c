@@ -104,6 +104,11 @@ static void modules_whose_names_differ_in_a_number_are_layers(void **unused)
                                GRU_OF("rnn2.", 12, 4, 4),
                                {"rnn2.weight_ih_l1", 12, 4},
                                {"rnn2.weight_hh_l1", 12, 4}};
+    const plan tens[] = {GRU_OF("rnn9.", 12, 3, 4), GRU_OF("rnn10.", 12, 4, 4),
+                         GRU_OF("rnn11.", 12, 4, 4)};
+    model = IMPORT(tens, NULL);
+    assert_int_equal(architecture(model).layers, 3);
+    lrnn_model_destroy(model);
     model = IMPORT(deep_above, NULL);
     assert_int_equal(architecture(model).layers, 3);
     lrnn_model_destroy(model);

@@ -87,6 +87,21 @@ static void several_recurrent_modules_need_a_name(void **unused)
 
 /* ---- what is wrong with a file ---- */
 
+static void of_two_heads_one_is_named(void **unused)
+{
+    (void)unused;
+    const plan plans[] = {
+        GRU("rnn."), {"a.weight", 9, 4}, {"a.bias", 9, 0}, {"b.weight", 7, 4}, {"b.bias", 7, 0}};
+    lrnn_import_options options = import_options();
+    options.partial = 1;
+    FAILS(LRNN_ERR_FORMAT, plans, &options, "both 'a' and 'b' could be the head",
+          "option 'head' says which");
+    options.head = "b";
+    lrnn_model *model = IMPORT(plans, &options);
+    assert_int_equal(architecture(model).output_size, 7);
+    lrnn_model_destroy(model);
+}
+
 static void tensors_that_are_missing_or_too_many_are_named(void **unused)
 {
     (void)unused;
@@ -200,6 +215,7 @@ int main(void)
         cmocka_unit_test(modules_without_bias_are_told_by_their_columns),
         cmocka_unit_test(a_name_decides_where_columns_do_not),
         cmocka_unit_test(several_recurrent_modules_need_a_name),
+        cmocka_unit_test(of_two_heads_one_is_named),
         cmocka_unit_test(tensors_that_are_missing_or_too_many_are_named),
         cmocka_unit_test(wrong_shapes_are_given_with_the_right_ones),
         cmocka_unit_test(the_given_architecture_is_checked),

@@ -70,6 +70,14 @@ static void a_state_of_all_layers_is_needed(void **unused)
     lrnn_import_options options = import_options();
     options.partial = 1;
     FAILS(LRNN_ERR_FORMAT, plans, &options, "would need tensor 'start' [8]");
+    const plan projected[] = {{"rnn.weight_ih_l0", 16, 3},
+                              {"rnn.weight_hh_l0", 16, 2},
+                              {"rnn.weight_hr_l0", 2, 4},
+                              {"rnn.weight_ih_l1", 16, 2},
+                              {"rnn.weight_hh_l1", 16, 2},
+                              {"rnn.weight_hr_l1", 2, 4},
+                              {"cells", 8, 0}};
+    FAILS(LRNN_ERR_FORMAT, projected, &options, "would need tensor 'cells' [8]");
 }
 
 static void normalizations_are_not_left_out_by_themselves(void **unused)
