@@ -60,7 +60,8 @@ static int check_kernels(void)
         return 0;
     }
     complain("LRNN_KERNELS: '%s' is not available here; expected one of reference, baseline, avx2, "
-             "avx512 and neon that this processor has, the best being %.*s",
+             "avx2_vnni, avx512, avx512_vnni, neon and neon_dot that this processor has, the best "
+             "being %.*s",
              wanted, (int)length, used);
     return EXIT_USAGE;
 }
