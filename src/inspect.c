@@ -119,11 +119,35 @@ static void print_cutoffs(const lrnn_model_options *options)
     }
 }
 
+static const char *const activation_names[] = {"none",    "sigmoid",     "tanh",
+                                               "softmax", "log-softmax", "relu"};
+
+static void print_linear(const char *name, size_t size, int32_t activation)
+{
+    if (size > 0) {
+        printf("%s layer: %zu, activation %s\n", name, size, activation_names[activation]);
+    }
+}
+
+static void print_stages(const lrnn_model_options *options)
+{
+    if (options->layer_norm) {
+        printf("layer normalization, epsilon %g\n", options->layer_norm_epsilon);
+    }
+    if (options->residual) {
+        puts("residual connections");
+    }
+    if (options->learned_state) {
+        puts("learned initial state");
+    }
+    print_linear("input", options->input_layer_size, options->input_layer_activation);
+    print_linear("head", options->head_layer_size, options->head_layer_activation);
+}
+
 static void print_activation(const lrnn_model_options *options)
 {
-    static const char *const names[] = {NULL, "sigmoid", "tanh", "softmax", "log-softmax"};
     if (options->output_activation != LRNN_ACTIVATION_NONE) {
-        printf("output activation: %s\n", names[options->output_activation]);
+        printf("output activation: %s\n", activation_names[options->output_activation]);
     }
 }
 
@@ -166,6 +190,7 @@ static void print_architecture(const lrnn_model *model)
     }
     print_cutoffs(&options);
     print_activation(&options);
+    print_stages(&options);
     printf("output: %zu values, %s\n", lrnn_model_output_size(model), head_names[options.head]);
 }
 

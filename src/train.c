@@ -9,6 +9,7 @@
 #include "workers.h"
 
 static const char *const cells[] = {"rnn", "rnn-relu", "lstm", "gru", NULL};
+static const char *const activations[] = {"none", "tanh", "relu", NULL};
 static const char *const orders[] = {"streams", "rows", NULL};
 static const char *const reductions[] = {"mean", "sum", "rows", NULL};
 static const char *const optimizers[] = {"sgd", "rmsprop", "adagrad", "adam", "adamw", NULL};
@@ -53,6 +54,19 @@ static const option_row rows[] = {
      .help = "with --cutoffs: each tail reads so many times fewer values than the one before"},
     {MATCH_FLAG("adaptive-bias", adaptive_bias),
      .help = "with --cutoffs: the shortlist and the choice of a tail have a bias"},
+    {MATCH_FLAG("layer-norm", layer_norm), .help = "normalize what each layer reads"},
+    {MATCH_FLAG("residual", residual),
+     .help = "add what a layer reads to what it gives, where both are of one size"},
+    {MATCH_FLAG("learned-state", learned_state),
+     .help = "begin texts with a state that is trained, not with zero"},
+    {MATCH_COUNT("input-layer", input_layer), .field = "input_layer_size",
+     .help = "size of a linear layer before the first layer; 0: none"},
+    {MATCH_CHOICE("input-activation", input_activation), .choices = activations,
+     .help = "what it applies to its outputs"},
+    {MATCH_COUNT("head-layer", head_layer), .field = "head_layer_size",
+     .help = "size of a linear layer before the output layer; 0: none"},
+    {MATCH_CHOICE("head-activation", head_activation), .choices = activations,
+     .help = "what it applies to its outputs"},
     {MATCH_NUMBER("dropout", dropout), .argument = "P", .maximum = 1, .bounds = BELOW_MAXIMUM,
      .help = "probability of dropping an output between layers"},
     {MATCH_NUMBER("input-dropout", input_dropout), .argument = "P", .maximum = 1,
@@ -247,6 +261,11 @@ static void check_swallowed(const command_line *line, const train_settings *sett
         {"init-orthogonal", settings->layers > 0, "--layers of at least 1"},
         {"forget-bias", settings->layers > 0 && settings->cell == LRNN_CELL_LSTM, "--cell lstm"},
         {"projection", settings->layers > 0 && settings->cell == LRNN_CELL_LSTM, "--cell lstm"},
+        {"layer-norm", settings->layers > 0, "--layers of at least 1"},
+        {"residual", settings->layers > 0, "--layers of at least 1"},
+        {"learned-state", settings->layers > 0, "--layers of at least 1"},
+        {"input-activation", settings->input_layer > 0, "--input-layer above 0"},
+        {"head-activation", settings->head_layer > 0, "--head-layer above 0"},
         {"output-dropout", settings->layers > 0, "--layers of at least 1"},
         {"weight-dropout", settings->layers > 0, "--layers of at least 1"},
         {"embedding-dropout", settings->embedding > 0, "--embedding above 0"},

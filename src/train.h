@@ -26,6 +26,13 @@ typedef struct train_settings {
     const char *cutoffs; /* "2000,10000", or NULL */
     double div_value;
     bool adaptive_bias;
+    bool layer_norm;
+    bool residual;
+    bool learned_state;
+    size_t input_layer;
+    int32_t input_activation;
+    size_t head_layer;
+    int32_t head_activation;
     double dropout;
     double input_dropout;
     double output_dropout;

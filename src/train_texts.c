@@ -54,6 +54,20 @@ static void set_cutoffs(lrnn_model_options *options, const train_settings *setti
     options->adaptive_bias = settings->adaptive_bias;
 }
 
+/* What stands around the layers. */
+static void set_stages(lrnn_model_options *options, const train_settings *settings)
+{
+    static const int32_t activations[] = {LRNN_ACTIVATION_NONE, LRNN_ACTIVATION_TANH,
+                                          LRNN_ACTIVATION_RELU};
+    options->layer_norm = settings->layer_norm;
+    options->residual = settings->residual;
+    options->learned_state = settings->learned_state;
+    options->input_layer_size = settings->input_layer;
+    options->input_layer_activation = activations[settings->input_activation];
+    options->head_layer_size = settings->head_layer;
+    options->head_layer_activation = activations[settings->head_activation];
+}
+
 static int make_model(training *run, const lrnn_vocab *vocab)
 {
     const train_settings *settings = run->settings;
@@ -70,6 +84,7 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.tied_weights = settings->tied;
         set_cutoffs(&options, settings);
         options.dropout = settings->dropout;
+        set_stages(&options, settings);
         options.input_dropout = settings->input_dropout;
         options.output_dropout = settings->output_dropout;
         options.embedding_dropout = settings->embedding_dropout;

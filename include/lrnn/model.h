@@ -105,8 +105,9 @@ enum {
     LRNN_ACTIVATION_NONE = 0,
     LRNN_ACTIVATION_SIGMOID = 1,
     LRNN_ACTIVATION_TANH = 2,
-    LRNN_ACTIVATION_SOFTMAX = 3,    /* probabilities, which sum to 1 */
-    LRNN_ACTIVATION_LOG_SOFTMAX = 4 /* and their logarithms */
+    LRNN_ACTIVATION_SOFTMAX = 3,     /* probabilities, which sum to 1 */
+    LRNN_ACTIVATION_LOG_SOFTMAX = 4, /* and their logarithms */
+    LRNN_ACTIVATION_RELU = 5         /* of layers, not of outputs */
 };
 
 /* A size that the library derives from the others. */
@@ -216,6 +217,31 @@ typedef struct lrnn_model_options {
      * sigmoid and tanh with the losses that compare outputs with target values. Requires a head,
      * not with cutoffs. Default LRNN_ACTIVATION_NONE. Since 0.2. */
     int32_t output_activation;
+    /* 1: what each layer reads is normalized first (Ba, Kiros & Hinton 2016; torch.nn.LayerNorm):
+     * (x - mean) / sqrt(variance + layer_norm_epsilon) * norm.l.weight + norm.l.bias, over the
+     * values of a step. Requires layers. Default 0. Since 0.2. */
+    int32_t layer_norm;
+    /* 1: what a layer reads (before layer_norm) is added to its h where both are of one size: in
+     * every layer but layer 0 always. States hold the h without it, and so does what
+     * LRNN_HEAD_FINAL reads. Requires layers of which one has it. Default 0. Since 0.2. */
+    int32_t residual;
+    /* Finite, at least 0; 0 (default): 1e-5. Only with layer_norm. Since 0.2. */
+    double layer_norm_epsilon;
+    /* A linear layer before layer 0, input.weight [N,I] and input.bias [N], and its activation:
+     * LRNN_ACTIVATION_NONE (default), _SIGMOID, _TANH or _RELU; input_dropout acts on what it
+     * reads. N 0 (default): none. Since 0.2. */
+    size_t input_layer_size;
+    /* The same before the head, head_input.weight [N,top] and head_input.bias; output_dropout acts
+     * on what it reads, and the head reads N values. Since 0.2. */
+    size_t head_layer_size;
+    int32_t input_layer_activation; /* since 0.2 */
+    int32_t head_layer_activation;  /* since 0.2 */
+    /* 1: streams and windows that would start from zero start from parameters, state.h_l0 [R] and
+     * with an LSTM state.c_l0 [H] and so on for each layer (and direction, suffix _reverse); a
+     * state that is imported or carried gives them no gradient. Initially 0 unless initial_range is
+     * given. Requires layers. Default 0. Since 0.2. */
+    int32_t learned_state;
+    int32_t reserved_2; /* 0 */
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).
@@ -281,11 +307,15 @@ LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
 
 /* Describes a parameter. Names and shapes are those of a PyTorch module with members `embedding`
  * (nn.Embedding), `rnn` (nn.RNN, nn.LSTM or nn.GRU) and `head` (nn.Linear). All parameters form one
- * flat array, in this order: embedding.weight, then for each layer (and direction, suffix _reverse)
+ * flat array, in this order: embedding.weight, input.weight and input.bias of an input layer, then
+ * for each layer norm.0.weight and norm.0.bias with layer_norm and (for each direction, suffix
+ * _reverse)
  * rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0, rnn.weight_hr_l0 with a
- * projection, then head.weight (unless tied_weights), head.bias; with cutoffs head.head.weight,
- * head.head.bias with adaptive_bias, head.tail.0.0.weight, head.tail.0.1.weight and so on, where
- * `head` is an nn.AdaptiveLogSoftmaxWithLoss. The trainer's gradients have the same layout. */
+ * projection, then state.h_l0, state.c_l0, .. of a learned state, head_input.weight and
+ * head_input.bias of a head layer, head.weight (unless tied_weights), head.bias; with cutoffs
+ * head.head.weight, head.head.bias with adaptive_bias, head.tail.0.0.weight, head.tail.0.1.weight
+ * and so on, where `head` is an nn.AdaptiveLogSoftmaxWithLoss. The trainer's gradients have the
+ * same layout. */
 typedef struct lrnn_parameter {
     size_t size;      /* set by lrnn_parameter_init */
     const char *name; /* valid until the model is destroyed */

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 
-static const char *const names[] = {"none", "sigmoid", "tanh", "softmax", "log-softmax"};
+static const char *const names[] = {"none", "sigmoid", "tanh", "softmax", "log-softmax", "relu"};
 
 const char *activation_name(int32_t activation)
 {
@@ -24,6 +24,13 @@ static void softmax(real *y, size_t n)
     double sum;
     kernels()->exp_below_max(y, n, &maximum, &sum);
     kernels()->scale(y, (real)(1 / sum), n);
+}
+
+static void relu(real *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[i] = y[i] > 0 ? y[i] : y[i] == y[i] ? 0 : y[i]; /* NaN stays */
+    }
 }
 
 static void log_softmax(real *y, size_t n)
@@ -42,6 +49,7 @@ void activation_apply(int32_t activation, real *y, size_t n)
     switch (activation) {
     case LRNN_ACTIVATION_SIGMOID: kernels()->sigmoid(y, y, n); break;
     case LRNN_ACTIVATION_TANH: kernels()->tanh(y, y, n); break;
+    case LRNN_ACTIVATION_RELU: relu(y, n); break;
     case LRNN_ACTIVATION_SOFTMAX: softmax(y, n); break;
     case LRNN_ACTIVATION_LOG_SOFTMAX: log_softmax(y, n); break;
     default: break;
@@ -63,6 +71,10 @@ lrnn_status activation_check_output(const lrnn_model_options *o)
 {
     if (o->output_activation == LRNN_ACTIVATION_NONE) {
         return LRNN_OK;
+    }
+    if (o->output_activation == LRNN_ACTIVATION_RELU) {
+        return error_set(LRNN_ERR_INVALID,
+                         "output_activation: relu is for layers, not for outputs");
     }
     if (o->head == LRNN_HEAD_NONE) {
         return error_set(LRNN_ERR_INVALID, "output_activation: the model has no head");

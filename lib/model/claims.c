@@ -54,6 +54,15 @@ static lrnn_status check_embedding(const lrnn_model_options *o, const safetensor
         file, &(size_claim){"embedding.weight", 1, .value = o->embedding_size, .times = 1}, claim);
 }
 
+/* The matrix that reads the input. */
+static const char *first_matrix(const lrnn_model_options *o)
+{
+    return o->input_layer_size > 0  ? "input.weight"
+           : o->layers > 0          ? "rnn.weight_ih_l0"
+           : o->head_layer_size > 0 ? "head_input.weight"
+                                    : head_weight(o);
+}
+
 /* The first thing that reads the input has a column for every value of it. */
 static lrnn_status check_input(const lrnn_model_options *o, const safetensors *file)
 {
@@ -62,10 +71,10 @@ static lrnn_status check_input(const lrnn_model_options *o, const safetensors *f
     size_t token_size = embedded ? o->embedding_size : o->vocab_size;
     snprintf(claim, sizeof claim, "lrnn.%s is %zu and lrnn.feature_size %zu",
              embedded ? "embedding_size" : "vocab_size", token_size, o->feature_size);
-    return check_size_claim(file,
-                            &(size_claim){o->layers > 0 ? "rnn.weight_ih_l0" : head_weight(o), 1,
-                                          .value = token_size, .times = 1, .plus = o->feature_size},
-                            claim);
+    return check_size_claim(
+        file,
+        &(size_claim){first_matrix(o), 1, .value = token_size, .times = 1, .plus = o->feature_size},
+        claim);
 }
 
 static lrnn_status check_hidden(const lrnn_model_options *o, const safetensors *file)
@@ -145,6 +154,26 @@ static lrnn_status check_adaptive(const lrnn_model_options *o, const safetensors
     return LRNN_OK;
 }
 
+static lrnn_status check_linear(const safetensors *file, const char *field, const char *tensor,
+                                size_t size)
+{
+    char claim[TEXT_ROOM];
+    CHECK(check_presence(file, field, size, tensor, size > 0));
+    snprintf(claim, sizeof claim, "lrnn.%s is %zu", field, size);
+    return check_size_claim(file, &(size_claim){tensor, 0, .value = size, .times = 1}, claim);
+}
+
+/* What stands around the layers. */
+static lrnn_status check_stages(const lrnn_model_options *o, const safetensors *file)
+{
+    CHECK(check_linear(file, "input_layer_size", "input.weight", o->input_layer_size));
+    CHECK(check_linear(file, "head_layer_size", "head_input.weight", o->head_layer_size));
+    CHECK(check_presence(file, "layer_norm", (size_t)o->layer_norm, "norm.0.weight",
+                         o->layer_norm != 0));
+    return check_presence(file, "learned_state", (size_t)o->learned_state, "state.h_l0",
+                          o->learned_state != 0);
+}
+
 lrnn_status claims_check(const lrnn_model_options *o, const safetensors *file)
 {
     CHECK(check_layers(o, file));
@@ -152,6 +181,7 @@ lrnn_status claims_check(const lrnn_model_options *o, const safetensors *file)
                          o->vocab_size > 0 ? o->embedding_size : 0, "embedding.weight",
                          o->vocab_size > 0 && o->embedding_size > 0));
     CHECK(check_embedding(o, file));
+    CHECK(check_stages(o, file));
     CHECK(check_input(o, file));
     if (o->layers > 0) {
         CHECK(check_presence(file, "bidirectional", (size_t)o->bidirectional,

@@ -19,9 +19,10 @@ lrnn_status lrnn_export_options_init(lrnn_export_options *options, size_t struct
 /* The module name that is asked for, NULL: none. */
 static const char *asked_for(const lrnn_export_options *options, const char *name)
 {
-    return strncmp(name, "rnn.", 4) == 0    ? options->recurrent
-           : strncmp(name, "head.", 5) == 0 ? options->head
-                                            : options->embedding;
+    return strncmp(name, "rnn.", 4) == 0          ? options->recurrent
+           : strncmp(name, "head.", 5) == 0       ? options->head
+           : strncmp(name, "embedding.", 10) == 0 ? options->embedding
+                                                  : NULL;
 }
 
 static bool all_zero(const real *values, size_t count)

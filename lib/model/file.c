@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "claims.h"
 #include "file_bytes.h"
+#include "normalize.h"
 #include "options.h"
 #include "text/vocab.h"
 #include "values.h"
@@ -49,7 +50,7 @@ static lrnn_status put_vocabularies(safetensors_writer *writer, const lrnn_model
 /* Files of format 1 are read by 0.1, which would leave out what it does not know. */
 static const char *format_of(const lrnn_model_options *o, const char *kind)
 {
-    return strcmp(kind, "model") == 0 && o->output_activation == LRNN_ACTIVATION_NONE ? "1" : "2";
+    return strcmp(kind, "model") == 0 && !stages_hidden(o) ? "1" : "2";
 }
 
 lrnn_status model_describe(safetensors_writer *writer, const lrnn_model *model,

@@ -12,6 +12,7 @@
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
 #include "segment.h"
+#include "stages.h"
 #include "state.h"
 #include "values.h"
 
@@ -155,20 +156,27 @@ static const real *run_layers(lrnn_state *state, const segment *part, real *outp
 {
     const network *net = &state->model->net;
     size_t R = net->h_size, D = net->directions, T = part->sequences->steps;
+    size_t rows = part->steps * part->sequences->batch, row = net->input_size;
     const real *x = state_gathers(state->model) ? state->x : NULL;
+    x = x == NULL ? NULL : stages_enter(state, rows, x, &row);
     for (size_t layer = 0; layer < net->options.layers; layer++) {
         real *y = state->y[layer % 2];
         bool direct = layer + 1 == net->options.layers && outputs != NULL &&
-                      net->options.head == LRNN_HEAD_NONE;
+                      net->options.head == LRNN_HEAD_NONE && !net->layers[layer * D].residual;
+        const real *u = x == NULL ? NULL : stages_normalize(state, layer, rows, x, &row);
         for (size_t direction = 0; direction < D; direction++) {
             size_t index = layer * D + direction;
             rows_of_h to = {y + direction * R, part->sequences->batch * D * R, D * R};
             if (direct) {
                 to = (rows_of_h){outputs + part->first * D * R + direction * R, D * R, T * D * R};
             }
-            input_products(state, part, &state->model->layers[index], x);
+            input_products(state, part, &state->model->layers[index], u);
             run_layer(state, part, index, &to);
         }
+        if (net->layers[layer * D].residual) {
+            stages_add(y, D * R, y, D * R, x, D * R, rows, D * R);
+        }
+        row = D * R;
         x = direct ? NULL : y;
     }
     return x;
@@ -186,6 +194,16 @@ static void zero_ended(const segment *part, size_t size, real *outputs)
     }
 }
 
+/* Of a model without a head. */
+static void copy_rows(const segment *part, size_t top, const real *y, real *outputs)
+{
+    const lrnn_sequences *s = part->sequences;
+    for (size_t i = 0; i < part->steps * s->batch; i++) {
+        size_t t = part->first + i / s->batch, b = i % s->batch;
+        memcpy(outputs + (b * s->steps + t) * top, y + i * top, top * sizeof(real));
+    }
+}
+
 /* Writes the head's outputs of a segment, [B,T,O] whatever its part of T. Products are made along
  * the longer side of the segment. */
 static void write_outputs(lrnn_state *state, const segment *part, const real *y, real *outputs)
@@ -193,6 +211,11 @@ static void write_outputs(lrnn_state *state, const segment *part, const real *y,
     const network *net = &state->model->net;
     size_t T = part->sequences->steps, B = part->sequences->batch, O = net->output_size;
     size_t top = net->top_size;
+    if (net->options.head == LRNN_HEAD_NONE) {
+        copy_rows(part, top, y, outputs);
+        return;
+    }
+    y = stages_leave(state, B * part->steps, y, &top);
     if (B < part->steps) {
         for (size_t b = 0; b < B; b++) {
             state_head(state, part->steps, y + b * top, B * top,
@@ -238,7 +261,9 @@ static void run(lrnn_state *state, const lrnn_sequences *sequences, real *output
         if (net->options.head == LRNN_HEAD_FINAL) {
             collect_final(state);
         }
-        state_head(state, sequences->batch, state->last, net->top_size, outputs, net->output_size);
+        size_t row = net->top_size;
+        const real *y = stages_leave(state, sequences->batch, state->last, &row);
+        state_head(state, sequences->batch, y, row, outputs, net->output_size);
     }
 }
 

@@ -7,7 +7,7 @@
 void state_head_part(const lrnn_model *model, size_t first, size_t count, size_t rows,
                      const real *y, size_t y_row, real *outputs, size_t outputs_row)
 {
-    size_t top = model->net.top_size;
+    size_t top = model->net.head_size;
     kernel_multiply(rows, count, top, y, y_row,
                     matrix_columns(model->head, top, first, matrix_bytes(model->head.kind)),
                     model->head_bias + first, 0, outputs, outputs_row);
@@ -22,15 +22,15 @@ static void adaptive_rows(lrnn_state *state, size_t rows, const real *y, size_t 
     const lrnn_model *model = state->model;
     const network *net = &model->net;
     size_t shortlist = network_shortlist(net), tails = net->tail_count;
-    kernel_multiply(rows, net->head_rows, net->top_size, y, y_row, model->head, model->head_bias, 0,
-                    outputs, outputs_row);
+    kernel_multiply(rows, net->head_rows, net->head_size, y, y_row, model->head, model->head_bias,
+                    0, outputs, outputs_row);
     for (size_t row = 0; row < rows; row++) {
         memcpy(state->clusters + row * tails, outputs + row * outputs_row + shortlist,
                tails * sizeof(real));
     }
     for (size_t i = 0; i < tails; i++) {
         const network_tail *tail = &net->tails[i];
-        kernel_multiply(rows, tail->size, net->top_size, y, y_row, model->tails[i].down, NULL, 0,
+        kernel_multiply(rows, tail->size, net->head_size, y, y_row, model->tails[i].down, NULL, 0,
                         state->reduced, tail->size);
         kernel_multiply(rows, tail->count, tail->size, state->reduced, tail->size,
                         model->tails[i].up, NULL, 0, outputs + tail->first, outputs_row);

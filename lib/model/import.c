@@ -83,6 +83,19 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
 static lrnn_status wish_of_model(import_wish *wish, const importing *in)
 {
     network net;
+    const lrnn_model_options *asked = &in->model;
+    const char *field = asked->layer_norm              ? "layer_norm"
+                        : asked->residual              ? "residual"
+                        : asked->learned_state         ? "learned_state"
+                        : asked->input_layer_size != 0 ? "input_layer_size"
+                        : asked->head_layer_size != 0  ? "head_layer_size"
+                                                       : NULL;
+    if (field != NULL) {
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "%s: such models are not imported; make one with "
+                         "lrnn_model_create_from_tensors",
+                         field);
+    }
     CHECK(network_create(&net, &in->model, &in->allocator));
     const lrnn_model_options *o = &net.options;
     wish->no_recurrent = o->layers == 0;

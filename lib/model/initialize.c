@@ -33,18 +33,39 @@ static size_t head_inputs(const network *net, const network_tensor *tensor)
     for (size_t i = 0; i < net->tail_count; i++) {
         head = head || tensor->offset == net->tails[i].down || tensor->offset == net->tails[i].up;
     }
-    return !head ? 0 : tensor->rank == 2 ? tensor->shape[1] : net->top_size;
+    return !head ? 0 : tensor->rank == 2 ? tensor->shape[1] : net->head_size;
+}
+
+/* The same of the linear layers before the first layer and before the head. */
+static size_t linear_inputs(const network *net, const network_tensor *tensor)
+{
+    size_t at = tensor->offset;
+    return at == net->input_weight || at == net->input_bias             ? net->input_size
+           : at == net->head_input_weight || at == net->head_input_bias ? net->top_size
+                                                                        : 0;
+}
+
+static void fill(real *values, size_t count, real value)
+{
+    for (size_t k = 0; k < count; k++) {
+        values[k] = value;
+    }
 }
 
 static void draw(const network *net, const network_tensor *tensor, real *values, uint64_t stream)
 {
     const lrnn_model_options *o = &net->options;
-    if (o->initial_range > 0) {
+    if (strncmp(tensor->name, "norm.", 5) == 0) {
+        fill(values, tensor->count, strstr(tensor->name, ".weight") != NULL ? 1 : 0);
+    } else if (o->initial_range > 0) {
         draw_uniform(tensor, values, o->seed, stream, o->initial_range);
     } else if (tensor->offset == net->embedding) {
         draw_normal(values, tensor->count, o->seed, stream);
+    } else if (strncmp(tensor->name, "state.", 6) == 0) {
+        fill(values, tensor->count, 0);
     } else {
         size_t inputs = head_inputs(net, tensor);
+        inputs = inputs > 0 ? inputs : linear_inputs(net, tensor);
         inputs = inputs > 0 ? inputs : o->hidden_size;
         draw_uniform(tensor, values, o->seed, stream, 1.0 / sqrt((double)inputs));
     }

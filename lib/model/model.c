@@ -15,6 +15,7 @@
 #include "base/options.h"
 #include "kernels/kernels.h"
 #include "options.h"
+#include "stages.h"
 #include "text/vocab.h"
 #include "values.h"
 
@@ -100,10 +101,9 @@ lrnn_status model_finish(lrnn_model *model)
         const network_tensor *tensor = &net->tensors[i];
         if (tensor->offset == net->embedding) {
             model->embedding = tensor;
-        } else if (tensor->offset == net->head_bias) {
-            model->head_bias = model_tensor(model, tensor);
         }
     }
+    stages_find_vectors(model);
     return LRNN_OK;
 }
 

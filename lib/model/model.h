@@ -27,6 +27,8 @@ typedef struct packed_layer {
      * the columns. NULL: not kept. */
     int8_t *byte_table;
     real *byte_table_scales;
+    const real *norm_weight, *norm_bias; /* [I] */
+    const real *state_h, *state_c;       /* [R], [H], where streams begin; NULL: at zero */
 } packed_layer;
 
 /* Of a tail of an adaptive softmax. */
@@ -51,7 +53,10 @@ struct lrnn_model {
     size_t width;         /* W, columns of a layer's packed matrices */
     bool narrow;          /* matrices of few columns are not padded to panels; see narrow.h */
     packed_layer *layers; /* [L*D] */
-    packed_matrix head;   /* [top,head_rows] */
+    packed_matrix head;   /* [head_size,head_rows] */
+    /* [input,entry] and [top,head_size], where there are such layers, and their biases. */
+    packed_matrix input_layer, head_layer;
+    const real *input_bias, *head_input_bias;
     packed_tail tails[LRNN_MOST_CUTOFFS];
 };
 

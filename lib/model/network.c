@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "normalize.h"
 #include "options.h"
 
 /* ---- layout ---- */
@@ -45,16 +46,37 @@ static size_t add_layer_tensor(network *net, const char *what, size_t layer, siz
     return add_tensor(net, name, rows, columns);
 }
 
+/* A layer's normalization, once for both directions. */
+static void add_norm(network *net, size_t layer, size_t inputs, network_layer *made)
+{
+    char name[NETWORK_NAME_ROOM];
+    snprintf(name, sizeof name, "norm.%u.weight", (unsigned)layer);
+    made->norm_weight = add_tensor(net, name, inputs, 0);
+    snprintf(name, sizeof name, "norm.%u.bias", (unsigned)layer);
+    made->norm_bias = add_tensor(net, name, inputs, 0);
+}
+
 static void add_layer(network *net, size_t layer, size_t direction)
 {
     const lrnn_model_options *o = &net->options;
     size_t rows = net->gates * o->hidden_size;
     network_layer made = {
-        .input_size = layer == 0 ? net->input_size : net->directions * net->h_size,
+        .input_size = layer == 0 ? net->entry_size : net->directions * net->h_size,
         .bias_ih = NETWORK_NONE,
         .bias_hh = NETWORK_NONE,
         .weight_hr = NETWORK_NONE,
+        .norm_weight = NETWORK_NONE,
+        .norm_bias = NETWORK_NONE,
+        .state_h = NETWORK_NONE,
+        .state_c = NETWORK_NONE,
+        .residual = stages_residual(o, layer),
     };
+    if (o->layer_norm && direction == 0) {
+        add_norm(net, layer, made.input_size, &made);
+    } else if (o->layer_norm && net->layers != NULL) {
+        made.norm_weight = net->layers[layer * net->directions].norm_weight;
+        made.norm_bias = net->layers[layer * net->directions].norm_bias;
+    }
     made.weight_ih = add_layer_tensor(net, "weight_ih", layer, direction, rows, made.input_size);
     made.weight_hh = add_layer_tensor(net, "weight_hh", layer, direction, rows, net->h_size);
     if (o->bias) {
@@ -70,19 +92,48 @@ static void add_layer(network *net, size_t layer, size_t direction)
     }
 }
 
+/* Where the streams of a layer begin. */
+static void add_state(network *net, size_t layer, size_t direction)
+{
+    const char *reverse = direction == 1 ? "_reverse" : "";
+    char name[NETWORK_NAME_ROOM];
+    size_t h, c = NETWORK_NONE;
+    snprintf(name, sizeof name, "state.h_l%u%s", (unsigned)layer, reverse);
+    h = add_tensor(net, name, net->h_size, 0);
+    if (net->cell->has_c) {
+        snprintf(name, sizeof name, "state.c_l%u%s", (unsigned)layer, reverse);
+        c = add_tensor(net, name, net->options.hidden_size, 0);
+    }
+    if (net->layers != NULL) {
+        net->layers[layer * net->directions + direction].state_h = h;
+        net->layers[layer * net->directions + direction].state_c = c;
+    }
+}
+
+static void add_layers(network *net)
+{
+    const lrnn_model_options *o = &net->options;
+    for (size_t i = 0; i < o->layers * net->directions; i++) {
+        add_layer(net, i / net->directions, i % net->directions);
+    }
+    for (size_t i = 0; o->learned_state && i < o->layers * net->directions; i++) {
+        add_state(net, i / net->directions, i % net->directions);
+    }
+}
+
 /* The members of an nn.AdaptiveLogSoftmaxWithLoss that is called head. */
 static void add_adaptive_head(network *net)
 {
     const lrnn_model_options *o = &net->options;
     char name[NETWORK_NAME_ROOM];
-    net->head_weight = add_tensor(net, "head.head.weight", net->head_rows, net->top_size);
+    net->head_weight = add_tensor(net, "head.head.weight", net->head_rows, net->head_size);
     if (o->adaptive_bias) {
         net->head_bias = add_tensor(net, "head.head.bias", net->head_rows, 0);
     }
     for (size_t i = 0; i < net->tail_count; i++) {
         network_tail *tail = &net->tails[i];
         snprintf(name, sizeof name, "head.tail.%u.0.weight", (unsigned)i);
-        tail->down = add_tensor(net, name, tail->size, net->top_size);
+        tail->down = add_tensor(net, name, tail->size, net->head_size);
         snprintf(name, sizeof name, "head.tail.%u.1.weight", (unsigned)i);
         tail->up = add_tensor(net, name, tail->count, tail->size);
     }
@@ -94,20 +145,27 @@ static void lay_out(network *net)
     net->tensor_count = 0;
     net->parameter_count = 0;
     net->embedding = net->head_weight = net->head_bias = NETWORK_NONE;
+    net->input_weight = net->input_bias = NETWORK_NONE;
+    net->head_input_weight = net->head_input_bias = NETWORK_NONE;
     if (o->embedding_size > 0) {
         net->embedding = add_tensor(net, "embedding.weight", o->vocab_size, o->embedding_size);
     }
-    for (size_t layer = 0; layer < o->layers; layer++) {
-        for (size_t direction = 0; direction < net->directions; direction++) {
-            add_layer(net, layer, direction);
-        }
+    if (o->input_layer_size > 0) {
+        net->input_weight = add_tensor(net, "input.weight", o->input_layer_size, net->input_size);
+        net->input_bias = add_tensor(net, "input.bias", o->input_layer_size, 0);
+    }
+    add_layers(net);
+    if (o->head_layer_size > 0) {
+        net->head_input_weight =
+            add_tensor(net, "head_input.weight", o->head_layer_size, net->top_size);
+        net->head_input_bias = add_tensor(net, "head_input.bias", o->head_layer_size, 0);
     }
     if (network_is_adaptive(net)) {
         add_adaptive_head(net);
     } else if (o->head != LRNN_HEAD_NONE) {
         net->head_weight = o->tied_weights
                                ? net->embedding
-                               : add_tensor(net, "head.weight", o->output_size, net->top_size);
+                               : add_tensor(net, "head.weight", o->output_size, net->head_size);
         net->head_bias = add_tensor(net, "head.bias", o->output_size, 0);
     }
 }
@@ -123,7 +181,7 @@ static void divide_outputs(network *net)
         size_t end = i + 1 < net->tail_count ? o->cutoffs[i + 1] : net->output_size;
         net->tails[i].first = o->cutoffs[i];
         net->tails[i].count = end - o->cutoffs[i];
-        net->tails[i].size = adaptive_tail_size(net->top_size, o->div_value, i);
+        net->tails[i].size = adaptive_tail_size(net->head_size, o->div_value, i);
     }
 }
 
@@ -142,7 +200,9 @@ lrnn_status network_create(network *net, const lrnn_model_options *options,
     net->h_size = network_is_projected(net) ? o->projection_size : o->hidden_size;
     net->token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
     net->input_size = net->token_size + o->feature_size;
-    net->top_size = o->layers > 0 ? net->directions * net->h_size : net->input_size;
+    net->entry_size = stages_entry_size(o);
+    net->top_size = stages_top_size(o);
+    net->head_size = stages_head_size(o);
     divide_outputs(net);
     lay_out(net);
     if (net->parameter_count > SIZE_MAX / sizeof(real) / 4) {

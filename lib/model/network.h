@@ -26,6 +26,9 @@ typedef struct network_tensor {
 typedef struct network_layer {
     size_t input_size;
     size_t weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
+    size_t norm_weight, norm_bias; /* [I], those of both directions */
+    size_t state_h, state_c;       /* [R], [H], where streams begin */
+    bool residual;                 /* what it reads is added to its h */
 } network_layer;
 
 /* A tail of an adaptive softmax: `count` outputs from `first` on, which read `size` values. down
@@ -43,8 +46,11 @@ typedef struct network {
     size_t h_size;      /* R, of h: the projection's, or H */
     size_t token_size;  /* columns of a token in the input: embedding, or one-hot V; 0 none */
     size_t input_size;  /* token_size + F */
-    size_t top_size;    /* what the head reads: D*R, or input_size with 0 layers */
+    size_t entry_size;  /* what layer 0 reads: that of the input layer, or input_size */
+    size_t top_size;    /* of the top layer's outputs: D*R, or entry_size with 0 layers */
+    size_t head_size;   /* what the head reads: that of the head layer, or top_size */
     size_t output_size; /* O, or top_size without a head */
+    size_t input_weight, input_bias, head_input_weight, head_input_bias;
     size_t embedding, head_weight, head_bias; /* tied: the first two are one */
     size_t head_rows; /* of the head's matrix: O; adaptive: the shortlist and a row for each tail */
     network_tail tails[LRNN_MOST_CUTOFFS]; /* [tail_count]; 0: one matrix has all outputs */
@@ -106,6 +112,13 @@ static inline bool network_gives_logits(const network *net)
 {
     return net->options.output_activation != LRNN_ACTIVATION_SIGMOID &&
            net->options.output_activation != LRNN_ACTIVATION_TANH;
+}
+
+/* Must what the first layer reads lie in rows of its own? */
+static inline bool network_reads_rows(const network *net)
+{
+    const lrnn_model_options *o = &net->options;
+    return o->input_layer_size > 0 || o->layer_norm || (o->residual && net->layers[0].residual);
 }
 
 static inline bool network_one_hot(const network *net)

@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "kernels/cells.h"
 #include "kernels/matrix.h"
+#include "normalize.h"
 
 static const lrnn_model_options default_options = {
     .size = sizeof(lrnn_model_options),
@@ -108,6 +109,14 @@ static const field fields[] = {
     {FIELD(weight_dropout), SHARE, .optional = true},
     {FIELD(output_activation), CHOICE, .architecture = true, .optional = true,
      .choice = activation_name},
+    {FIELD(layer_norm), FLAG, .architecture = true, .optional = true},
+    {FIELD(layer_norm_epsilon), NUMBER, .architecture = true, .optional = true},
+    {FIELD(residual), FLAG, .architecture = true, .optional = true},
+    {FIELD(input_layer_size), SIZE, true, true, 0, SIZE_LIMIT, NULL, NULL},
+    {FIELD(input_layer_activation), CHOICE, true, true, .choice = activation_name},
+    {FIELD(head_layer_size), SIZE, true, true, 0, SIZE_LIMIT, NULL, NULL},
+    {FIELD(head_layer_activation), CHOICE, true, true, .choice = activation_name},
+    {FIELD(learned_state), FLAG, .architecture = true, .optional = true},
     {FIELD(cutoffs), CUTOFFS, .architecture = true, .optional = true},
     {FIELD(div_value), NUMBER, .architecture = true, .optional = true},
     {FIELD(adaptive_bias), FLAG, .architecture = true, .optional = true},
@@ -256,20 +265,9 @@ static lrnn_status check_initialization(const lrnn_model_options *o)
     return LRNN_OK;
 }
 
-/* How many values the head reads. */
-static size_t top_size(const lrnn_model_options *o)
-{
-    if (o->layers > 0) {
-        size_t size = o->projection_size > 0 ? o->projection_size : o->hidden_size;
-        return o->bidirectional ? 2 * size : size;
-    }
-    size_t token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
-    return (o->vocab_size > 0 ? token_size : 0) + o->feature_size;
-}
-
 static lrnn_status check_tied(const lrnn_model_options *o)
 {
-    size_t top = top_size(o);
+    size_t top = stages_head_size(o);
     if (!o->tied_weights) {
         return LRNN_OK;
     }
@@ -317,8 +315,9 @@ static lrnn_status check_together(const lrnn_model_options *o)
     CHECK(check_initialization(o));
     CHECK(check_tied(o));
     CHECK(check_dropout(o));
-    CHECK(adaptive_check(o, top_size(o)));
+    CHECK(adaptive_check(o, stages_head_size(o)));
     CHECK(activation_check_output(o));
+    CHECK(stages_check(o));
     if (o->vocab_size == 0 && o->feature_size == 0) {
         return error_set(LRNN_ERR_INVALID, "vocab_size and feature_size are both 0: the model "
                                            "would read nothing");
@@ -344,6 +343,7 @@ lrnn_status model_options_resolve(lrnn_model_options *o, const lrnn_model_option
     }
     CHECK(check_together(o));
     adaptive_resolve(o);
+    stages_resolve(o);
     if (o->vocab_size == 0) {
         o->embedding_size = 0;
     }

@@ -18,7 +18,7 @@ static bool wants_table(const network *net)
     size_t columns = net->gates * net->options.hidden_size;
     size_t entries;
     bool scaled = matrix_kind_find(net->options.weight_type)->scaled;
-    return network_is_recurrent(net) && net->options.vocab_size > 0 &&
+    return network_is_recurrent(net) && net->options.vocab_size > 0 && !network_reads_rows(net) &&
            (network_one_hot(net) ||
             (!scaled && size_multiply(&entries, net->options.vocab_size, columns) &&
              entries <= TABLE_LIMIT));
@@ -109,12 +109,18 @@ static void lay_out(lrnn_model *model, arena *from)
     for (size_t i = 0; i < count; i++) {
         take_layer(model, from, i);
     }
+    if (net->input_weight != NETWORK_NONE) {
+        model->input_layer = take_transposed(from, model, net->input_size, net->entry_size);
+    }
+    if (net->head_input_weight != NETWORK_NONE) {
+        model->head_layer = take_transposed(from, model, net->top_size, net->head_size);
+    }
     if (net->head_weight != NETWORK_NONE) {
-        model->head = take_transposed(from, model, net->top_size, net->head_rows);
+        model->head = take_transposed(from, model, net->head_size, net->head_rows);
     }
     for (size_t i = 0; i < net->tail_count; i++) {
         const network_tail *tail = &net->tails[i];
-        model->tails[i].down = take_transposed(from, model, net->top_size, tail->size);
+        model->tails[i].down = take_transposed(from, model, net->head_size, tail->size);
         model->tails[i].up = take_transposed(from, model, tail->size, tail->count);
     }
 }
@@ -307,13 +313,21 @@ static void fill_matrix(const lrnn_model *model, packed_matrix to, const real *w
 static void fill_head(lrnn_model *model, real *scratch)
 {
     const network *net = &model->net;
+    if (net->input_weight != NETWORK_NONE) {
+        fill_matrix(model, model->input_layer, model->parameters + net->input_weight,
+                    net->input_size, net->entry_size, scratch);
+    }
+    if (net->head_input_weight != NETWORK_NONE) {
+        fill_matrix(model, model->head_layer, model->parameters + net->head_input_weight,
+                    net->top_size, net->head_size, scratch);
+    }
     if (net->head_weight != NETWORK_NONE) {
-        fill_matrix(model, model->head, model->parameters + net->head_weight, net->top_size,
+        fill_matrix(model, model->head, model->parameters + net->head_weight, net->head_size,
                     net->head_rows, scratch);
     }
     for (size_t i = 0; i < net->tail_count; i++) {
         const network_tail *tail = &net->tails[i];
-        fill_matrix(model, model->tails[i].down, model->parameters + tail->down, net->top_size,
+        fill_matrix(model, model->tails[i].down, model->parameters + tail->down, net->head_size,
                     tail->size, scratch);
         fill_matrix(model, model->tails[i].up, model->parameters + tail->up, tail->size,
                     tail->count, scratch);

@@ -95,7 +95,7 @@ static bool read_tail(real *scale, int8_t *to, const lrnn_model *model, size_t o
         if (offset == tail->down || offset == tail->up) {
             bool down = offset == tail->down;
             *scale = read_column(to, down ? model->tails[i].down : model->tails[i].up,
-                                 down ? net->top_size : tail->size, row, first, count);
+                                 down ? net->head_size : tail->size, row, first, count);
             return true;
         }
     }
@@ -127,12 +127,18 @@ real model_read_bytes(int8_t *to, const lrnn_model *model, const network_tensor 
 {
     const network *net = &model->net;
     if (tensor->offset == net->head_weight) { /* of a tied network the embedding, too */
-        return read_column(to, model->head, net->top_size, row, first, count);
+        return read_column(to, model->head, net->head_size, row, first, count);
     }
     if (tensor->offset == net->embedding) {
         const int8_t *rows = model->tensors[tensor - net->tensors];
         memcpy(to, rows + row * tensor->shape[1] + first, count);
         return model->embedding_scales[row];
+    }
+    if (tensor->offset == net->input_weight) {
+        return read_column(to, model->input_layer, net->input_size, row, first, count);
+    }
+    if (tensor->offset == net->head_input_weight) {
+        return read_column(to, model->head_layer, net->top_size, row, first, count);
     }
     real scale;
     return read_tail(&scale, to, model, tensor->offset, row, first, count)

@@ -9,6 +9,7 @@
 #include "base/fpmode.h"
 #include "base/options.h"
 #include "layer_state.h"
+#include "stages.h"
 
 /* Rows of an adaptive softmax that are computed at once. */
 #define HEAD_ROWS ((size_t)64)
@@ -69,6 +70,7 @@ static void lay_out(lrnn_state *state, arena *from)
         }
         state->scratch = arena_take(from, scratch_bytes(state->model), 1);
     }
+    stages_lay_out(state, from, rows);
     if (!network_answers_every_step(net)) {
         state->last = arena_take(from, state->capacity, net->top_size * sizeof(real));
     }
@@ -91,6 +93,11 @@ static lrnn_status read_options(lrnn_state_options *o, const lrnn_state_options 
     }
     CHECK(check_size("batch", o->batch, 1, INT32_MAX));
     return check_size("steps", o->steps, 1, INT32_MAX);
+}
+
+static layer_state all_layers(const lrnn_state *state)
+{
+    return (layer_state){state->h, state->c, state->capacity};
 }
 
 lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
@@ -126,6 +133,7 @@ lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
     }
     made->storage = pieces.base;
     lay_out(made, &pieces);
+    stages_start(made->model, all_layers(made), made->live);
     *state = made;
     return LRNN_OK;
 }
@@ -145,13 +153,6 @@ size_t lrnn_state_batch(const lrnn_state *state)
 {
     return state == NULL ? 0 : state->live;
 }
-
-static layer_state all_layers(const lrnn_state *state)
-{
-    return (layer_state){state->h, state->c, state->capacity};
-}
-
-static const layer_state_view zeros = {0};
 
 static lrnn_status check_stream(const lrnn_state *state, size_t stream)
 {
@@ -194,7 +195,7 @@ lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream)
 {
     CHECK(check_stream(state, stream));
     const network *net = &state->model->net;
-    layer_state_copy(net, layer_state_at(net, all_layers(state), 0, stream), zeros, 1);
+    stages_start(state->model, layer_state_at(net, all_layers(state), 0, stream), 1);
     return LRNN_OK;
 }
 
@@ -204,7 +205,7 @@ lrnn_status lrnn_state_reset(lrnn_state *state)
         return error_null("state");
     }
     state->live = state->capacity;
-    layer_state_copy(&state->model->net, all_layers(state), zeros, state->live);
+    stages_start(state->model, all_layers(state), state->live);
     return LRNN_OK;
 }
 
@@ -234,9 +235,12 @@ static void gather_parents(const lrnn_state *state, const int32_t *parents, size
     layer_state spare = {state->spare_h, state->spare_c, state->capacity};
     layer_state_view live = layer_state_read(all_layers(state));
     for (size_t i = 0; i < count; i++) {
-        layer_state_view from =
-            parents[i] < 0 ? zeros : layer_state_view_at(net, live, 0, (size_t)parents[i]);
-        layer_state_copy(net, layer_state_at(net, spare, 0, i), from, 1);
+        layer_state to = layer_state_at(net, spare, 0, i);
+        if (parents[i] < 0) {
+            stages_start(state->model, to, 1);
+        } else {
+            layer_state_copy(net, to, layer_state_view_at(net, live, 0, (size_t)parents[i]), 1);
+        }
     }
 }
 

@@ -21,6 +21,9 @@ struct lrnn_state {
     real *made; /* projection: [capacity, H], the cells' output before it */
     real *y[2]; /* [steps*capacity, D*R], a layer's input and output by turns */
     real *last; /* [capacity, top], what a once-a-sequence head reads */
+    /* Of what stands around the layers, where it does, [steps*capacity]: the input layer's and the
+     * head layer's outputs, and what a layer has normalized. */
+    real *entry, *exit, *normed;
     /* Adaptive softmax: of head_capacity rows [head_capacity, tails] and what a tail reads. */
     size_t head_capacity;
     real *clusters, *reduced;
@@ -44,7 +47,9 @@ static inline real *state_c(const lrnn_state *state, size_t layer_direction)
  * nothing where a table has all of it. */
 static inline bool state_gathers(const lrnn_model *model)
 {
-    return model->net.options.layers == 0 || (model->net.token_size > 0 && !model_has_table(model));
+    const network *net = &model->net;
+    return net->options.layers == 0 || network_reads_rows(net) ||
+           (net->token_size > 0 && !model_has_table(model));
 }
 
 /* One step of the cells of one layer: from `start` (and x, where there is input to add) and h to

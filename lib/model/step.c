@@ -9,6 +9,7 @@
 #include "base/fpmode.h"
 #include "kernels/kernels.h"
 #include "segment.h"
+#include "stages.h"
 #include "state.h"
 #include "values.h"
 
@@ -96,14 +97,16 @@ static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_
 {
     const network *net = &state->model->net;
     size_t R = net->h_size;
-    const real *x = read_input(state, s, row);
+    const real *x = stages_enter(state, s->batch, read_input(state, s, row), row);
     for (size_t i = 0; i < net->options.layers; i++) {
         const packed_layer *layer = &state->model->layers[i];
+        size_t u_row = *row;
+        const real *u = stages_normalize(state, i, s->batch, x, &u_row);
         cell_step step = {
             .rows = s->batch,
             .start = layer->bias,
-            .x = x,
-            .x_row = *row,
+            .x = u,
+            .x_row = u_row,
             .h = state_h(state, i),
             .h_row = R,
             .c = state_c(state, i),
@@ -114,12 +117,18 @@ static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_
             step.start = read_start(state, s, &step.start_row);
         }
         state_layer_step(state, layer, step);
-        x = step.h_next;
+        bool final = i + 1 == net->options.layers && net->options.head == LRNN_HEAD_FINAL;
+        if (net->layers[i].residual && !final) {
+            stages_add(state->y[i % 2], R, step.h_next, R, x, *row, s->batch, R);
+            x = state->y[i % 2];
+        } else {
+            x = step.h_next;
+        }
         *row = R;
     }
     state->last_first = !state->last_first;
     state_swap_h(state);
-    return x;
+    return stages_leave(state, s->batch, x, row);
 }
 
 /* The checks of network_read_sequences, which tells what is wrong. */

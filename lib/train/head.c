@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "head.h"
+#include "normalize.h"
 
 /* ---- what the head reads and where its gradient goes ---- */
 
 static const real *top_outputs(const lrnn_trainer *trainer)
 {
     size_t layers = trainer->net->options.layers;
-    return layers > 0 ? trainer->outputs[layers - 1] : trainer->x;
+    return layers > 0 ? trainer->outputs[layers - 1] : stage_entry(trainer);
 }
 
 /* The final h [B,R] of a direction of the top layer. */
@@ -132,9 +133,11 @@ void head_run(lrnn_trainer *trainer, head_job *job)
         run_without_head(trainer, job);
         return;
     }
-    const real *y = network_answers_every_step(net) ? top_outputs(trainer) : trainer->top;
+    const real *top = network_answers_every_step(net) ? top_outputs(trainer) : trainer->top;
     size_t rows = head_row_count(trainer), blocks = 0;
-    real *dy = network_answers_every_step(net) ? trainer->dy[0] : trainer->dtop;
+    real *dtop = network_answers_every_step(net) ? trainer->dy[0] : trainer->dtop;
+    const real *y = stage_leave(trainer, rows, top);
+    real *dy = stage_leave_gradient_place(trainer, dtop);
     if (network_is_adaptive(net)) {
         head_adaptive_run(trainer, job, y, dy);
     } else {
@@ -147,6 +150,9 @@ void head_run(lrnn_trainer *trainer, head_job *job)
     }
     trainer->head.judged =
         job->want_loss && !job->want_gradient && blocks == 1 && rows == head_window_rows(trainer);
+    if (job->want_gradient) {
+        stage_leave_gradient(trainer, rows, top, dtop);
+    }
     if (job->want_gradient && net->options.head == LRNN_HEAD_FINAL) {
         add_to_final_states(trainer);
     }

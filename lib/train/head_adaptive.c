@@ -38,12 +38,12 @@ void head_adaptive_lay_out(lrnn_trainer *trainer, arena *from, size_t rows)
         most = space->tails[i].rows > most ? space->tails[i].rows : most;
         widest = size > widest ? size : widest;
         space->packed_down[i] =
-            arena_take(from, kernel_packed_size(kernels(), net->top_size, size), sizeof(real));
+            arena_take(from, kernel_packed_size(kernels(), net->head_size, size), sizeof(real));
     }
     targets = most > targets ? most : targets;
     space->list = arena_take(from, rows, sizeof *space->list);
-    space->y = arena_take(from, most, net->top_size * sizeof(real));
-    space->dy = arena_take(from, most, net->top_size * sizeof(real));
+    space->y = arena_take(from, most, net->head_size * sizeof(real));
+    space->dy = arena_take(from, most, net->head_size * sizeof(real));
     space->reduced = arena_take(from, most, widest * sizeof(real));
     space->dreduced = arena_take(from, most, widest * sizeof(real));
     space->clusters = arena_take(from, rows, net->tail_count * sizeof(real));
@@ -236,7 +236,7 @@ static void reduce_rows(void *argument, size_t piece, size_t worker)
     (void)worker;
     const head_block *block = argument;
     const adaptive_space *space = &block->trainer->head.adaptive;
-    size_t row = piece * HEAD_PIECE_ROWS, top = block->trainer->net->top_size;
+    size_t row = piece * HEAD_PIECE_ROWS, top = block->trainer->net->head_size;
     size_t left = block->count - row, size = block->section->inputs;
     kernels()->multiply_packed_from(
         left < HEAD_PIECE_ROWS ? left : HEAD_PIECE_ROWS, size, top, space->y + row * top, top, 1,
@@ -247,7 +247,7 @@ static void reduce_rows(void *argument, size_t piece, size_t worker)
 static void reduce(head_block *block, const real *y)
 {
     lrnn_trainer *trainer = block->trainer;
-    size_t top = trainer->net->top_size;
+    size_t top = trainer->net->head_size;
     for (size_t row = 0; row < block->count; row++) {
         memcpy(trainer->head.adaptive.y + row * top, y + block->list[block->first + row] * top,
                top * sizeof(real));
@@ -261,7 +261,7 @@ static void expand(const head_block *block, real *dy)
 {
     lrnn_trainer *trainer = block->trainer;
     const adaptive_space *space = &trainer->head.adaptive;
-    size_t top = trainer->net->top_size, size = block->section->inputs;
+    size_t top = trainer->net->head_size, size = block->section->inputs;
     size_t down = trainer->net->tails[tail_index(block)].down;
     multiply weight = {size,
                        top,

@@ -46,7 +46,7 @@ static void describe_sections(lrnn_trainer *trainer)
     const network *net = trainer->net;
     head_space *head = &trainer->head;
     head->all = (head_section){
-        .inputs = net->top_size,
+        .inputs = net->head_size,
         .columns = net->head_rows,
         .weight = net->head_weight,
         .bias = net->head_bias,
@@ -189,7 +189,7 @@ void head_pack(lrnn_trainer *trainer)
     for (size_t i = 0; i < net->tail_count; i++) {
         const network_tail *tail = &net->tails[i];
         kernel_pack(kernels(), trainer->head.adaptive.packed_down[i], trainer->running + tail->down,
-                    1, net->top_size, net->top_size, tail->size);
+                    1, net->head_size, net->head_size, tail->size);
         pack_section(trainer, &trainer->head.adaptive.tails[i]);
     }
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "average.h"
+#include "normalize.h"
 #include "regularize.h"
 #include "trainer.h"
 
@@ -57,6 +58,7 @@ void run_pack(lrnn_trainer *trainer, pass_mode mode)
     trainer->running = mode == PASS_TRAIN ? trainer->parameters : average_read(trainer);
     trainer->window = trainer->windows;
     pool_run(trainer->pool, pack_layer, trainer, net->options.layers * net->directions);
+    stage_pack(trainer);
     head_pack(trainer);
 }
 
@@ -201,7 +203,12 @@ static layer_state edge_state(const lrnn_trainer *trainer, size_t index, bool la
 
 static void start_layer(lrnn_trainer *trainer, size_t index, const carried *initial)
 {
-    layer_state_copy_one(trainer->net, edge_state(trainer, index, is_reverse(trainer, index)),
+    layer_state to = edge_state(trainer, index, is_reverse(trainer, index));
+    if (initial->batch == 0) {
+        stage_start(trainer, trainer->running, to, index, trainer->sequences.batch);
+        return;
+    }
+    layer_state_copy_one(trainer->net, to,
                          layer_state_view_at(trainer->net, carried_read(initial), index, 0),
                          trainer->sequences.batch);
 }
@@ -247,12 +254,14 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
     }
     segment_gather(&trainer->segment, net, read_row, trainer, trainer->x);
     dropout_input(trainer);
-    const real *x = trainer->x;
+    stage_enter(trainer);
+    const real *x = stage_entry(trainer);
     for (size_t layer = 0; layer < net->options.layers; layer++) {
+        const real *u = stage_normalize(trainer, layer, x);
         for (size_t d = 0; d < net->directions; d++) {
             size_t index = layer * net->directions + d;
             start_layer(trainer, index, initial);
-            input_job input = {trainer, index, x, rows};
+            input_job input = {trainer, index, u, rows};
             pool_run(trainer->pool, input_rows, &input, (rows + INPUT_ROWS - 1) / INPUT_ROWS);
             layer_job job = {trainer, index, threads < B ? threads : B,
                              trainer->outputs[layer] + d * R};
@@ -261,6 +270,7 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
                 keep_layer(trainer, index, final);
             }
         }
+        stage_add(trainer, layer, x);
         dropout_layer(trainer, layer);
         x = trainer->outputs[layer];
     }
@@ -350,8 +360,8 @@ static void bias_columns(void *argument, size_t piece, size_t worker)
                         left < BIAS_COLUMNS ? left : BIAS_COLUMNS);
 }
 
-static void bias_gradient(lrnn_trainer *trainer, size_t bias, const real *x, size_t rows,
-                          size_t columns)
+void run_bias_gradient(lrnn_trainer *trainer, size_t bias, const real *x, size_t rows,
+                       size_t columns)
 {
     if (bias != NETWORK_NONE) {
         bias_job job = {trainer->gradients + bias, x, rows, columns};
@@ -393,8 +403,8 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
                                H,        true};
         multiply_parallel(trainer->pool, &projection, 1, trainer->workspace);
     }
-    bias_gradient(trainer, offsets->bias_ih, space->gates, rows, columns);
-    bias_gradient(trainer, offsets->bias_hh, dhidden, rows, columns);
+    run_bias_gradient(trainer, offsets->bias_ih, space->gates, rows, columns);
+    run_bias_gradient(trainer, offsets->bias_hh, dhidden, rows, columns);
     multiply down = {
         rows, I,  columns, space->gates, columns, 1, trainer->parameters + offsets->weight_ih, I,
         1,    dx, I,       more};
@@ -430,20 +440,23 @@ void run_backward(lrnn_trainer *trainer, real *feature_gradient)
     size_t threads = pool_threads(trainer->pool);
     real *dy = trainer->dy[0], *dx = trainer->dy[1];
     for (size_t layer = net->options.layers; layer-- > 0;) {
-        const real *x = layer == 0 ? trainer->x : trainer->outputs[layer - 1];
+        const real *x = layer == 0 ? stage_entry(trainer) : trainer->outputs[layer - 1];
         dropout_layer_gradient(trainer, layer, dy);
+        stage_keep(trainer, layer, dy);
         if (layer + 1 == net->options.layers) {
             regularize_gradient(trainer, dy);
         }
         for (size_t d = 0; d < D; d++) {
             layer_job job = {trainer, layer * D + d, threads < B ? threads : B, dy + d * R};
             pool_run(trainer->pool, backward_rows, &job, job.pieces);
-            layer_gradients(trainer, job.index, x, dx, d > 0);
+            layer_gradients(trainer, job.index, stage_normalized(trainer, layer, x), dx, d > 0);
         }
+        stage_gradient(trainer, layer, x, dx);
         real *kept = dy;
         dy = dx;
         dx = kept;
     }
+    dy = stage_enter_gradient(trainer, dy, dx);
     dropout_input_gradient(trainer, dy);
     input_gradients(trainer, dy, feature_gradient);
 }

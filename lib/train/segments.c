@@ -3,6 +3,7 @@
  * activations are needed: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016. */
 #include <string.h>
 
+#include "normalize.h"
 #include "regularize.h"
 #include "trainer.h"
 
@@ -43,6 +44,7 @@ void segments_forward(lrnn_trainer *trainer, const carried *initial, pass_mode m
     size_t count = segments_count(trainer);
     bool every_step = network_answers_every_step(trainer->net);
     trainer->mode = mode;
+    trainer->stages.fresh = initial->batch == 0;
     trainer->window = trainer->windows;
     if (trainer->borders != NULL) {
         trainer->borders[0].batch = initial->batch;
@@ -87,6 +89,7 @@ void segments_backward(lrnn_trainer *trainer, head_job *job, real *feature_gradi
         }
         run_backward(trainer, feature_gradient);
     }
+    stage_start_gradient(trainer);
 }
 
 void segments_copy_outputs(lrnn_trainer *trainer, real *outputs)

@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "exchange.h"
 #include "model/values.h"
+#include "normalize.h"
 #include "regularize.h"
 #include "shards.h"
 
@@ -180,6 +181,7 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     const network *net = trainer->net;
     size_t B = trainer->options.batch, rows;
     size_t wide = net->top_size > net->input_size ? net->top_size : net->input_size;
+    wide = net->entry_size > wide ? net->entry_size : wide;
     if (!size_multiply(&rows, B, trainer->options.steps) || rows > SIZE_MAX / 2 ||
         !size_multiply(&rows, B, trainer->segment_steps)) {
         from->overflow = true;
@@ -204,6 +206,7 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     carried_lay_out(trainer, &trainer->pending, from);
     segments_lay_out(trainer, from);
     regularize_lay_out(trainer, from);
+    stage_lay_out(trainer, from);
     shards_lay_out(trainer, from);
     if (net->options.head != LRNN_HEAD_NONE) {
         head_lay_out(trainer, from);
@@ -397,7 +400,7 @@ lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer)
     }
     carried *state = &trainer->carry;
     layer_state all = {state->h, state->c, state->rows};
-    layer_state_copy(trainer->net, all, (layer_state_view){0}, state->rows);
+    stage_start_all(trainer, all, state->rows);
     state->batch = 0;
     return LRNN_OK;
 }
@@ -425,8 +428,12 @@ lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trai
     const carried *state = &trainer->carry;
     bool fresh = state->rows == 0;
     size_t rows = fresh ? trainer->options.batch : state->rows;
-    layer_state_view from = {fresh ? NULL : state->h, fresh ? NULL : state->c, rows};
-    layer_state_copy(trainer->net, (layer_state){h, c, rows}, from, rows);
+    layer_state_view from = {state->h, state->c, rows};
+    if (fresh) {
+        stage_start_all(trainer, (layer_state){h, c, rows}, rows);
+    } else {
+        layer_state_copy(trainer->net, (layer_state){h, c, rows}, from, rows);
+    }
     return LRNN_OK;
 }
 

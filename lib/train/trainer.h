@@ -126,6 +126,16 @@ typedef struct regularizer {
     regularizer_sums *sums; /* [B] of this segment */
 } regularizer;
 
+/* What stands around the recurrent layers; see normalize.c. */
+typedef struct stage_space {
+    real *packed_entry, *packed_exit; /* the linear layers' W^T */
+    real *entry;                      /* [T*B,entry] the input layer's outputs */
+    real *exit, *dexit; /* [rows of the head,head_size] the head layer's, and their gradient */
+    real **normed;      /* [L] [T*B,I] what layers have normalized, then [T*B,2] mean and scale */
+    real *kept;         /* [T*B,top] gradient of a layer's outputs, for what went past it */
+    bool fresh;         /* the window began where streams begin */
+} stage_space;
+
 /* A window cut into shards of rows; see shards.c. */
 typedef struct shard_space {
     size_t count;      /* of a window; 1: it is not cut */
@@ -168,6 +178,7 @@ struct lrnn_trainer {
     real *dtop;            /*   their gradient */
     head_space head;
     carried carry, evaluation, pending;
+    stage_space stages;
     shard_space shards;
     size_t segment_steps; /* most that a segment has */
     carried *borders;     /* recomputing: the state before each segment; else NULL */
@@ -217,6 +228,10 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final);
 /* Takes the gradient of the top layer's outputs in dy[0] and of the states after the segment in
  * spaces[].dh and dc, and leaves that of the states before it there. */
 void run_backward(lrnn_trainer *trainer, real *feature_gradient);
+
+/* gradients at offset `bias`, unless that is NETWORK_NONE, += the rows of x. */
+void run_bias_gradient(lrnn_trainer *trainer, size_t bias, const real *x, size_t rows,
+                       size_t columns);
 
 /* dropout.c: draws masks for this segment and applies them, and applies them to gradients. */
 void dropout_input(lrnn_trainer *trainer);

@@ -252,6 +252,28 @@ def activations():
     yield {"activation": "tanh", "loss": "squared", "layers": 0, "head": "last", "inputs": "both"}
 
 
+def stages():
+    for cell in CELLS:
+        yield {"cell": cell, "layer_norm": 1}
+        yield {"cell": cell, "learned_state": 1, "bidirectional": int(cell == "gru"), "layers": 1}
+        yield {"cell": cell, "layer_norm": 1, "residual": 1, "inputs": "both", "bidirectional": 1}
+    for head in HEADS:
+        loss = "none" if head == "none" else "cross-entropy"
+        yield {"head": head, "loss": loss, "residual": 1, "layer_norm": 1, "layers": 3, "projection": P, "learned_state": 1}
+        yield {"head": head, "loss": loss, "residual": 1, "layers": 1, "bidirectional": 1, "input_layer": 8,
+               "input_activation": "tanh", "inputs": "features", "cell": "gru"}
+    for activation in ("none", "sigmoid", "tanh", "relu"):
+        yield {"input_layer": 5, "input_activation": activation, "inputs": "both"}
+        yield {"head_layer": 7, "head_activation": activation, "head": "last" if activation == "relu" else "steps"}
+    yield {"layers": 0, "input_layer": 5, "input_activation": "relu", "head_layer": 3, "head_activation": "tanh"}
+    for inputs in INPUTS:
+        yield {"inputs": inputs, "layer_norm": 1, "residual": 1, "input_layer": 4, "input_activation": "tanh",
+               "head_layer": 5, "head_activation": "relu", "learned_state": 1, "head": "final"}
+        yield {"inputs": inputs, "layer_norm": 1, "residual": 1, "cell": "gru", "learned_state": 1, "uneven": 0,
+               "activation": "tanh", "loss": "squared"}
+
+
 if __name__ == "__main__":
     store("nets_awd.safetensors", awd())
     collect("nets_activations.safetensors", activations())
+    collect("nets_stages.safetensors", stages())

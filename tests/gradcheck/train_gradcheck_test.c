@@ -156,7 +156,9 @@ static double objective(bench *b)
     }
     assert_int_equal(lrnn_trainer_set_parameter(b->trainer, NULL, b->theta, b->parameters),
                      LRNN_OK);
-    if (h != NULL) {
+    if (b->s.model.learned_state) {
+        assert_int_equal(lrnn_trainer_reset_state(b->trainer), LRNN_OK);
+    } else if (h != NULL) {
         assert_int_equal(lrnn_trainer_import_state(b->trainer, h, c, B), LRNN_OK);
     }
     assert_int_equal(lrnn_trainer_forward(b->trainer, &b->window, &result), LRNN_OK);
@@ -228,10 +230,10 @@ static void check(const setting *s)
     for (size_t i = 0; back.features != NULL && i < B * T * F; i++) {
         compare(&b, &b.features[i], dfeatures[i], "feature", i);
     }
-    for (size_t i = 0; i < b.h_count; i++) {
+    for (size_t i = 0; i < b.h_count && !s->model.learned_state; i++) {
         compare(&b, &b.h[i], dh[i], "initial h", i);
     }
-    for (size_t i = 0; i < b.c_count; i++) {
+    for (size_t i = 0; i < b.c_count && !s->model.learned_state; i++) {
         compare(&b, &b.c[i], dc[i], "initial c", i);
     }
     tear_down(&b);
@@ -512,6 +514,41 @@ static void nets_of_dropped_weights_have_the_right_gradient(void **state)
     }
 }
 
+/* Everything at once, and in each setting some of it less. */
+static void nets_with_stages_have_the_right_gradient(void **state)
+{
+    (void)state;
+    static const int32_t kinds[] = {LRNN_ACTIVATION_NONE, LRNN_ACTIVATION_SIGMOID,
+                                    LRNN_ACTIVATION_TANH};
+    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
+        for (int option = 0; option < 8; option++) {
+            setting s = plain(cell);
+            s.model.initial_range = 0.5;
+            s.model.layers = option == 6 ? 0 : 2;
+            s.model.layer_norm = option != 1 && option != 6;
+            s.model.residual = option != 2 && option != 6;
+            s.model.learned_state = option != 3 && option != 6;
+            s.model.input_layer_size = option == 4 ? 0 : 3;
+            s.model.input_layer_activation = option == 4 ? 0 : kinds[option % 3];
+            s.model.head_layer_size = option == 5 ? 0 : 4;
+            s.model.head_layer_activation = option == 5 ? 0 : kinds[(option + 1) % 3];
+            s.model.bidirectional = option == 3;
+            s.model.projection_size = cell == LRNN_CELL_LSTM && option == 4 ? 2 : 0;
+            s.model.head = option == 2   ? LRNN_HEAD_LAST
+                           : option == 5 ? LRNN_HEAD_FINAL
+                                         : LRNN_HEAD_STEPS;
+            s.fresh = option >= 4;
+            s.model.dropout = option >= 4 && option != 6 ? 0.3 : 0;
+            s.model.input_dropout = option >= 4 ? 0.3 : 0;
+            s.activation_l2 = option == 4 || option == 7 ? 2 : 0;
+            s.temporal_l2 = option == 4 || option == 7 ? 1.5 : 0;
+            s.use_lengths = option != 0;
+            s.recompute = option == 1 || option == 7 ? 3 : option == 2 ? 1 : 0;
+            check(&s);
+        }
+    }
+}
+
 static void losses_of_activated_outputs_have_the_right_gradient(void **state)
 {
     (void)state;
@@ -575,6 +612,7 @@ int main(void)
         cmocka_unit_test(an_adaptive_softmax_has_the_right_gradient),
         cmocka_unit_test(dropped_nets_have_the_right_gradient),
         cmocka_unit_test(nets_of_dropped_weights_have_the_right_gradient),
+        cmocka_unit_test(nets_with_stages_have_the_right_gradient),
         cmocka_unit_test(losses_of_activated_outputs_have_the_right_gradient),
         cmocka_unit_test(regularized_nets_have_the_right_gradient),
     };

@@ -84,6 +84,12 @@ done
 fails "an average waits for a validation loss" 2 "--average-patience: needs --valid" $t --average-patience 3
 fails "an average has one start" 2 "--average-start: .*one of them" $t --valid 0.1 --average-start 2 --average-patience 3
 fails "an average that starts after the end" 2 "--average-start: must not be above" $t --average-start 11
+for option in layer-norm residual learned-state; do
+    fails "$option is of layers" 2 "--$option: needs --layers" $t --layers 0 --$option
+done
+for part in input head; do
+    fails "an activation is of a layer" 2 "--$part-activation: needs --$part-layer" $t --$part-activation tanh
+done
 fails "recurrent weights are of layers" 2 "--weight-dropout: needs --layers" $t --layers 0 --weight-dropout 0.5
 fails "tokens are of embeddings" 2 "--embedding-dropout: needs --embedding" $t --embedding 0 --embedding-dropout 0.5
 fails "a range below 0" 2 "--init-range: expected a number of at least 0" $t --init-range -1

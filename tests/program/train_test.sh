@@ -151,6 +151,19 @@ dropped="$small --input-dropout 0.2 --output-dropout 0.3 --embedding-dropout 0.1
 holds "a run with dropout everywhere resumes with the same bits" cmp q q2
 holds "inspect says where" sh -c "'$LRNN' inspect q | grep -c 'put dropout: 0\.\|^embedding dropout: 0.1\|locked' | grep -qx 4"
 
+staged="$small --layers 2 --layer-norm --residual --learned-state --input-layer 32 --input-activation tanh --head-layer 16"
+"$LRNN" train -q -o q $staged --epochs 2 text
+"$LRNN" train -q -o q2 $staged --epochs 1 --checkpoint q.c text
+"$LRNN" train -q -o q2 --resume q.c --epochs 2 --threads 2 text
+holds "a net with more around its layers resumes with the same bits" cmp q q2
+"$LRNN" inspect q > q.out
+for line in "layer normalization, epsilon 1e-05" "residual connections" "learned initial state" \
+    "input layer: 32, activation tanh" "head layer: 16, activation none"; do
+    holds "inspect says: $line" grep -q "^$line\$" q.out
+done
+"$LRNN" generate -m q -n 20 --prompt the > q.out
+holds "and text is written with it" test -s q.out
+
 averaged="$small --valid 0.1 --activation-l2 2 --temporal-l2 1 --optimizer sgd --lr 60"
 for start in "--average-patience 1" "--average-start 3"; do
     "$LRNN" train -o q $averaged $start --epochs 7 --log q.tsv text > q.out

@@ -65,6 +65,13 @@ static lrnn_model_options options_of(const setting *s)
     o.bidirectional = (int32_t)s->bidirectional;
     o.projection_size = (size_t)s->projection;
     o.output_activation = (int32_t)s->activation;
+    o.layer_norm = (int32_t)s->layer_norm;
+    o.residual = (int32_t)s->residual;
+    o.input_layer_size = (size_t)s->input_layer;
+    o.input_layer_activation = (int32_t)s->input_activation;
+    o.head_layer_size = (size_t)s->head_layer;
+    o.head_layer_activation = (int32_t)s->head_activation;
+    o.learned_state = (int32_t)s->learned_state;
     return o;
 }
 
@@ -311,10 +318,17 @@ static void output_activations_are_pytorchs(void **state)
     expect_file("nets_activations.safetensors");
 }
 
+static void what_stands_around_the_layers_is_pytorchs(void **state)
+{
+    (void)state;
+    expect_file("nets_stages.safetensors");
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_activations_are_pytorchs),
+        cmocka_unit_test(what_stands_around_the_layers_is_pytorchs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
