@@ -208,6 +208,11 @@ $(DOUBLE)/include/%.h: include/%.h
 	@mkdir -p $(@D)
 	sed 's/\bfloat\b/double/g' $< > $@
 
+# Macros cannot be renamed by macros.
+$(DOUBLE)/include/lrnn/init.h: include/lrnn/init.h
+	@mkdir -p $(@D)
+	: > $@
+
 $(DOUBLE)/rename.h: $(HEADERS)
 	@mkdir -p $(@D)
 	sed -n 's/^LRNN_API .*[ *]\(lrnn_[a-z0-9_]*\)(.*/#define \1 double_\1/p' $(HEADERS) > $@

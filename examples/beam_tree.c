@@ -67,14 +67,14 @@ static void draw(const lrnn_result *result)
 static int search(const char *name, int32_t method, size_t width)
 {
     lrnn_decoder_options options;
-    lrnn_decoder_options_init(&options, sizeof options);
+    lrnn_decoder_options_init(&options);
     options.method = method;
     options.max_length = 2;
     if (method == LRNN_METHOD_BEAM) {
         options.beam_width = options.n_best = width;
     }
     lrnn_scorer scorer;
-    lrnn_scorer_init(&scorer, sizeof scorer);
+    lrnn_scorer_init(&scorer);
     scorer.vocab_size = WORDS;
     scorer.score = score;
     lrnn_decoder *decoder;
@@ -83,14 +83,14 @@ static int search(const char *name, int32_t method, size_t width)
     }
     const int32_t prompt[] = {THE};
     lrnn_request request;
-    lrnn_request_init(&request, sizeof request);
+    lrnn_request_init(&request);
     request.tokens = prompt;
     request.count = 1;
     lrnn_status status = lrnn_decoder_run(decoder, &request, 1);
     printf("%s\n\n", name);
     for (size_t rank = 0; rank < lrnn_decoder_result_count(decoder, 0); rank++) {
         lrnn_result result;
-        lrnn_result_init(&result, sizeof result);
+        lrnn_result_init(&result);
         lrnn_decoder_get_result(&result, decoder, 0, rank);
         if (rank == 0) {
             draw(&result);

@@ -28,9 +28,9 @@ static void write_text(const lrnn_model *model, const lrnn_vocab *vocab)
     lrnn_decoder_options options;
     lrnn_request request;
     lrnn_result result;
-    must(lrnn_decoder_options_init(&options, sizeof options));
-    must(lrnn_request_init(&request, sizeof request));
-    must(lrnn_result_init(&result, sizeof result));
+    must(lrnn_decoder_options_init(&options));
+    must(lrnn_request_init(&request));
+    must(lrnn_result_init(&result));
     options.method = LRNN_METHOD_SAMPLE;
     options.temperature = 0.7;
     options.max_length = 300;
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
     must(lrnn_vocab_encode(tokens, sizeof text, &count, vocab, text, strlen(text)));
 
     lrnn_model_options shape; /* by default an LSTM of 128 units over an embedding of 64 */
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.input_vocab = shape.output_vocab = vocab;
     lrnn_model *model;
     must(lrnn_model_create(&model, &shape));
@@ -72,8 +72,8 @@ int main(int argc, char **argv)
     must(lrnn_batches_create(&batches, tokens, count, NULL));
     lrnn_sequences window; /* 16 rows x 32 characters */
     lrnn_train_result result;
-    must(lrnn_sequences_init(&window, sizeof window));
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&window));
+    must(lrnn_train_result_init(&result));
     for (int step = 0; step < 300; step++) {
         if (lrnn_batches_next(batches, &window) == LRNN_END) { /* start again from the top */
             must(lrnn_trainer_reset_state(trainer));

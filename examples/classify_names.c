@@ -98,7 +98,7 @@ static lrnn_batches *make_batches(const lrnn_vocab *letters, int held, uint64_t 
     static int32_t tokens[LETTERS], lengths[NAMES], languages[NAMES];
     size_t steps = 0;
     lrnn_examples examples;
-    must(lrnn_examples_init(&examples, sizeof examples));
+    must(lrnn_examples_init(&examples));
     for (size_t i = 0; i < name_count; i++) {
         if (held < 0 || held_out(i) == held) {
             size_t length;
@@ -114,7 +114,7 @@ static lrnn_batches *make_batches(const lrnn_vocab *letters, int held, uint64_t 
     examples.targets = languages;
     examples.per_example = 1;
     lrnn_batches_options options;
-    must(lrnn_batches_options_init(&options, sizeof options));
+    must(lrnn_batches_options_init(&options));
     options.batch = BATCH;
     options.shuffle = held != 1;
     options.bucket = 16;
@@ -130,8 +130,8 @@ static double accuracy(lrnn_trainer *trainer, lrnn_batches *batches)
     double right = 0, items = 0;
     lrnn_sequences window;
     lrnn_train_result result;
-    must(lrnn_sequences_init(&window, sizeof window));
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&window));
+    must(lrnn_train_result_init(&result));
     while (lrnn_batches_next(batches, &window) == LRNN_OK) {
         must(lrnn_trainer_evaluate(trainer, &window, &result));
         right += (double)result.right;
@@ -161,7 +161,7 @@ int main(int argc, char **argv)
     lrnn_batches *testing = make_batches(letters, own ? -1 : 1, seed);
 
     lrnn_model_options shape;
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.input_vocab = letters;
     shape.output_vocab = languages;
     shape.embedding_size = 32;
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
     shape.head = LRNN_HEAD_LAST;
     shape.seed = seed;
     lrnn_trainer_options options;
-    must(lrnn_trainer_options_init(&options, sizeof options));
+    must(lrnn_trainer_options_init(&options));
     options.batch = BATCH;
     options.steps = lrnn_batches_steps(training) > lrnn_batches_steps(testing)
                         ? lrnn_batches_steps(training)
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
     must(lrnn_optimizer_create(&optimizer, lrnn_model_parameter_count(model), NULL));
     lrnn_schedule_options falling;
     lrnn_schedule *schedule;
-    must(lrnn_schedule_options_init(&falling, sizeof falling));
+    must(lrnn_schedule_options_init(&falling));
     falling.kind = LRNN_SCHEDULE_COSINE;
     falling.learning_rate = own ? 0.02 : 0.004;
     falling.period = (own ? 60 : PASSES) * lrnn_batches_count(training);
@@ -196,8 +196,8 @@ int main(int argc, char **argv)
         double sum = 0, weight = 0;
         lrnn_sequences window;
         lrnn_train_result result;
-        must(lrnn_sequences_init(&window, sizeof window));
-        must(lrnn_train_result_init(&result, sizeof result));
+        must(lrnn_sequences_init(&window));
+        must(lrnn_train_result_init(&result));
         while (lrnn_batches_next(training, &window) == LRNN_OK) {
             must(
                 lrnn_optimizer_set_learning_rate(optimizer, lrnn_schedule_learning_rate(schedule)));

@@ -117,8 +117,8 @@ static lrnn_batches *make_batches(const recordings *r, int32_t shuffle, uint64_t
     lrnn_examples examples;
     lrnn_batches_options options;
     lrnn_batches *batches;
-    must(lrnn_examples_init(&examples, sizeof examples));
-    must(lrnn_batches_options_init(&options, sizeof options));
+    must(lrnn_examples_init(&examples));
+    must(lrnn_batches_options_init(&options));
     examples.count = r->count;
     examples.lengths = r->lengths;
     examples.features = r->frames;
@@ -137,8 +137,8 @@ static double accuracy(lrnn_trainer *trainer, lrnn_batches *batches)
     double right = 0, items = 0;
     lrnn_sequences window;
     lrnn_train_result result;
-    must(lrnn_sequences_init(&window, sizeof window));
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&window));
+    must(lrnn_train_result_init(&result));
     while (lrnn_batches_next(batches, &window) == LRNN_OK) {
         must(lrnn_trainer_evaluate(trainer, &window, &result));
         right += (double)result.right;
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
     lrnn_batches *learn = make_batches(&training, 1, seed), *test = make_batches(&testing, 0, seed);
 
     lrnn_model_options shape;
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.feature_size = F;
     shape.hidden_size = 32;
     shape.bidirectional = 1;
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
     shape.output_size = SPEAKERS;
     shape.seed = seed;
     lrnn_trainer_options options;
-    must(lrnn_trainer_options_init(&options, sizeof options));
+    must(lrnn_trainer_options_init(&options));
     options.batch = BATCH;
     options.steps = lrnn_batches_steps(learn) > lrnn_batches_steps(test) ? lrnn_batches_steps(learn)
                                                                          : lrnn_batches_steps(test);
@@ -190,7 +190,7 @@ int main(int argc, char **argv)
     printf("%zu recordings to learn from, %zu to test with\n", training.count, testing.count);
     for (int pass = 0; pass < PASSES; pass++) {
         lrnn_sequences window;
-        must(lrnn_sequences_init(&window, sizeof window));
+        must(lrnn_sequences_init(&window));
         while (lrnn_batches_next(learn, &window) == LRNN_OK) {
             must(lrnn_trainer_step(trainer, optimizer, &window, NULL));
         }

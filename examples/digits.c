@@ -337,7 +337,7 @@ int main(int argc, char **argv)
         return 0;
     }
     lrnn_model_options shape;
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.feature_size = BANDS;
     shape.hidden_size = folder != NULL ? 64 : 24;
     shape.bidirectional = 1;

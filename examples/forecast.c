@@ -80,8 +80,8 @@ static lrnn_batches *make_batches(uint64_t seed)
     lrnn_examples examples;
     lrnn_batches_options options;
     lrnn_batches *batches;
-    must(lrnn_examples_init(&examples, sizeof examples));
-    must(lrnn_batches_options_init(&options, sizeof options));
+    must(lrnn_examples_init(&examples));
+    must(lrnn_batches_options_init(&options));
     for (size_t first = 1; first + WINDOW < watched; first++) {
         size_t at = examples.count * WINDOW;
         lengths[examples.count++] = WINDOW;
@@ -134,9 +134,9 @@ static lrnn_model *train(lrnn_batches *batches, uint64_t seed)
     lrnn_model_options shape;
     lrnn_trainer_options options;
     lrnn_schedule_options falling;
-    must(lrnn_model_options_init(&shape, sizeof shape));
-    must(lrnn_trainer_options_init(&options, sizeof options));
-    must(lrnn_schedule_options_init(&falling, sizeof falling));
+    must(lrnn_model_options_init(&shape));
+    must(lrnn_trainer_options_init(&options));
+    must(lrnn_schedule_options_init(&falling));
     shape.feature_size = F;
     shape.hidden_size = 24;
     shape.output_size = 1;
@@ -160,7 +160,7 @@ static lrnn_model *train(lrnn_batches *batches, uint64_t seed)
     double least = INFINITY;
     for (int update = 1; update <= UPDATES; update++) {
         lrnn_sequences window;
-        must(lrnn_sequences_init(&window, sizeof window));
+        must(lrnn_sequences_init(&window));
         if (lrnn_batches_next(batches, &window) == LRNN_END) {
             must(lrnn_batches_next(batches, &window));
         }

@@ -84,7 +84,7 @@ static void fill_rotation(float *matrix, double scale)
 static lrnn_trainer *create_net(int32_t cell, double scale)
 {
     lrnn_model_options options;
-    must(lrnn_model_options_init(&options, sizeof options));
+    must(lrnn_model_options_init(&options));
     options.feature_size = 1;
     options.hidden_size = HIDDEN;
     options.cell = cell;
@@ -92,7 +92,7 @@ static lrnn_trainer *create_net(int32_t cell, double scale)
     lrnn_model *model;
     must(lrnn_model_create(&model, &options));
     lrnn_trainer_options trainer_options;
-    must(lrnn_trainer_options_init(&trainer_options, sizeof trainer_options));
+    must(lrnn_trainer_options_init(&trainer_options));
     trainer_options.batch = 1;
     trainer_options.steps = STEPS;
     trainer_options.loss = LRNN_LOSS_NONE;
@@ -119,7 +119,7 @@ static lrnn_trainer *create_net(int32_t cell, double scale)
 static void run_to(lrnn_trainer *trainer, const float *inputs, size_t steps, float *h, float *c)
 {
     lrnn_sequences window;
-    must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_sequences_init(&window));
     window.batch = 1;
     window.steps = steps;
     window.features = inputs;
@@ -144,13 +144,13 @@ static double flow(lrnn_trainer *trainer, int32_t cell, const float *inputs, siz
     run_to(trainer, inputs, STEPS - back, h, has_c ? c : NULL);
     must(lrnn_trainer_import_state(trainer, h, has_c ? c : NULL, 1));
     lrnn_sequences window;
-    must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_sequences_init(&window));
     window.batch = 1;
     window.steps = back;
     window.features = inputs + (STEPS - back);
     must(lrnn_trainer_forward(trainer, &window, NULL));
     lrnn_backward backward;
-    must(lrnn_backward_init(&backward, sizeof backward));
+    must(lrnn_backward_init(&backward));
     backward.loss_scale = 0;
     backward.final_h = final;
     backward.initial_h = dh;
@@ -168,7 +168,7 @@ static size_t train(double clip_norm, double losses[UPDATES])
 {
     enum { T = 30 };
     lrnn_model_options options;
-    must(lrnn_model_options_init(&options, sizeof options));
+    must(lrnn_model_options_init(&options));
     options.feature_size = 1;
     options.hidden_size = HIDDEN;
     options.cell = LRNN_CELL_RNN_RELU;
@@ -180,14 +180,14 @@ static size_t train(double clip_norm, double losses[UPDATES])
     lrnn_trainer_options trainer_options;
     lrnn_optimizer_options optimizer_options;
     must(lrnn_model_create(&model, &options));
-    must(lrnn_trainer_options_init(&trainer_options, sizeof trainer_options));
+    must(lrnn_trainer_options_init(&trainer_options));
     trainer_options.batch = ROWS;
     trainer_options.steps = T;
     trainer_options.loss = LRNN_LOSS_SQUARED_ERROR;
     trainer_options.clip_norm = clip_norm;
     trainer_options.carry_state = 0;
     must(lrnn_trainer_create(&trainer, model, &trainer_options));
-    must(lrnn_optimizer_options_init(&optimizer_options, sizeof optimizer_options));
+    must(lrnn_optimizer_options_init(&optimizer_options));
     optimizer_options.kind = LRNN_OPTIMIZER_SGD;
     optimizer_options.learning_rate = 0.01;
     must(lrnn_optimizer_create(&optimizer, lrnn_model_parameter_count(model), &optimizer_options));
@@ -206,8 +206,8 @@ static size_t train(double clip_norm, double losses[UPDATES])
         }
         lrnn_sequences window;
         lrnn_train_result result;
-        must(lrnn_sequences_init(&window, sizeof window));
-        must(lrnn_train_result_init(&result, sizeof result));
+        must(lrnn_sequences_init(&window));
+        must(lrnn_train_result_init(&result));
         window.batch = ROWS;
         window.steps = T;
         window.features = features;

@@ -22,7 +22,7 @@ static void must(lrnn_status status, const char *what)
 static lrnn_model *create_model(const lrnn_vocab *vocab)
 {
     lrnn_model_options options;
-    must(lrnn_model_options_init(&options, sizeof options), "options");
+    must(lrnn_model_options_init(&options), "options");
     options.input_vocab = vocab;
     options.output_vocab = vocab;
     options.embedding_size = 0;
@@ -38,7 +38,7 @@ static lrnn_model *train(const lrnn_model *model, const int32_t *hello)
 {
     lrnn_trainer *trainer;
     lrnn_trainer_options trainer_options;
-    must(lrnn_trainer_options_init(&trainer_options, sizeof trainer_options), "options");
+    must(lrnn_trainer_options_init(&trainer_options), "options");
     trainer_options.batch = 1;
     trainer_options.steps = STEPS;
     trainer_options.carry_state = 0; /* every time the word starts from a state of zero */
@@ -46,19 +46,19 @@ static lrnn_model *train(const lrnn_model *model, const int32_t *hello)
 
     lrnn_optimizer *optimizer;
     lrnn_optimizer_options optimizer_options;
-    must(lrnn_optimizer_options_init(&optimizer_options, sizeof optimizer_options), "options");
+    must(lrnn_optimizer_options_init(&optimizer_options), "options");
     optimizer_options.learning_rate = 0.02;
     must(lrnn_optimizer_create(&optimizer, lrnn_model_parameter_count(model), &optimizer_options),
          "optimizer");
 
     lrnn_sequences word;
-    must(lrnn_sequences_init(&word, sizeof word), "sequences");
+    must(lrnn_sequences_init(&word), "sequences");
     word.batch = 1;
     word.steps = STEPS;
     word.tokens = hello;      /* h e l l */
     word.targets = hello + 1; /* e l l o */
     lrnn_train_result result;
-    must(lrnn_train_result_init(&result, sizeof result), "result");
+    must(lrnn_train_result_init(&result), "result");
     for (int update = 1; update <= UPDATES; update++) {
         must(lrnn_trainer_step(trainer, optimizer, &word, &result), "step");
         if (update == 1 || update % 50 == 0) {

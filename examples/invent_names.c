@@ -108,8 +108,8 @@ static lrnn_batches *make_batches(const lrnn_vocab *letters, int held, uint64_t 
     lrnn_examples examples;
     lrnn_batches_options options;
     lrnn_batches *batches;
-    must(lrnn_examples_init(&examples, sizeof examples));
-    must(lrnn_batches_options_init(&options, sizeof options));
+    must(lrnn_examples_init(&examples));
+    must(lrnn_batches_options_init(&options));
     for (size_t i = 0; i < name_count; i++) {
         if (held < 0 || held_out(i) == held) {
             size_t count;
@@ -139,7 +139,7 @@ static lrnn_batches *make_batches(const lrnn_vocab *letters, int held, uint64_t 
 static void begin(const int32_t *chosen, size_t count)
 {
     lrnn_sequences window;
-    must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_sequences_init(&window));
     window.batch = count;
     window.steps = 1;
     window.tokens = chosen;
@@ -169,7 +169,7 @@ static void learn(lrnn_optimizer *const optimizers[2], size_t count)
 {
     lrnn_trainer *both[2] = {starter, writer};
     lrnn_backward back;
-    must(lrnn_backward_init(&back, sizeof back));
+    must(lrnn_backward_init(&back));
     must(lrnn_trainer_zero_gradients(starter));
     must(lrnn_trainer_zero_gradients(writer));
     back.initial_h = h;
@@ -179,7 +179,7 @@ static void learn(lrnn_optimizer *const optimizers[2], size_t count)
         memcpy(start + b * 2 * H, h + b * H, H * sizeof *h);
         memcpy(start + b * 2 * H + H, c + b * H, H * sizeof *c);
     }
-    must(lrnn_backward_init(&back, sizeof back));
+    must(lrnn_backward_init(&back));
     back.loss_scale = 0; /* the starter has no loss of its own */
     back.outputs = start;
     must(lrnn_trainer_backward(starter, &back));
@@ -195,8 +195,8 @@ static double pass(lrnn_batches *batches, const int32_t *languages,
     double sum = 0, weight = 0;
     lrnn_sequences window;
     lrnn_train_result result;
-    must(lrnn_sequences_init(&window, sizeof window));
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&window));
+    must(lrnn_train_result_init(&result));
     while (lrnn_batches_next(batches, &window) == LRNN_OK) {
         run(batches, languages, &window, &result);
         sum += result.loss_sum;
@@ -214,7 +214,7 @@ static lrnn_trainer *make_trainer(const lrnn_model_options *shape, size_t steps,
     lrnn_model *model;
     lrnn_trainer *trainer;
     lrnn_trainer_options options;
-    must(lrnn_trainer_options_init(&options, sizeof options));
+    must(lrnn_trainer_options_init(&options));
     options.batch = BATCH;
     options.steps = steps;
     options.loss = loss;
@@ -238,7 +238,7 @@ static void invent(const lrnn_vocab *letters, int32_t language)
     lrnn_request requests[5];
     must(lrnn_vocab_find(&end, letters, "\n", 1));
     must(lrnn_trainer_snapshot(&model, writer));
-    must(lrnn_decoder_options_init(&options, sizeof options));
+    must(lrnn_decoder_options_init(&options));
     options.method = LRNN_METHOD_SAMPLE;
     options.temperature = 0.7;
     options.max_length = 20;
@@ -248,7 +248,7 @@ static void invent(const lrnn_vocab *letters, int32_t language)
     must(lrnn_decoder_create(&decoder, model, &options));
     begin(&language, 1);
     for (uint64_t i = 0; i < 5; i++) {
-        must(lrnn_request_init(&requests[i], sizeof requests[i]));
+        must(lrnn_request_init(&requests[i]));
         requests[i].tokens = &end; /* it marks the start too */
         requests[i].count = 1;
         requests[i].seed = i;
@@ -261,7 +261,7 @@ static void invent(const lrnn_vocab *letters, int32_t language)
         char name[100];
         size_t length;
         lrnn_result result;
-        must(lrnn_result_init(&result, sizeof result));
+        must(lrnn_result_init(&result));
         must(lrnn_decoder_get_result(&result, decoder, i, 0));
         must(lrnn_vocab_decode(name, sizeof name, &length, letters, result.tokens, result.count));
         printf(" %.*s", (int)strcspn(name, "\n"), name);
@@ -292,14 +292,14 @@ int main(int argc, char **argv)
 
     lrnn_optimizer *optimizers[2];
     lrnn_model_options shape;
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.vocab_size = language_count;
     shape.embedding_size = 0; /* one-hot */
     shape.layers = 0;
     shape.output_size = 2 * H;
     shape.seed = seed;
     starter = make_trainer(&shape, 1, LRNN_LOSS_NONE, &optimizers[0], own ? 0.02 : 0.003);
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.input_vocab = shape.output_vocab = letters;
     shape.embedding_size = 32;
     shape.hidden_size = H;

@@ -105,7 +105,7 @@ static void open_gates(lrnn_trainer *trainer, const lrnn_model *model)
 {
     float bias[4 * HIDDEN];
     lrnn_parameter parameter;
-    must(lrnn_parameter_init(&parameter, sizeof parameter));
+    must(lrnn_parameter_init(&parameter));
     must(lrnn_model_find_parameter(&parameter, model, "rnn.bias_hh_l0"));
     must(lrnn_model_copy_parameter(bias, 4 * HIDDEN, model, "rnn.bias_hh_l0"));
     for (size_t k = HIDDEN; k < 2 * HIDDEN && parameter.count > HIDDEN; k++) {
@@ -120,9 +120,9 @@ static double train(const task *what, int32_t cell, size_t steps, size_t updates
     lrnn_model_options options;
     lrnn_trainer_options trainer_options;
     lrnn_optimizer_options optimizer_options;
-    must(lrnn_model_options_init(&options, sizeof options));
-    must(lrnn_trainer_options_init(&trainer_options, sizeof trainer_options));
-    must(lrnn_optimizer_options_init(&optimizer_options, sizeof optimizer_options));
+    must(lrnn_model_options_init(&options));
+    must(lrnn_trainer_options_init(&trainer_options));
+    must(lrnn_optimizer_options_init(&optimizer_options));
     options.hidden_size = HIDDEN;
     options.cell = cell;
     what->set_model(&options);
@@ -143,8 +143,8 @@ static double train(const task *what, int32_t cell, size_t steps, size_t updates
     for (size_t update = 0; update < updates; update++) {
         lrnn_sequences window;
         lrnn_train_result result;
-        must(lrnn_sequences_init(&window, sizeof window));
-        must(lrnn_train_result_init(&result, sizeof result));
+        must(lrnn_sequences_init(&window));
+        must(lrnn_train_result_init(&result));
         window.batch = ROWS;
         window.steps = steps;
         what->fill(&window, steps);

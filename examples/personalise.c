@@ -102,7 +102,7 @@ static lrnn_model *train(const lrnn_model *model, const char *text, double rate,
     must(lrnn_vocab_encode(ids, TEXT_MAX, &count, lrnn_model_input_vocab(model), text,
                            strlen(text)));
     lrnn_batches_options options;
-    must(lrnn_batches_options_init(&options, sizeof options));
+    must(lrnn_batches_options_init(&options));
     options.batch = 4;
     lrnn_batches *batches;
     lrnn_trainer *trainer;
@@ -112,7 +112,7 @@ static lrnn_model *train(const lrnn_model *model, const char *text, double rate,
     must(lrnn_optimizer_create(&optimizer, lrnn_model_parameter_count(model), NULL));
     must(lrnn_optimizer_set_learning_rate(optimizer, rate));
     lrnn_sequences window;
-    must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_sequences_init(&window));
     for (int update = 0; update < updates; update++) {
         if (lrnn_batches_next(batches, &window) == LRNN_END) {
             must(lrnn_trainer_reset_state(trainer));
@@ -151,7 +151,7 @@ static lrnn_vocab *create_vocab(void)
 static lrnn_model *create_model(const lrnn_vocab *vocab)
 {
     lrnn_model_options options;
-    must(lrnn_model_options_init(&options, sizeof options));
+    must(lrnn_model_options_init(&options));
     options.input_vocab = options.output_vocab = vocab;
     options.embedding_size = 32;
     options.hidden_size = 64;

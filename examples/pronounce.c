@@ -212,7 +212,7 @@ int main(int argc, char **argv)
         return 0;
     }
     lrnn_model_options shape;
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.vocab_size = LETTERS;
     shape.embedding_size = 64;
     shape.hidden_size = path != NULL ? 128 : 32;

@@ -81,7 +81,7 @@ static int die(void)
 static int generate(trigram_model *model, const char *title, const lrnn_decoder_options *options)
 {
     lrnn_scorer scorer;
-    lrnn_scorer_init(&scorer, sizeof scorer);
+    lrnn_scorer_init(&scorer);
     scorer.user = model;
     scorer.vocab_size = BYTES;
     scorer.score = score;
@@ -91,7 +91,7 @@ static int generate(trigram_model *model, const char *title, const lrnn_decoder_
     }
     const int32_t prompt[] = {'\n', 't', 'h', 'e', ' '};
     lrnn_request request;
-    lrnn_request_init(&request, sizeof request);
+    lrnn_request_init(&request);
     request.tokens = prompt;
     request.count = sizeof prompt / sizeof prompt[0];
     request.seed = 1;
@@ -100,7 +100,7 @@ static int generate(trigram_model *model, const char *title, const lrnn_decoder_
         return die();
     }
     lrnn_result result;
-    lrnn_result_init(&result, sizeof result);
+    lrnn_result_init(&result);
     lrnn_decoder_get_result(&result, decoder, 0, 0);
     printf("%-24s %6.2f  the ", title, result.perplexity);
     for (size_t i = 0; i < result.count; i++) {
@@ -138,14 +138,14 @@ int main(int argc, char **argv)
     count(&model, text, length);
 
     lrnn_decoder_options options;
-    lrnn_decoder_options_init(&options, sizeof options);
+    lrnn_decoder_options_init(&options);
     options.max_length = 60;
     printf("%-24s %s\n", "method", "perplexity");
     int failed = generate(&model, "greedy", &options);
     options.method = LRNN_METHOD_SAMPLE;
     options.top_p = 0.9;
     failed = failed || generate(&model, "sampled, top_p 0.9", &options);
-    lrnn_decoder_options_init(&options, sizeof options);
+    lrnn_decoder_options_init(&options);
     options.max_length = 60;
     options.method = LRNN_METHOD_BEAM;
     options.beam_width = 10;

@@ -124,7 +124,7 @@ static void step(lrnn_trainer *trainer, lrnn_optimizer *optimizer, size_t first)
         memcpy(x + b * F, frames + (first + b) % count * F, F * sizeof *x);
         targets[b] = speakers[(first + b) % count];
     }
-    must(lrnn_sequences_init(&window, sizeof window));
+    must(lrnn_sequences_init(&window));
     window.batch = BATCH;
     window.steps = 1;
     window.features = x;
@@ -140,15 +140,15 @@ int main(int argc, char **argv)
         draw_frames();
     }
     lrnn_model_options shape;
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.layers = 0;
     shape.feature_size = F;
     shape.output_size = SPEAKERS;
     lrnn_trainer_options of_training;
-    must(lrnn_trainer_options_init(&of_training, sizeof of_training));
+    must(lrnn_trainer_options_init(&of_training));
     of_training.batch = BATCH;
     lrnn_optimizer_options of_descent;
-    must(lrnn_optimizer_options_init(&of_descent, sizeof of_descent));
+    must(lrnn_optimizer_options_init(&of_descent));
     of_descent.kind = LRNN_OPTIMIZER_SGD;
     of_descent.learning_rate = LEARNING_RATE;
     lrnn_model *model, *trained;

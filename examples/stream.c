@@ -30,7 +30,7 @@ static float sensor(double time, double phase)
 static lrnn_model *create_model(void)
 {
     lrnn_model_options options;
-    must(lrnn_model_options_init(&options, sizeof options));
+    must(lrnn_model_options_init(&options));
     options.vocab_size = 0;
     options.feature_size = 1;
     options.output_size = 1;
@@ -44,7 +44,7 @@ static lrnn_model *create_model(void)
 static lrnn_trainer *create_trainer(const lrnn_model *model)
 {
     lrnn_trainer_options options;
-    must(lrnn_trainer_options_init(&options, sizeof options));
+    must(lrnn_trainer_options_init(&options));
     options.batch = ROWS;
     options.steps = WINDOW;
     options.loss = LRNN_LOSS_SQUARED_ERROR;
@@ -75,7 +75,7 @@ static lrnn_model *train(const lrnn_model *model)
     float values[ROWS * WINDOW];
     float next[ROWS * WINDOW];
     lrnn_sequences sequences;
-    must(lrnn_sequences_init(&sequences, sizeof sequences));
+    must(lrnn_sequences_init(&sequences));
     sequences.batch = ROWS;
     sequences.steps = WINDOW;
     sequences.features = values;
@@ -147,12 +147,12 @@ int main(void)
 
     size_t allocations = 0;
     lrnn_allocator allocator;
-    must(lrnn_allocator_init(&allocator, sizeof allocator));
+    must(lrnn_allocator_init(&allocator));
     allocator.user = &allocations;
     allocator.allocate = count_and_allocate;
     allocator.release = release;
     lrnn_state_options options;
-    must(lrnn_state_options_init(&options, sizeof options));
+    must(lrnn_state_options_init(&options));
     options.allocator = &allocator;
     lrnn_state *state;
     must(lrnn_state_create(&state, trained, &options));

@@ -97,8 +97,8 @@ static lrnn_batches *make_batches(corpus *c, const lrnn_vocab *words, int32_t sh
     lrnn_batches *batches;
     size_t count;
     must(lrnn_vocab_encode(c->words, WORDS, &count, words, c->text, c->text_length));
-    must(lrnn_examples_init(&examples, sizeof examples));
-    must(lrnn_batches_options_init(&options, sizeof options));
+    must(lrnn_examples_init(&examples));
+    must(lrnn_batches_options_init(&options));
     examples.count = c->sentence_count;
     examples.lengths = c->lengths;
     examples.tokens = c->words;
@@ -116,8 +116,8 @@ static double accuracy(lrnn_trainer *trainer, lrnn_batches *batches)
     double right = 0, items = 0;
     lrnn_sequences window;
     lrnn_train_result result;
-    must(lrnn_sequences_init(&window, sizeof window));
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&window));
+    must(lrnn_train_result_init(&result));
     while (lrnn_batches_next(batches, &window) == LRNN_OK) {
         must(lrnn_trainer_evaluate(trainer, &window, &result));
         right += (double)result.right;
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
     for (int32_t i = 0; i < tag_count; i++) {
         pointers[i] = tag_names[i];
     }
-    must(lrnn_vocab_options_init(&of_words, sizeof of_words));
+    must(lrnn_vocab_options_init(&of_words));
     of_words.level = LRNN_LEVEL_WORD;
     of_words.lowercase = 1;
     of_words.unknown = 1;
@@ -150,14 +150,14 @@ int main(int argc, char **argv)
     lrnn_batches *test = make_batches(&testing, words, 0, seed);
 
     lrnn_model_options shape;
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.input_vocab = words;
     shape.output_vocab = tags;
     shape.hidden_size = 64;
     shape.bidirectional = 1;
     shape.seed = seed;
     lrnn_trainer_options options;
-    must(lrnn_trainer_options_init(&options, sizeof options));
+    must(lrnn_trainer_options_init(&options));
     options.batch = BATCH;
     options.steps = lrnn_batches_steps(learn) > lrnn_batches_steps(test) ? lrnn_batches_steps(learn)
                                                                          : lrnn_batches_steps(test);
@@ -177,8 +177,8 @@ int main(int argc, char **argv)
         double sum = 0, weight = 0;
         lrnn_sequences window;
         lrnn_train_result result;
-        must(lrnn_sequences_init(&window, sizeof window));
-        must(lrnn_train_result_init(&result, sizeof result));
+        must(lrnn_sequences_init(&window));
+        must(lrnn_train_result_init(&result));
         while (lrnn_batches_next(learn, &window) == LRNN_OK) {
             must(lrnn_trainer_step(trainer, optimizer, &window, &result));
             sum += result.loss_sum;

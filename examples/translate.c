@@ -89,7 +89,7 @@ static lrnn_trainer *make_trainer(lrnn_model_options *shape, size_t steps, int32
     lrnn_model *model;
     lrnn_trainer *trainer;
     lrnn_trainer_options options;
-    must(lrnn_trainer_options_init(&options, sizeof options));
+    must(lrnn_trainer_options_init(&options));
     options.batch = BATCH;
     options.steps = steps;
     options.loss = loss;
@@ -107,7 +107,7 @@ static void make_net(size_t S, size_t T, size_t updates)
 {
     lrnn_model_options shape;
     for (int target = 0; target < 2; target++) {
-        must(lrnn_model_options_init(&shape, sizeof shape));
+        must(lrnn_model_options_init(&shape));
         shape.input_vocab = target ? target_vocab : source_vocab;
         shape.embedding_size = E;
         shape.hidden_size = H;
@@ -115,7 +115,7 @@ static void make_net(size_t S, size_t T, size_t updates)
         *(target ? &net.decoder : &net.encoder) =
             make_trainer(&shape, target ? T : S, LRNN_LOSS_NONE, &net.optimizers[target]);
     }
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.layers = 0;
     shape.feature_size = width();
     shape.output_vocab = target_vocab;
@@ -125,7 +125,7 @@ static void make_net(size_t S, size_t T, size_t updates)
     net.x = take(BATCH * T * 2 * H), net.dx = take(BATCH * T * 2 * H);
     net.a = take(BATCH * T * S);
     lrnn_schedule_options falling;
-    must(lrnn_schedule_options_init(&falling, sizeof falling));
+    must(lrnn_schedule_options_init(&falling));
     falling.kind = LRNN_SCHEDULE_COSINE;
     falling.learning_rate = 0.004;
     falling.period = updates;
@@ -157,7 +157,7 @@ static void backward(const lrnn_sequences *source, const lrnn_sequences *target)
 {
     size_t S = source->steps, T = target->steps;
     lrnn_backward back;
-    must(lrnn_backward_init(&back, sizeof back));
+    must(lrnn_backward_init(&back));
     back.features = net.dx;
     must(lrnn_trainer_zero_gradients(net.head));
     must(lrnn_trainer_backward(net.head, &back));
@@ -168,7 +168,7 @@ static void backward(const lrnn_sequences *source, const lrnn_sequences *target)
         attend_backward(net.dh + i * H, net.de + b * S * H, net.dx + i * 2 * H, net.a + i * S,
                         net.h + i * H, net.e + b * S * H, (size_t)source->lengths[b]);
     }
-    must(lrnn_backward_init(&back, sizeof back));
+    must(lrnn_backward_init(&back));
     back.loss_scale = 0; /* neither decoder nor encoder has a loss of its own */
     back.outputs = with_attention ? net.dh : net.dx;
     back.initial_h = net.first_h;
@@ -176,7 +176,7 @@ static void backward(const lrnn_sequences *source, const lrnn_sequences *target)
     must(lrnn_trainer_zero_gradients(net.decoder));
     must(lrnn_trainer_backward(net.decoder, &back));
 
-    must(lrnn_backward_init(&back, sizeof back));
+    must(lrnn_backward_init(&back));
     back.loss_scale = 0;
     back.outputs = net.de;
     back.final_h = net.first_h; /* the decoder's first state is the encoder's last */
@@ -192,9 +192,9 @@ static double train_pass(lrnn_batches *sources, lrnn_batches *targets)
     lrnn_sequences source, target;
     lrnn_train_result result;
     lrnn_trainer *all[3] = {net.encoder, net.decoder, net.head};
-    must(lrnn_sequences_init(&source, sizeof source));
-    must(lrnn_sequences_init(&target, sizeof target));
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&source));
+    must(lrnn_sequences_init(&target));
+    must(lrnn_train_result_init(&result));
     while (lrnn_batches_next(targets, &target) == LRNN_OK) {
         const int32_t *rows;
         must(lrnn_batches_get_rows(&rows, targets));
@@ -222,7 +222,7 @@ static double moved_loss(lrnn_trainer *trainer, const float *at, const float *di
 {
     float *moved = take(count);
     lrnn_train_result result;
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_train_result_init(&result));
     for (size_t i = 0; i < count; i++) {
         moved[i] = at[i] + step * direction[i];
     }
@@ -251,7 +251,7 @@ static double check_trainer(lrnn_trainer *trainer, const lrnn_sequences window[2
         lrnn_parameter tensor;
         float *direction = take(count);
         double expected = 0, square = 0;
-        must(lrnn_parameter_init(&tensor, sizeof tensor));
+        must(lrnn_parameter_init(&tensor));
         must(lrnn_model_get_parameter(&tensor, model, i));
         for (size_t k = tensor.offset; k < tensor.offset + tensor.count; k++) {
             random = random * 1664525u + 1013904223u;
@@ -282,8 +282,8 @@ static double check_gradient(lrnn_batches *sources, lrnn_batches *targets)
     for (int32_t i = 0; i < BATCH; i++) {
         rows[i] = i;
     }
-    must(lrnn_sequences_init(&window[0], sizeof window[0]));
-    must(lrnn_sequences_init(&window[1], sizeof window[1]));
+    must(lrnn_sequences_init(&window[0]));
+    must(lrnn_sequences_init(&window[1]));
     must(lrnn_batches_select(sources, rows, BATCH, &window[0]));
     must(lrnn_batches_select(targets, rows, BATCH, &window[1]));
     forward(&window[0], &window[1], NULL);
@@ -326,7 +326,7 @@ static void make_translator(translator *t)
 {
     lrnn_trainer *trainers[3] = {net.encoder, net.decoder, net.head};
     lrnn_state_options options;
-    must(lrnn_state_options_init(&options, sizeof options));
+    must(lrnn_state_options_init(&options));
     for (int i = 0; i < 3; i++) {
         must(lrnn_trainer_snapshot(&t->models[i], trainers[i]));
     }
@@ -353,9 +353,9 @@ static size_t translate(int32_t *found, translator *t, lrnn_decoder *decoder, co
     lrnn_sequences window;
     lrnn_request request;
     lrnn_result result;
-    must(lrnn_sequences_init(&window, sizeof window));
-    must(lrnn_request_init(&request, sizeof request));
-    must(lrnn_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&window));
+    must(lrnn_request_init(&request));
+    must(lrnn_result_init(&result));
     window.batch = 1;
     window.steps = t->S = encode(source, source_vocab, from);
     window.tokens = source;
@@ -478,8 +478,8 @@ int main(int argc, char **argv)
     lrnn_decoder_options options;
     lrnn_decoder *decoder;
     int32_t unknown = lrnn_vocab_unknown(target_vocab);
-    must(lrnn_scorer_init(&scorer, sizeof scorer));
-    must(lrnn_decoder_options_init(&options, sizeof options));
+    must(lrnn_scorer_init(&scorer));
+    must(lrnn_decoder_options_init(&options));
     scorer.user = t;
     scorer.vocab_size = lrnn_vocab_size(target_vocab);
     scorer.score = score;

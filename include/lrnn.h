@@ -13,8 +13,8 @@
  * lrnn_last_error() then says in one line what went wrong. A failed call leaves everything as it
  * was.
  * - Every public struct starts with its own size. Initialise it with its _init function
- *   (`lrnn_model_options_init(&options, sizeof options)`), then set the fields you care about.
- *   After _init a value is literal: 0 means 0.
+ *   (`lrnn_model_options_init(&options)`, or with `sizeof options`), then set the fields you care
+ *   about. After _init a value is literal: 0 means 0.
  * - Every create has its destroy, which accepts NULL. What a `get_` call returns belongs to the
  * object it came from and is valid until that is destroyed; `copy_` fills the caller's memory;
  * `load` and `save` read and write files.
@@ -30,5 +30,7 @@
 #include "lrnn/model.h"
 #include "lrnn/text.h"
 #include "lrnn/train.h"
+
+#include "lrnn/init.h"
 
 #endif

@@ -15,8 +15,8 @@ extern "C" {
 /* A batch of B sequences of up to T steps: read-only, used only during the call. The same struct
  * serves inference and training; inference ignores targets and weights.
  *
- * Where the head gives one output per sequence (LRNN_HEAD_LAST, LRNN_HEAD_FINAL), the arrays marked
- * * have no T dimension. */
+ * Of two shapes the one without T holds where the head gives one output per sequence
+ * (LRNN_HEAD_LAST, LRNN_HEAD_FINAL). */
 typedef struct lrnn_sequences {
     size_t size;  /* set by lrnn_sequences_init */
     size_t batch; /* B, at least 1 */
@@ -27,18 +27,18 @@ typedef struct lrnn_sequences {
     const float *features;
     /* [B] steps of each sequence, 1..T; NULL (default): all T. Later steps are not read. */
     const int32_t *lengths;
-    /* [B,T]* class ids 0..output_size-1 for cross-entropy; an item with a negative target is
+    /* [B,T] or [B] class ids 0..output_size-1 for cross-entropy; an item with a negative target is
      * ignored. */
     const int32_t *targets;
-    /* [B,T,O]* target values of the outputs, for the losses that compare each output with one; for
-     * binary cross-entropy 0..1, and a negative value is ignored. */
+    /* [B,T,O] or [B,O] target values of the outputs, for the losses that compare each output with
+     * one; for binary cross-entropy 0..1, and a negative value is ignored. */
     const float *target_values;
-    /* [B,T]* weight of each item in the loss, finite and at least 0; NULL (default): all 1. With
-     * LRNN_LOSS_CTC [B]: an item is a row. */
+    /* [B,T] or [B] weight of each item in the loss, finite and at least 0; NULL (default): all 1.
+     * With LRNN_LOSS_CTC [B]: an item is a row. */
     const float *weights;
-    /* [B,T,O]* weight of each of the target_values, finite and at least 0, for the losses that use
-     * them; NULL (default): all 1. A target value of weight 0 is not read and may be NaN. Since
-     * 0.2. */
+    /* [B,T,O] or [B,O] weight of each of the target_values, finite and at least 0, for the losses
+     * that use them; NULL (default): all 1. A target value of weight 0 is not read and may be NaN.
+     * Since 0.2. */
     const float *value_weights;
     /* For LRNN_LOSS_CTC: targets is [B,S], the labels of each row in order, and this is S; a label
      * is 0..output_size-1 and not the blank. 0 (default): no row has a label. Since 0.2. */
