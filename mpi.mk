@@ -76,3 +76,8 @@ uninstall-mpi: uninstall ## remove what install-mpi put there
 	    $(notdir $(MPI_SHARED)) pkgconfig/lrnn-mpi.pc || true
 	@rm -f '$(DESTDIR)$(INCLUDEDIR)/lrnn-mpi.h' '$(DESTDIR)$(BINDIR)/lrnn-mpi' \
 	    '$(DESTDIR)$(MANDIR)/man1/lrnn-mpi.1'
+
+# For docs/scale.md.
+$(BUILD)/bench/scale: bench/scale.c $(MPI_STATIC) $(STATIC)
+	@mkdir -p $(@D)
+	$(MPICC) -Iinclude $(ALL_CFLAGS) $< $(MPI_STATIC) $(STATIC) $(LDFLAGS) $(LIBS) -o $@
