@@ -43,7 +43,7 @@ for struct in $structs; do
     fi
     sed "s/^} $struct;/    int64_t grown;\n} $struct;/" "$file" > "$work/header" && cp "$work/header" "$file"
     program "$work/tree/include" "$build" "a program whose $struct has grown, on the library of today"
-    if ! (cd "$work/tree" && $MAKE -s -j"$jobs" CFLAGS='-O0 -w' BUILD=build build/liblrnn.so) > "$work/log" 2>&1; then
+    if ! (cd "$work/tree" && $MAKE -s -j"$jobs" CFLAGS='-O0 -w' KERNELS=reference BLAS=none BUILD=build build/liblrnn.so) > "$work/log" 2>&1; then
         echo "not ok $struct: the library with a field more does not build"
         cat "$work/log"
         failed=$((failed + 1))
