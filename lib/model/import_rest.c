@@ -103,15 +103,17 @@ static const char *and_more(char text[40], const tensor_list *list)
     return text;
 }
 
-static lrnn_status none_is_taken(const importing *in, const tensor_list *list)
+/* all_needed: they are of the kind that partial does not leave out. */
+static lrnn_status none_is_taken(const importing *in, const tensor_list *list, bool all_needed)
 {
     char more[40], hint[IMPORT_HINT_ROOM];
     import_hint(hint, &in->index);
+    const char *advice =
+        all_needed ? "; option 'without' leaves a tensor out, though what is taken may need it"
+                   : "; option 'partial' leaves out what other modules have";
     return error_set(LRNN_ERR_FORMAT, "%s: tensor%s %s%s %s no part of the model%s", in->path,
                      list->count > 1 ? "s" : "", list->text, and_more(more, list),
-                     list->count > 1 ? "are" : "is",
-                     hint[0] != '\0' ? hint
-                                     : "; option 'partial' leaves out what other modules have");
+                     list->count > 1 ? "are" : "is", hint[0] != '\0' ? hint : advice);
 }
 
 static lrnn_status some_are_needed(const importing *in, const tensor_list *list)
@@ -143,7 +145,7 @@ lrnn_status import_check_rest(const importing *in, const network *net)
     if (in->options.partial) {
         return needed.count > 0 ? some_are_needed(in, &needed) : LRNN_OK;
     }
-    return rest.count > 0 ? none_is_taken(in, &rest) : LRNN_OK;
+    return rest.count > 0 ? none_is_taken(in, &rest, needed.count == rest.count) : LRNN_OK;
 }
 
 void import_report_rest(const importing *in)

@@ -33,7 +33,7 @@ static void is_needed(const char *name, size_t rows, size_t columns)
     char shown[80];
     snprintf(shown, sizeof shown, "'%s' [%zu", name, rows);
     FAILS(LRNN_ERR_FORMAT, plans, NULL, shown, "is no part of the model",
-          "option 'partial' leaves out");
+          "option 'without' leaves a tensor out");
     options.partial = 1;
     FAILS(LRNN_ERR_FORMAT, plans, &options, shown, "what is taken would need",
           "option 'without' names each");
