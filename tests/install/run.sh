@@ -61,6 +61,7 @@ prints() {
     softmax_regression) awk '/frames/ { a = $5 } /difference/ { d = $NF } END { exit !(a >= 99 && d < 1e-4) }' out ;;
     stream) awk '/network/ { a = $NF } /same again/ { b = $NF } /^allocations/ { n = $NF } END { exit !(a < b / 3 && n == 0) }' out ;;
     tag_words) awk '/accuracy/ { exit !($NF >= 0.95) }' out ;;
+    word_vectors) awk '/^learned/ { a = $NF } /^given/ { b = $NF } END { exit !(b == 1 && a < b) }' out ;;
     translate) awk '/^pass/ { exit !($3 < 1.5) }' out ;;
     esac
 }
