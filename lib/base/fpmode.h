@@ -11,7 +11,7 @@ typedef struct fpmode {
     uint64_t saved;
 } fpmode;
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__SSE2_MATH__)
 #include <xmmintrin.h>
 
 static inline fpmode fpmode_enter(void)
@@ -37,6 +37,19 @@ static inline fpmode fpmode_enter(void)
 static inline void fpmode_leave(fpmode mode)
 {
     __asm__ volatile("msr fpcr, %0" : : "r"(mode.saved) : "memory");
+}
+#elif defined(__arm__) && defined(__ARM_FP)
+static inline fpmode fpmode_enter(void)
+{
+    uint32_t saved;
+    __asm__ volatile("vmrs %0, fpscr" : "=r"(saved));
+    __asm__ volatile("vmsr fpscr, %0" : : "r"((uint32_t)1 << 24) : "memory"); /* FZ */
+    return (fpmode){saved};
+}
+
+static inline void fpmode_leave(fpmode mode)
+{
+    __asm__ volatile("vmsr fpscr, %0" : : "r"((uint32_t)mode.saved) : "memory");
 }
 #else
 static inline fpmode fpmode_enter(void)

@@ -12,7 +12,7 @@
 
 static lrnn_status check_struct_size(size_t size, size_t first, const char *name)
 {
-    if (size < first || size > MOST_BYTES || size % 8 != 0) {
+    if (size < first || size > MOST_BYTES || size % sizeof size != 0) {
         return error_set(LRNN_ERR_INVALID, "%s never had size %zu; call its _init function first",
                          name, size);
     }

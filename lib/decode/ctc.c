@@ -13,7 +13,7 @@
 
 static const lrnn_ctc_result default_result = {.size = sizeof(lrnn_ctc_result)};
 
-_Static_assert(sizeof(lrnn_ctc_result) % 8 == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_ctc_result) % sizeof(size_t) == 0, "no implicit padding");
 
 lrnn_status lrnn_ctc_result_init(lrnn_ctc_result *result, size_t struct_size)
 {

@@ -17,7 +17,7 @@ static const lrnn_ctc_options default_options = {
     .lm_end = -1,
     .lm_unknown = -1,
 };
-_Static_assert(sizeof(lrnn_ctc_options) % 8 == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_ctc_options) % sizeof(size_t) == 0, "no implicit padding");
 
 lrnn_status lrnn_ctc_options_init(lrnn_ctc_options *options, size_t struct_size)
 {

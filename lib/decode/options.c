@@ -26,11 +26,11 @@ static const lrnn_decoder_options default_options = {
     .repetition_penalty = 1,
 };
 
-_Static_assert(sizeof(lrnn_decoder_options) % 8 == 0, "no implicit padding");
-_Static_assert(sizeof(lrnn_request) % 8 == 0, "no implicit padding");
-_Static_assert(sizeof(lrnn_result) % 8 == 0, "no implicit padding");
-_Static_assert(sizeof(lrnn_rows) % 8 == 0, "no implicit padding");
-_Static_assert(sizeof(lrnn_scorer) % 8 == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_decoder_options) % sizeof(size_t) == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_request) % sizeof(size_t) == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_result) % sizeof(size_t) == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_rows) % sizeof(size_t) == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_scorer) % sizeof(size_t) == 0, "no implicit padding");
 
 lrnn_status lrnn_decoder_options_init(lrnn_decoder_options *options, size_t struct_size)
 {

@@ -7,7 +7,7 @@
 #include "base/options.h"
 #include "values.h"
 
-_Static_assert(sizeof(lrnn_export_options) % 8 == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_export_options) % sizeof(size_t) == 0, "no implicit padding");
 
 static const lrnn_export_options default_options = {.size = sizeof(lrnn_export_options)};
 

@@ -9,7 +9,7 @@
 #include "base/options.h"
 #include "model.h"
 
-_Static_assert(sizeof(lrnn_import_options) % 8 == 0, "no implicit padding");
+_Static_assert(sizeof(lrnn_import_options) % sizeof(size_t) == 0, "no implicit padding");
 
 static const lrnn_import_options default_options = {
     .size = sizeof(lrnn_import_options),

@@ -409,6 +409,7 @@ lrnn_status model_options_write(safetensors_writer *writer, const lrnn_model_opt
 static bool read_value(void *to, const field *f, const char *text)
 {
     size_t number = 0;
+    uint64_t seed;
     double share;
     int32_t choice = 0;
     if (f->type == SHARE || f->type == NUMBER) {
@@ -423,15 +424,14 @@ static bool read_value(void *to, const field *f, const char *text)
         }
         return f->choice(choice) != NULL && memcpy(to, &choice, sizeof choice);
     }
+    if (f->type == SEED) { /* 64 bits wide everywhere */
+        return number_read_uint64(&seed, text) && memcpy(to, &seed, sizeof seed);
+    }
     if (!number_read_size(&number, text)) {
         return false;
     }
     if (f->type == SIZE) {
         return number != LRNN_AUTO && memcpy(to, &number, sizeof number);
-    }
-    if (f->type == SEED) {
-        uint64_t seed = number;
-        return memcpy(to, &seed, sizeof seed);
     }
     choice = (int32_t)number;
     return number <= (f->type == FLAG ? 1 : INT32_MAX) && memcpy(to, &choice, sizeof choice);

@@ -84,7 +84,7 @@ static lrnn_status grow_entries(token_counter *c)
         if (entries[i].length == 1) {
             continue; /* it is in `single` */
         }
-        size_t slot = entries[i].hash & (2 * capacity - 1);
+        size_t slot = (size_t)entries[i].hash & (2 * capacity - 1);
         while (slots[slot] != 0) {
             slot = (slot + 1) & (2 * capacity - 1);
         }
@@ -133,7 +133,7 @@ static int32_t *find_place(token_counter *c, const piece *p)
         return &c->single[piece_byte(&c->rules, p)];
     }
     size_t mask = 2 * c->capacity - 1;
-    for (size_t slot = p->hash & mask;; slot = (slot + 1) & mask) {
+    for (size_t slot = (size_t)p->hash & mask;; slot = (slot + 1) & mask) {
         if (c->slots[slot] == 0) {
             return &c->slots[slot];
         }

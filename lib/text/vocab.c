@@ -35,7 +35,7 @@ static const char *token_at(const lrnn_vocab *vocab, int32_t id, size_t *length)
 
 int32_t vocab_find_long(const lrnn_vocab *vocab, const piece *p)
 {
-    size_t slot = p->hash & vocab->mask;
+    size_t slot = (size_t)p->hash & vocab->mask;
     for (; vocab->slots[slot] >= 0; slot = (slot + 1) & vocab->mask) {
         size_t length;
         const char *bytes = token_at(vocab, vocab->slots[slot], &length);
@@ -52,7 +52,7 @@ static const int32_t *find_place(const lrnn_vocab *vocab, const char *bytes, siz
     if (length == 1) {
         return &vocab->single[(unsigned char)*bytes];
     }
-    size_t slot = token_hash(vocab->seed, bytes, length) & vocab->mask;
+    size_t slot = (size_t)token_hash(vocab->seed, bytes, length) & vocab->mask;
     for (; vocab->slots[slot] >= 0; slot = (slot + 1) & vocab->mask) {
         size_t there;
         const char *known = token_at(vocab, vocab->slots[slot], &there);

@@ -433,8 +433,9 @@ static void files_that_are_no_checkpoint_are_refused(void **state)
 /* Where a tensor's bytes begin. */
 static size_t data_of(const unsigned char *bytes, size_t length, const char *name)
 {
-    uint64_t header;
-    memcpy(&header, bytes, sizeof header);
+    uint64_t prefix;
+    memcpy(&prefix, bytes, sizeof prefix);
+    size_t header = (size_t)prefix;
     char *text = malloc(header + 1), key[64];
     assert_non_null(text);
     assert_true(header < length);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -94,10 +95,13 @@ static void a_field_that_is_not_known_is_refused_by_its_place(void **state)
     third_release options;
     second_release copy;
     assert_int_equal(init(&options, sizeof options), LRNN_OK);
-    options.width = 256;
+    size_t place = offsetof(third_release, width) + 1;
+    char where[40];
+    snprintf(where, sizeof where, "byte %zu", place);
+    ((unsigned char *)&options)[place] = 1;
     assert_int_equal(read_copy(&copy, &options), LRNN_ERR_UNSUPPORTED);
     assert_non_null(strstr(lrnn_last_error(), "lrnn_thing_options"));
-    assert_non_null(strstr(lrnn_last_error(), "byte 25"));
+    assert_non_null(strstr(lrnn_last_error(), where));
     assert_non_null(strstr(lrnn_last_error(), lrnn_version_string()));
 }
 
@@ -136,7 +140,7 @@ static void arrays_are_stepped_by_the_callers_size(void **state)
 static void a_size_that_init_never_set_is_refused(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {0, 1, 8, 15, 17, 20, 23};
+    static const size_t sizes[] = {0, 1, 8, 15, 17, sizeof(size_t) == 8 ? 20 : 18, 23};
     second_release options = defaults, copy;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         options.size = sizes[i];

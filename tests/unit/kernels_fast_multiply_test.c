@@ -14,8 +14,11 @@
 /* Does the table fuse multiply and add? */
 static bool fuses(const kernel_table *table)
 {
-#if defined(__x86_64__) && !defined(__FMA__)
+#if (defined(__x86_64__) || defined(__i386__)) && !defined(__FMA__)
     return strncmp(table->name, "avx", 3) == 0;
+#elif defined(__arm__) && !defined(__ARM_FEATURE_FMA)
+    (void)table;
+    return false;
 #else
     (void)table;
     return true;
