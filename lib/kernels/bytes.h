@@ -86,8 +86,8 @@ static inline size_t bytes_slice_depth(size_t K, size_t k)
 /* from + sum * (a * w), each operation rounded by itself. */
 static inline real bytes_add(real from, int32_t sum, real a, real w)
 {
-    volatile real product = (real)sum * (a * w);
-    return from + product;
+    volatile real factor = a * w, product = (real)sum * factor, total = from + product;
+    return total;
 }
 
 byte_note bytes_quantize_plain(int8_t *to, const real *from, size_t count);
