@@ -86,7 +86,7 @@ LIBS       = $(BLAS_LIBS) -lm -pthread
 
 # ---- files -----------------------------------------------------------------------------------------
 
-TOPIC_HEADERS := $(patsubst %,include/lrnn/%.h,$(filter-out import,$(PARTS)))
+TOPIC_HEADERS := $(patsubst %,include/lrnn/%.h,$(filter-out import,$(PARTS))) include/lrnn/init.h
 LIB_FOLDERS  := base kernels text format model $(filter train decode,$(PARTS))
 IMPORT       := lib/model/import% lib/format/pickle% lib/format/torch% lib/format/zip%
 LIB_SOURCES  := $(filter-out $(if $(filter import,$(MISSING)),$(IMPORT)),$(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c))))
