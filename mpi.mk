@@ -17,6 +17,10 @@ MPI_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/mpi/*
 
 .PHONY: mpi mpi-tests check-mpi install-mpi uninstall-mpi
 
+ifneq ($(filter train decode import,$(MISSING)),)
+mpi: ; $(error make mpi: needs all PARTS)
+endif
+
 mpi: all $(MPI_STATIC) $(BUILD)/liblrnn-mpi.so $(BUILD)/lrnn-mpi $(BUILD)/lrnn-mpi.pc ## build liblrnn-mpi and lrnn-mpi; needs MPI
 
 $(BUILD)/obj/lib-mpi/%.o: lib-mpi/%.c $(BUILD)/config

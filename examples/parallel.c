@@ -59,8 +59,8 @@ static double train(lrnn_mpi *group, lrnn_trainer *trainer, lrnn_optimizer *opti
 {
     lrnn_sequences window; /* 16 rows x 32 characters, the same on every rank */
     lrnn_train_result result;
-    must(lrnn_sequences_init(&window, sizeof window));
-    must(lrnn_train_result_init(&result, sizeof result));
+    must(lrnn_sequences_init(&window));
+    must(lrnn_train_result_init(&result));
     must(lrnn_optimizer_set_learning_rate(optimizer, 0.005));
     for (int step = 0; step < 300; step++) {
         if (lrnn_batches_next(batches, &window) == LRNN_END) { /* start again from the top */
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     lrnn_mpi *group;
     lrnn_mpi_options split;
-    all_must(NULL, lrnn_mpi_options_init(&split, sizeof split));
+    all_must(NULL, lrnn_mpi_options_init(&split));
     split.shards = 8;
     all_must(NULL, lrnn_mpi_create(&group, MPI_COMM_WORLD, &split));
 
@@ -96,12 +96,12 @@ int main(int argc, char **argv)
     all_must(group, lrnn_mpi_agree(group, "text", text, strlen(text)));
 
     lrnn_model_options shape; /* by default an LSTM of 128 units over an embedding of 64 */
-    must(lrnn_model_options_init(&shape, sizeof shape));
+    must(lrnn_model_options_init(&shape));
     shape.input_vocab = shape.output_vocab = vocab;
     lrnn_model *model;
     must(lrnn_model_create(&model, &shape));
     lrnn_trainer_options options;
-    must(lrnn_trainer_options_init(&options, sizeof options));
+    must(lrnn_trainer_options_init(&options));
     all_must(group, lrnn_mpi_join(group, &options, model));
     lrnn_trainer *trainer;
     lrnn_optimizer *optimizer;

@@ -115,4 +115,9 @@ LRNN_API void lrnn_mpi_traffic(const lrnn_mpi *group, uint64_t *calls, uint64_t 
 }
 #endif
 
+/* Without the size too, as in lrnn/init.h. */
+#ifdef LRNN_SIZED
+#define lrnn_mpi_options_init(...) LRNN_SIZED(lrnn_mpi_options_init, __VA_ARGS__)
+#endif
+
 #endif

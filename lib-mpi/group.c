@@ -34,7 +34,7 @@ lrnn_status group_fail_mpi(const char *what)
 
 static const lrnn_mpi_options default_options = {.size = sizeof(lrnn_mpi_options)};
 
-lrnn_status lrnn_mpi_options_init(lrnn_mpi_options *options, size_t struct_size)
+lrnn_status(lrnn_mpi_options_init)(lrnn_mpi_options *options, size_t struct_size)
 {
     if (options == NULL || struct_size < sizeof *options) {
         return group_fail(LRNN_ERR_INVALID, "%s",
