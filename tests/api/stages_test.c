@@ -173,6 +173,31 @@ static void steps_of_bytes_are_those_of_a_forward_pass(void **unused)
     lrnn_model_destroy(model);
 }
 
+/* An adaptive softmax reads what the head layer gives. */
+static void an_adaptive_head_reads_the_head_layer(void **unused)
+{
+    (void)unused;
+    lrnn_model_options o = all_of_it();
+    lrnn_parameter down;
+    float whole[B * T * V];
+    o.cutoffs[0] = 4;
+    o.div_value = 2;
+    lrnn_model *model = create(&o);
+    EXPECT_OK(lrnn_parameter_init(&down, sizeof down));
+    EXPECT_OK(lrnn_model_find_parameter(&down, model, "head.tail.0.0.weight"));
+    assert_int_equal(down.shape[0], 3);
+    assert_int_equal(down.shape[1], 7);
+    forward(whole, model);
+    for (size_t row = 0; row < B * T; row++) {
+        double sum = 0;
+        for (size_t v = 0; v < V; v++) {
+            sum += exp((double)whole[row * V + v]);
+        }
+        assert_true(fabs(sum - 1) < 1e-5);
+    }
+    lrnn_model_destroy(model);
+}
+
 /* Created, reset, reset alone, and as a hypothesis without a parent. */
 static void streams_begin_where_was_learned(void **unused)
 {
@@ -312,6 +337,7 @@ int main(void)
         cmocka_unit_test(epsilon_is_pytorchs_unless_it_is_given),
         cmocka_unit_test(files_keep_all_of_it),
         cmocka_unit_test(steps_of_bytes_are_those_of_a_forward_pass),
+        cmocka_unit_test(an_adaptive_head_reads_the_head_layer),
         cmocka_unit_test(streams_begin_where_was_learned),
         cmocka_unit_test(threads_and_checkpoints_change_no_bit),
         cmocka_unit_test(a_trainer_begins_where_was_learned),

@@ -8,6 +8,7 @@ train_pytorch.py, whose formula for inputs and parameters is used here too.
 import torch
 from train_pytorch import fill, number, store, whole
 
+torch.set_num_threads(1)  # the nets are small
 VOCAB, HIDDEN, BATCH, STEPS, WINDOWS = 29, 16, 4, 8, 50
 STREAM = whole(70, 6, BATCH * STEPS * WINDOWS + 1).cumsum(0) % VOCAB  # walks on by 0..5
 BOUND = 0.25

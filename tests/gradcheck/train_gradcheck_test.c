@@ -544,6 +544,8 @@ static void nets_with_stages_have_the_right_gradient(void **state)
             s.temporal_l2 = option == 4 || option == 7 ? 1.5 : 0;
             s.use_lengths = option != 0;
             s.recompute = option == 1 || option == 7 ? 3 : option == 2 ? 1 : 0;
+            s.model.cutoffs[0] = option == 0 || option == 7 ? 2 : 0;
+            s.model.div_value = s.model.cutoffs[0] > 0 ? 2 : 0;
             check(&s);
         }
     }
