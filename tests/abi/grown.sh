@@ -31,7 +31,7 @@ program() {
 }
 
 mkdir "$work/tree"
-cp -R Makefile lrnn.pc.in lib src "$work/tree"
+cp -R Makefile ./*.mk ./*.pc.in lib src "$work/tree"
 for struct in $structs; do
     rm -rf "$work/tree/include"
     cp -R include "$work/tree"
