@@ -88,7 +88,7 @@ LIBS       = $(BLAS_LIBS) -lm -pthread
 
 TOPIC_HEADERS := $(patsubst %,include/lrnn/%.h,$(filter-out import,$(PARTS))) include/lrnn/init.h
 LIB_FOLDERS  := base kernels text format model $(filter train decode,$(PARTS))
-IMPORT       := lib/model/import% lib/format/pickle% lib/format/torch% lib/format/zip%
+IMPORT       := lib/model/import% lib/format/pickle% lib/format/torch% lib/format/tensor_file% lib/format/zip%
 LIB_SOURCES  := $(filter-out $(if $(filter import,$(MISSING)),$(IMPORT)),$(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c))))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROGRAM      := $(if $(MISSING),,$(BUILD)/lrnn)
@@ -188,8 +188,9 @@ $(BUILD)/tests/declared.h: tests/support/declared.awk $(HEADERS)
 	@mkdir -p $(@D)
 	awk -f tests/support/declared.awk $(HEADERS) > $@
 
-$(BUILD)/tests/api/declared_test: TEST_CFLAGS += -I$(BUILD)/tests
-$(BUILD)/tests/api/declared_test: $(BUILD)/tests/declared.h
+DECLARED_TEST := $(BUILD)/tests/api/declared_test $(BUILD)/objects/api/declared_test.o
+$(DECLARED_TEST): TEST_CFLAGS += -I$(BUILD)/tests
+$(DECLARED_TEST): $(BUILD)/tests/declared.h
 
 # The fuzz test of a checkpoint's note is a test of the program: it includes train.c, which has the
 # table of options, and links the other sources.
