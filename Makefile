@@ -245,7 +245,7 @@ tests: all $(TEST_BINARIES) $(GRADCHECK_BINARIES)
 run-tests: tests
 	BUILD=$(BUILD) tests/run $(TEST_BINARIES) $(GRADCHECK_BINARIES)
 
-THREAD_TESTS := $(filter %/base_pool_test %/text_vocab_test $(BUILD)/tests/api/%,$(TEST_BINARIES))
+THREAD_TESTS := $(filter-out %/declared_test,$(filter %/base_pool_test %/text_vocab_test $(BUILD)/tests/api/%,$(TEST_BINARIES)))
 run-thread-tests: $(THREAD_TESTS)
 	tests/run $(THREAD_TESTS)
 
