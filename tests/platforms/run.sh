@@ -42,13 +42,15 @@ passed=$((passed + p)) failed=$((failed + f))
 [ "$f" -eq 0 ] || grep -v '^ok ' "$scratch/log"
 
 awk 'BEGIN { for (i = 0; i < 400; i++) { printf "%d times %d is %d\n", i % 17, i % 23, (i % 17) * (i % 23) } }' > "$scratch/text"
-train() { # COMMAND... OUT
-    env LRNN_KERNELS="$kernels" "$@" --hidden 40 --batch 8 --steps 20 --epochs 2 --quiet --force "$scratch/text" > "$scratch/out" 2>&1 ||
+train() { # KERNELS COMMAND... OUT
+    chosen=$1
+    shift
+    env LRNN_KERNELS="$chosen" "$@" --hidden 40 --batch 8 --steps 20 --epochs 2 --quiet --force "$scratch/text" > "$scratch/out" 2>&1 ||
         { cat "$scratch/out"; return 1; }
 }
 $MAKE -s -j"$jobs" BLAS=none BUILD="$BUILD/none" "$BUILD/none/lrnn" > "$scratch/log" 2>&1 || tail "$scratch/log"
-if train "$BUILD/none/lrnn" train -o "$scratch/here.safetensors" &&
-    train "$emulator" "$folder/lrnn" train -o "$scratch/there.safetensors" &&
+if train "$kernels" "$BUILD/none/lrnn" train -o "$scratch/here.safetensors" &&
+    train '' "$emulator" "$folder/lrnn" train -o "$scratch/there.safetensors" &&
     cmp "$scratch/here.safetensors" "$scratch/there.safetensors"; then
     passed=$((passed + 1))
 else
