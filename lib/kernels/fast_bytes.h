@@ -28,14 +28,13 @@ static byte_note fast_quantize(int8_t *to, const real *from, size_t count)
 {
     integers top = {0}, total = {0};
     FOR_VECTORS(count, top = larger(top, magnitudes(from + i, lanes)));
-    int32_t bits = largest_of(top);
-    float largest;
-    memcpy(&largest, &bits, sizeof largest);
+    vector largest = (vector)largest_of(top);
+    int32_t bits = ((integers)largest)[0];
     if (bits < LEAST_BITS || bits >= INFINITE_BITS) {
         memset(to, 0, (count + 15) / 16 * 16);
         return (byte_note){bits < LEAST_BITS ? 0 : (real)NAN, 0};
     }
-    float inverse = 127.0f / largest;
+    vector inverse = 127.0f / largest;
     FOR_VECTORS(count, {
         vector shifted = rounded(load_lanes(from + i, lanes) * inverse) + ROUNDING_SHIFT;
         integers bytes = (integers)((words)shifted - (words)splat(ROUNDING_SHIFT));
@@ -45,11 +44,9 @@ static byte_note fast_quantize(int8_t *to, const real *from, size_t count)
     for (size_t i = (count + VECTOR_LENGTH - 1) / VECTOR_LENGTH * VECTOR_LENGTH; i % 16 != 0; i++) {
         to[i] = 0;
     }
-    byte_note note = {largest / 127.0f, 0};
-    if (BYTE_OFFSET != 0) {
-        for (size_t i = 0; i < VECTOR_LENGTH; i++) {
-            note.sum += total[i];
-        }
+    byte_note note = {largest[0] / 127.0f, 0};
+    for (size_t i = 0; BYTE_OFFSET != 0 && i < VECTOR_LENGTH; i++) {
+        note.sum += total[i];
     }
     return note;
 }
@@ -125,9 +122,6 @@ ALWAYS_INLINE void run_byte_tile(const size_t rows, const size_t vectors, const 
     UNROLL for (size_t i = 0; i < chains * rows * vectors; i++)
     {
         sum[i] = (integers){0};
-        if (BYTE_OFFSET != 0 && i < rows * vectors) {
-            sum[i] += -BYTE_OFFSET * t->notes[i / vectors].sum;
-        }
     }
     for (; groups >= chains; groups -= chains, b += chains * BYTES_GROUP, w += chains * w_row) {
         UNROLL for (size_t chain = 0; chain < chains; chain++)
@@ -142,6 +136,10 @@ ALWAYS_INLINE void run_byte_tile(const size_t rows, const size_t vectors, const 
     UNROLL for (size_t i = rows * vectors; i < chains * rows * vectors; i++)
     {
         sum[i % (rows * vectors)] += sum[i];
+    }
+    UNROLL for (size_t i = 0; BYTE_OFFSET != 0 && i < rows * vectors; i++)
+    {
+        sum[i] -= BYTE_OFFSET * t->notes[i / vectors].sum;
     }
     if (t->from != NULL) {
         write_sums(rows, vectors, t, true, sum);
@@ -337,9 +335,11 @@ static void quantize_rows(byte_rows *to, const real *from, size_t row, size_t ro
     }
 }
 
-/* gates = from + the product with the block's columns. */
-static void add_block(const block *of, size_t vectors, const packed_matrix *matrix,
-                      const byte_rows *rows, const real *from, size_t from_row, real *gates)
+/* gates = from + the product with the block's columns. One row of a whole block, of `whole`
+ * vectors, goes without calls. */
+ALWAYS_INLINE void add_block(const block *of, const size_t whole, size_t vectors,
+                             const packed_matrix *matrix, const byte_rows *rows, const real *from,
+                             size_t from_row, real *gates)
 {
     byte_tile t = {.b_row = bytes_row(rows->K), .to = gates, .to_row = BLOCK_WIDTH};
     for (size_t k = 0; k < rows->K; k += BYTES_SLICE) {
@@ -348,17 +348,23 @@ static void add_block(const block *of, size_t vectors, const packed_matrix *matr
         t.notes = rows->notes + k / BYTES_SLICE * BYTES_STEP_ROWS;
         t.from = k == 0 ? from : gates;
         t.from_row = k == 0 ? from_row : BLOCK_WIDTH;
-        run_byte_panel(&t, of->rows, vectors);
+        if (of->rows == 1 && vectors == whole) {
+            run_byte_tile(1, whole, BYTE_CHAINS(whole), &t);
+        } else {
+            run_byte_panel(&t, of->rows, vectors);
+        }
     }
 }
 
-static void byte_sums(const cell_step *s, const block *of, size_t G, size_t apart,
-                      const byte_rows *x, const byte_rows *h, block_sums *to)
+ALWAYS_INLINE void byte_sums(const cell_step *s, const block *of, const size_t G,
+                             const size_t apart, const byte_rows *x, const byte_rows *h,
+                             block_sums *to)
 {
+    const size_t whole = BLOCK_TILES(G) * G;
     const real *from = s->start + of->row * s->start_row + of->column;
     size_t from_row = s->start_row, vectors = of->tiles * G;
     if (x->K > 0) {
-        add_block(of, vectors, &s->input, x, from, from_row, to->gates);
+        add_block(of, whole, vectors, &s->input, x, from, from_row, to->gates);
         from = to->gates;
         from_row = BLOCK_WIDTH;
     } else if (apart > 0) {
@@ -371,7 +377,7 @@ static void byte_sums(const cell_step *s, const block *of, size_t G, size_t apar
     if (apart > 0) {
         part_last_gate(s, of, apart, to);
     }
-    add_block(of, vectors, &s->hidden, h, from, from_row, to->gates);
+    add_block(of, whole, vectors, &s->hidden, h, from, from_row, to->gates);
 }
 
 ALWAYS_INLINE void run_byte_step(const cell_step *s, const size_t G, const size_t apart,

@@ -210,24 +210,26 @@ ALWAYS_INLINE integers larger(integers a, integers b)
 #endif
 }
 
-ALWAYS_INLINE int32_t largest_of(integers x)
+/* In every lane the largest of all. */
+ALWAYS_INLINE integers largest_of(integers x)
 {
 #if defined(__AVX512F__)
-    return _mm512_reduce_max_epi32((__m512i)x);
+    __m512i y = (__m512i)x;
+    y = _mm512_max_epi32(y, _mm512_shuffle_i32x4(y, y, _MM_SHUFFLE(1, 0, 3, 2)));
+    y = _mm512_max_epi32(y, _mm512_shuffle_i32x4(y, y, _MM_SHUFFLE(2, 3, 0, 1)));
+    y = _mm512_max_epi32(y, _mm512_shuffle_epi32(y, _MM_PERM_BADC));
+    return (integers)_mm512_max_epi32(y, _mm512_shuffle_epi32(y, _MM_PERM_CDAB));
 #elif defined(__AVX2__)
-    __m128i half =
-        _mm_max_epi32(_mm256_castsi256_si128((__m256i)x), _mm256_extracti128_si256((__m256i)x, 1));
-    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, _MM_SHUFFLE(1, 0, 3, 2)));
-    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, _MM_SHUFFLE(2, 3, 0, 1)));
-    return _mm_cvtsi128_si32(half);
+    __m256i y = (__m256i)x;
+    y = _mm256_max_epi32(y, _mm256_permute2x128_si256(y, y, 1));
+    y = _mm256_max_epi32(y, _mm256_shuffle_epi32(y, _MM_SHUFFLE(1, 0, 3, 2)));
+    return (integers)_mm256_max_epi32(y, _mm256_shuffle_epi32(y, _MM_SHUFFLE(2, 3, 0, 1)));
 #elif defined(__x86_64__)
-    int32_t top = x[0];
-    for (size_t i = 1; i < VECTOR_LENGTH; i++) {
-        top = x[i] > top ? x[i] : top;
-    }
-    return top;
+    __m128i y = (__m128i)x;
+    y = (__m128i)larger((integers)y, (integers)_mm_shuffle_epi32(y, _MM_SHUFFLE(1, 0, 3, 2)));
+    return larger((integers)y, (integers)_mm_shuffle_epi32(y, _MM_SHUFFLE(2, 3, 0, 1)));
 #else
-    return vmaxvq_s32((int32x4_t)x);
+    return (integers)vdupq_n_s32(vmaxvq_s32((int32x4_t)x));
 #endif
 }
 
