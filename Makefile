@@ -89,7 +89,7 @@ LIBS       = $(BLAS_LIBS) -lm -pthread
 TOPIC_HEADERS := $(patsubst %,include/lrnn/%.h,$(filter-out import,$(PARTS))) include/lrnn/init.h
 LIB_FOLDERS  := base kernels text format model $(filter train decode,$(PARTS))
 IMPORT       := lib/model/import% lib/format/pickle% lib/format/torch% lib/format/tensor_file% lib/format/zip%
-LIB_SOURCES  := $(filter-out $(if $(filter import,$(MISSING)),$(IMPORT)),$(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c))))
+LIB_SOURCES  := $(filter-out $(OTHER_SYSTEM) $(if $(filter import,$(MISSING)),$(IMPORT)),$(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c))))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
 PROGRAM      := $(if $(MISSING),,$(BUILD)/lrnn)
 PROG_SOURCES := $(sort $(wildcard src/*.c))

@@ -18,7 +18,9 @@ OBJCOPY    ?= $(call tool,objcopy)
 PKG_CONFIG ?= $(call tool,pkg-config)
 INSTALL    ?= install
 
-SYSTEM := $(if $(findstring darwin,$(MACHINE)),darwin,unix)
+SYSTEM := $(if $(findstring darwin,$(MACHINE)),darwin,$(if $(findstring mingw,$(MACHINE)),windows,unix))
+# Sources that end so stand behind the walls between us and another system.
+OTHER_SYSTEM := $(if $(filter windows,$(SYSTEM)),%_posix.c,%_windows.c)
 CLANG  := $(shell $(CC) --version 2> /dev/null | grep -q clang && echo yes)
 
 # ---- what code is compiled with, wherever it runs ----

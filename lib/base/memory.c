@@ -6,11 +6,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "check.h"
 #include "error.h"
 #include "options.h"
+#include "system.h"
 
 bool size_multiply(size_t *product, size_t a, size_t b)
 {
@@ -71,44 +71,28 @@ typedef struct block_header {
 } block_header;
 
 /* Weights that are read again and again lie in few pages, and in one piece, which caches and the
- * translation of addresses both like; and memory arrives in few faults. The system may decline. */
-#define LARGE_PAGE ((size_t)2 << 20)
-
-/* Bytes worth large pages; at most half of the last one is waste. */
+ * translation of addresses both like; and memory arrives in few faults.
+ * Bytes worth large pages; at most half of the last one is waste. */
 static size_t large_pages(size_t bytes)
 {
-#ifdef MADV_HUGEPAGE
-    return (bytes + LARGE_PAGE / 2) / LARGE_PAGE * LARGE_PAGE;
-#else
-    (void)bytes;
-    return 0;
-#endif
-}
-
-static void ask_for_large_pages(void *pointer, size_t bytes)
-{
-#ifdef MADV_HUGEPAGE
-    if (bytes > 0) {
-        madvise(pointer, bytes, MADV_HUGEPAGE);
-    }
-#else
-    (void)pointer;
-    (void)bytes;
-#endif
+    return system_has_large_pages()
+               ? (bytes + SYSTEM_LARGE_PAGE / 2) / SYSTEM_LARGE_PAGE * SYSTEM_LARGE_PAGE
+               : 0;
 }
 
 void *memory_allocate(const lrnn_allocator *allocator, size_t count, size_t size, const char *what)
 {
     size_t bytes, total;
     if (!size_multiply(&bytes, count, size) ||
-        !size_add(&total, bytes, sizeof(block_header) + 2 * LARGE_PAGE) || total > PTRDIFF_MAX) {
+        !size_add(&total, bytes, sizeof(block_header) + 2 * SYSTEM_LARGE_PAGE) ||
+        total > PTRDIFF_MAX) {
         error_set(LRNN_ERR_MEMORY, "%s: %zu times %zu bytes is more than memory can be", what,
                   count, size);
         return NULL;
     }
     bool own = allocator->allocate == default_allocate;
     size_t large = own ? large_pages(bytes) : 0;
-    size_t alignment = large > 0 ? LARGE_PAGE : MEMORY_ALIGNMENT;
+    size_t alignment = large > 0 ? SYSTEM_LARGE_PAGE : MEMORY_ALIGNMENT;
     total = (large > bytes ? large : bytes) + sizeof(block_header) + alignment;
     /* calloc knows which memory is fresh from the system, and zero as it is. */
     unsigned char *raw = own ? calloc(1, total) : allocator->allocate(allocator->user, total);
@@ -121,7 +105,9 @@ void *memory_allocate(const lrnn_allocator *allocator, size_t count, size_t size
     unsigned char *pointer = raw + sizeof(block_header) + skip;
     block_header header = {raw};
     memcpy(pointer - sizeof header, &header, sizeof header);
-    ask_for_large_pages(pointer, large);
+    if (large > 0) {
+        system_ask_for_large_pages(pointer, large);
+    }
     if (!own) {
         memset(pointer, 0, bytes);
     }

@@ -1,28 +1,18 @@
-/* One job at a time is open. A worker joins it under the mutex, takes pieces from an atomic counter
+/* One job at a time is open. A worker joins it under the lock, takes pieces from an atomic counter
  * until there are none, and leaves. The caller takes pieces too, then closes the job and waits for
  * those who joined; a worker that wakes too late finds the job closed and waits for the next one.
  * So a short job never waits for a sleeper, and a job's function and argument are read by nobody
  * once pool_run has returned. */
-#ifdef __linux__
-#define _GNU_SOURCE /* sched_getaffinity, pthread_setname_np */
-#endif
 #include "pool.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
-#include <time.h>
-#include <unistd.h>
-#ifdef __linux__
-#include <sched.h>
-#endif
 
 #include "error.h"
 #include "fpmode.h"
 #include "memory.h"
+#include "system.h"
 
 #define MAXIMUM_THREADS 4096
 
@@ -33,18 +23,18 @@
 typedef struct worker {
     pool *pool;
     size_t index;
-    pthread_t thread;
+    system_thread thread;
 } worker;
 
 struct pool {
     lrnn_allocator allocator;
-    size_t threads; /* the caller's included */
-    size_t started; /* workers[0..started-1] run */
-    pid_t process;  /* where they do; a child of fork() has none, and locks that nobody opens */
+    size_t threads;   /* the caller's included */
+    size_t started;   /* workers[0..started-1] run */
+    uint64_t process; /* where they do; a child of fork() has none, and locks that nobody opens */
     bool spin;
-    pthread_mutex_t mutex;
-    pthread_cond_t work, done;
-    /* Under the mutex; `number` and `inside` are also watched without it. */
+    system_lock lock;
+    system_condition work, done;
+    /* Under the lock; `number` and `inside` are also watched without it. */
     pool_function *function;
     void *argument;
     size_t pieces;
@@ -55,13 +45,6 @@ struct pool {
     _Alignas(MEMORY_ALIGNMENT) atomic_size_t next;   /* piece to hand out */
     _Alignas(MEMORY_ALIGNMENT) worker workers[];
 };
-
-static uint64_t now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static void relax(void)
 {
@@ -79,7 +62,7 @@ static void spin(const pool *self, const atomic_size_t *value, size_t wanted, bo
     if (!self->spin) {
         return;
     }
-    uint64_t end = now() + SPIN_NANOSECONDS;
+    uint64_t end = system_nanoseconds() + SPIN_NANOSECONDS;
     do {
         for (int i = 0; i < 16; i++) {
             if ((atomic_load_explicit(value, memory_order_relaxed) == wanted) == equal) {
@@ -87,12 +70,12 @@ static void spin(const pool *self, const atomic_size_t *value, size_t wanted, bo
             }
             relax();
         }
-    } while (now() < end);
+    } while (system_nanoseconds() < end);
 }
 
 static bool has_workers(const pool *self)
 {
-    return self->threads > 1 && self->process == getpid();
+    return self->threads > 1 && self->process == system_process();
 }
 
 static void run_pieces(pool *self, pool_function *function, void *argument, size_t pieces,
@@ -107,45 +90,45 @@ static void run_pieces(pool *self, pool_function *function, void *argument, size
     }
 }
 
-/* Under the mutex. Returns when there is a job other than the one seen last. */
+/* Under the lock. Returns when there is a job other than the one seen last. */
 static void wait_for_job(pool *self, size_t *seen)
 {
     if (atomic_load_explicit(&self->number, memory_order_relaxed) == *seen) {
-        pthread_mutex_unlock(&self->mutex);
+        system_lock_leave(&self->lock);
         spin(self, &self->number, *seen, false);
-        pthread_mutex_lock(&self->mutex);
+        system_lock_take(&self->lock);
     }
     self->asleep++;
     while (atomic_load_explicit(&self->number, memory_order_relaxed) == *seen) {
-        pthread_cond_wait(&self->work, &self->mutex);
+        system_condition_wait(&self->work, &self->lock);
     }
     self->asleep--;
     *seen = atomic_load_explicit(&self->number, memory_order_relaxed);
 }
 
-/* Under the mutex, which is given up while the pieces run. */
+/* Under the lock, which is given up while the pieces run. */
 static void join_job(pool *self, size_t index)
 {
     pool_function *function = self->function;
     void *argument = self->argument;
     size_t pieces = self->pieces;
     atomic_fetch_add_explicit(&self->inside, 1, memory_order_relaxed);
-    pthread_mutex_unlock(&self->mutex);
+    system_lock_leave(&self->lock);
     run_pieces(self, function, argument, pieces, index);
-    pthread_mutex_lock(&self->mutex);
+    system_lock_take(&self->lock);
     if (atomic_fetch_sub_explicit(&self->inside, 1, memory_order_relaxed) == 1 &&
         self->caller_waits) {
-        pthread_cond_signal(&self->done);
+        system_condition_wake_one(&self->done);
     }
 }
 
-static void *worker_main(void *argument)
+static void worker_main(void *argument)
 {
     worker *me = argument;
     pool *self = me->pool;
     size_t seen = 0;
     fpmode_enter(); /* for good: the thread is ours */
-    pthread_mutex_lock(&self->mutex);
+    system_lock_take(&self->lock);
     for (;;) {
         wait_for_job(self, &seen);
         if (self->stop) {
@@ -155,83 +138,49 @@ static void *worker_main(void *argument)
             join_job(self, me->index);
         }
     }
-    pthread_mutex_unlock(&self->mutex);
-    return NULL;
-}
-
-static size_t usable_cores(void)
-{
-#ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        return (size_t)CPU_COUNT(&set);
-    }
-#endif
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (size_t)online : 1;
-}
-
-/* A new thread inherits the mask: signals sent to the process go to the application's own threads.
- * Those that a thread raises itself by a fault stay, or a crash handler would never see them. */
-static void worker_signals(sigset_t *set)
-{
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    sigfillset(set);
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        sigdelset(set, faults[i]);
-    }
+    system_lock_leave(&self->lock);
 }
 
 static int start_workers(pool *self)
 {
-    sigset_t blocked, before;
-    worker_signals(&blocked);
-    int code = pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    if (code != 0) {
-        return code;
-    }
+    int code = 0;
     for (; code == 0 && self->started < self->threads - 1; self->started += code == 0) {
         worker *new_worker = &self->workers[self->started];
         new_worker->pool = self;
         new_worker->index = self->started + 1;
-        code = pthread_create(&new_worker->thread, NULL, worker_main, new_worker);
-#ifdef __linux__
-        if (code == 0) {
-            pthread_setname_np(new_worker->thread, "lrnn-worker");
-        }
-#endif
+        new_worker->thread = (system_thread){.function = worker_main, .argument = new_worker};
+        code = system_thread_start(&new_worker->thread);
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code;
 }
 
 static void stop_workers(pool *self)
 {
-    pthread_mutex_lock(&self->mutex);
+    system_lock_take(&self->lock);
     self->stop = true;
     atomic_fetch_add_explicit(&self->number, 1, memory_order_relaxed);
-    pthread_cond_broadcast(&self->work);
-    pthread_mutex_unlock(&self->mutex);
+    system_condition_wake_all(&self->work);
+    system_lock_leave(&self->lock);
     for (size_t i = 0; i < self->started; i++) {
-        pthread_join(self->workers[i].thread, NULL);
+        system_thread_join(&self->workers[i].thread);
     }
 }
 
 static int make_locks(pool *self)
 {
-    int code = pthread_mutex_init(&self->mutex, NULL);
+    int code = system_lock_create(&self->lock);
     if (code != 0) {
         return code;
     }
-    code = pthread_cond_init(&self->work, NULL);
+    code = system_condition_create(&self->work);
     if (code == 0) {
-        code = pthread_cond_init(&self->done, NULL);
+        code = system_condition_create(&self->done);
         if (code == 0) {
             return 0;
         }
-        pthread_cond_destroy(&self->work);
+        system_condition_destroy(&self->work);
     }
-    pthread_mutex_destroy(&self->mutex);
+    system_lock_destroy(&self->lock);
     return code;
 }
 
@@ -249,8 +198,8 @@ lrnn_status pool_create(pool **created, const lrnn_allocator *allocator, size_t 
     }
     self->allocator = *allocator;
     self->threads = threads;
-    self->process = getpid();
-    self->spin = threads > 1 && threads <= usable_cores();
+    self->process = system_process();
+    self->spin = threads > 1 && threads <= system_processors();
     int code = make_locks(self);
     if (code != 0) {
         memory_release(allocator, self);
@@ -270,11 +219,11 @@ void pool_destroy(pool *self)
     if (self == NULL) {
         return;
     }
-    if (self->process == getpid()) {
+    if (self->process == system_process()) {
         stop_workers(self);
-        pthread_cond_destroy(&self->done);
-        pthread_cond_destroy(&self->work);
-        pthread_mutex_destroy(&self->mutex);
+        system_condition_destroy(&self->done);
+        system_condition_destroy(&self->work);
+        system_lock_destroy(&self->lock);
     }
     lrnn_allocator allocator = self->allocator;
     memory_release(&allocator, self);
@@ -287,7 +236,7 @@ size_t pool_threads(const pool *self)
 
 static void open_job(pool *self, pool_function *function, void *argument, size_t pieces)
 {
-    pthread_mutex_lock(&self->mutex);
+    system_lock_take(&self->lock);
     self->function = function;
     self->argument = argument;
     self->pieces = pieces;
@@ -295,27 +244,27 @@ static void open_job(pool *self, pool_function *function, void *argument, size_t
     atomic_store_explicit(&self->next, 0, memory_order_relaxed);
     atomic_fetch_add_explicit(&self->number, 1, memory_order_relaxed);
     bool wake = self->asleep > 0;
-    pthread_mutex_unlock(&self->mutex);
+    system_lock_leave(&self->lock);
     if (wake) {
-        pthread_cond_broadcast(&self->work);
+        system_condition_wake_all(&self->work);
     }
 }
 
 static void close_job(pool *self)
 {
-    pthread_mutex_lock(&self->mutex);
+    system_lock_take(&self->lock);
     self->open = false;
     if (atomic_load_explicit(&self->inside, memory_order_relaxed) != 0) {
-        pthread_mutex_unlock(&self->mutex);
+        system_lock_leave(&self->lock);
         spin(self, &self->inside, 0, true);
-        pthread_mutex_lock(&self->mutex);
+        system_lock_take(&self->lock);
     }
     self->caller_waits = true;
     while (atomic_load_explicit(&self->inside, memory_order_relaxed) != 0) {
-        pthread_cond_wait(&self->done, &self->mutex);
+        system_condition_wait(&self->done, &self->lock);
     }
     self->caller_waits = false;
-    pthread_mutex_unlock(&self->mutex);
+    system_lock_leave(&self->lock);
 }
 
 void pool_run(pool *self, pool_function *function, void *argument, size_t pieces)

@@ -1,14 +1,14 @@
 /* lrnn_build_info: written once, when it is first asked for. */
-#include <pthread.h>
 #include <stdio.h>
 
 #include "base/real.h"
+#include "base/system.h"
 #include "kernels/kernels.h"
 #include "kernels/multiply.h"
 #include "lrnn/base.h"
 
 static char info[512];
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static system_once once = SYSTEM_ONCE_INIT;
 
 static void describe(void)
 {
@@ -19,6 +19,6 @@ static void describe(void)
 
 const char *lrnn_build_info(void)
 {
-    pthread_once(&once, describe);
+    system_call_once(&once, describe);
     return info;
 }

@@ -4,6 +4,6 @@
 #undef O_TMPFILE
 #define NAMED
 
-#include "../../lib/format/atomic_file.c"
+#include "../../lib/format/atomic_file_posix.c"
 
 #include "format_atomic_file_test.c"

@@ -17,14 +17,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "atomic_name.h"
 #include "base/check.h"
 #include "base/error.h"
 
-#define MAX_LINKS 40  /* as Linux follows */
-#define MAX_NAMES 100 /* temporary names tried before giving up */
+#define MAX_LINKS 40 /* as Linux follows */
 
 void atomic_file_abort(atomic_file *file)
 {
@@ -45,26 +44,6 @@ static lrnn_status fail(atomic_file *file, const char *what, int reason)
     return error_set(LRNN_ERR_IO, "%s: %s: %s", file->name, what, strerror(reason));
 }
 
-/* Length of the folder part of a path with its slash; 0 if it has none. */
-static size_t folder_length(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? (size_t)(slash - path) + 1 : 0;
-}
-
-/* Replaces the last part of `path` by `name`, or all of it when that is absolute. */
-static bool path_replace_last(char path[ATOMIC_FILE_PATH], const char *name)
-{
-    size_t folder = name[0] == '/' ? 0 : folder_length(path);
-    size_t length = strlen(name);
-    if (length >= ATOMIC_FILE_PATH - folder) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    memcpy(path + folder, name, length + 1);
-    return true;
-}
-
 /* Follows links at the end of file->target, to one that does not exist too. realpath would stop
  * there; links among the folders need no following, renaming inside them works. */
 static bool follow_links(atomic_file *file)
@@ -80,51 +59,12 @@ static bool follow_links(atomic_file *file)
             return false;
         }
         next[length] = '\0';
-        if (!path_replace_last(file->target, next)) {
+        if (!atomic_name_replace_last(file->target, next)) {
             return false;
         }
     }
     errno = ELOOP;
     return false;
-}
-
-/* Something that another process or thread, or this one a moment ago, hardly has: O_EXCL sees to
- * the rest. */
-static uint64_t unlikely_number(const atomic_file *file, int attempt)
-{
-    struct timespec now = {0};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t number = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    number ^= (uint64_t)getpid() << 40 ^ (uint64_t)(uintptr_t)file ^ (uint64_t)attempt << 32;
-    number *= UINT64_C(0x9e3779b97f4a7c15);
-    return number ^ number >> 29;
-}
-
-/* Ours begin and end so. Short, so that they fit where the target's name is as long as can be. */
-static const char name_start[] = ".lrnn-data-";
-static const char name_end[] = ".tmp";
-
-static bool make_name(char path[ATOMIC_FILE_PATH], const atomic_file *file, int attempt)
-{
-    char name[40];
-    snprintf(name, sizeof name, "%s%016llx%s", name_start,
-             (unsigned long long)unlikely_number(file, attempt), name_end);
-    memcpy(path, file->target, sizeof file->target);
-    return path_replace_last(path, name);
-}
-
-static void folder_of(char folder[ATOMIC_FILE_PATH], const atomic_file *file)
-{
-    size_t length = folder_length(file->target);
-    memcpy(folder, file->target, length);
-    strcpy(folder + length, length == 0 ? "." : "");
-}
-
-static bool is_temporary(const char *name)
-{
-    size_t length = strlen(name), end = sizeof name_end - 1;
-    return strncmp(name, name_start, sizeof name_start - 1) == 0 && length > end &&
-           strcmp(name + length - end, name_end) == 0;
 }
 
 /* A name may be anything by now, also a pipe that nobody writes to. */
@@ -144,7 +84,7 @@ static void clear_leftovers(const char *folder)
     for (const struct dirent *entry; (entry = readdir(stream)) != NULL;) {
         int at = dirfd(stream);
         int descriptor =
-            is_temporary(entry->d_name)
+            atomic_name_is_ours(entry->d_name)
                 ? openat(at, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
                 : -1;
         if (descriptor >= 0) {
@@ -186,9 +126,9 @@ static bool lock(int descriptor)
 
 static lrnn_status open_named(atomic_file *file, mode_t mode)
 {
-    for (int attempt = 0; attempt < MAX_NAMES; attempt++) {
+    for (int attempt = 0; attempt < ATOMIC_NAMES; attempt++) {
         char path[ATOMIC_FILE_PATH];
-        if (!make_name(path, file, attempt)) {
+        if (!atomic_name_make(path, file, attempt)) {
             break;
         }
         int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -210,7 +150,7 @@ static lrnn_status open_named(atomic_file *file, mode_t mode)
 static lrnn_status open_temporary(atomic_file *file, mode_t mode)
 {
     char folder[ATOMIC_FILE_PATH];
-    folder_of(folder, file);
+    atomic_name_folder(folder, file);
     clear_leftovers(folder);
     file->descriptor = open_unnamed(folder, mode);
     return file->descriptor >= 0 ? LRNN_OK : open_named(file, mode);
@@ -221,7 +161,8 @@ static bool name_unnamed(atomic_file *file)
 {
     char source[64], path[ATOMIC_FILE_PATH];
     snprintf(source, sizeof source, "/proc/self/fd/%d", file->descriptor);
-    for (int attempt = 0; attempt < MAX_NAMES && make_name(path, file, attempt); attempt++) {
+    for (int attempt = 0; attempt < ATOMIC_NAMES && atomic_name_make(path, file, attempt);
+         attempt++) {
         if (linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) {
             memcpy(file->temporary, path, sizeof path);
             return true;
@@ -236,7 +177,7 @@ static bool name_unnamed(atomic_file *file)
 lrnn_status atomic_file_open(atomic_file *file, const char *path)
 {
     *file = (atomic_file){.name = path, .descriptor = -1};
-    if (!path_replace_last(file->target, path) || !follow_links(file)) {
+    if (!atomic_name_replace_last(file->target, path) || !follow_links(file)) {
         return fail(file, "cannot be written", errno);
     }
     struct stat about;
@@ -307,7 +248,7 @@ static int sync_file(int descriptor)
 static lrnn_status sync_folder(atomic_file *file)
 {
     char folder[ATOMIC_FILE_PATH];
-    folder_of(folder, file);
+    atomic_name_folder(folder, file);
     int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) {
         return LRNN_OK;
