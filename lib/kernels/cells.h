@@ -41,7 +41,7 @@ typedef struct cell_pass {
     real *dc; /* [rows,H] gradient of c' from the future, replaced by that of c */
 } cell_pass;
 
-/* A whole step of `rows` streams through a layer of H units, for inference: a = start + x W + h U,
+/* Whole steps of `rows` streams through a layer of H units, for inference: a = start + x W + h U,
  * then the equations of the cell. Columns of W, U and start are in tiles of units, the gates of a
  * tile side by side, packed as one matrix: kernel_gate_column. Each column is one chain of
  * multiply-adds, from start over all of x to all of h, so that x W may as well have been added to
@@ -63,14 +63,44 @@ typedef struct cell_step {
     bool last_first; /* go from the last tile to the first. What was read last is still in the
                         cache: steps that take turns find some of their weights there. No bit of a
                         result depends on it. */
-    void *scratch;   /* of bytes: bytes_scratch(inputs, R) bytes, 64-byte aligned */
+    /* Steps that follow each other, >= 1: the next one reads h where this one put it, and what else
+     * there is so many elements on. */
+    size_t steps;
+    ptrdiff_t start_step, x_step, h_next_step;
+    /* A small head, of which `run` alone gives the outputs, outputs_step elements from one step to
+     * the next; outputs NULL: none. A panel of H rows and RUN_OUTPUTS values at least. */
+    packed_matrix head;
+    const real *head_bias; /* [RUN_OUTPUTS] */
+    size_t head_size;      /* outputs, at most RUN_OUTPUTS */
+    real *outputs;
+    size_t outputs_step;
+    void *scratch; /* of bytes: bytes_scratch(inputs, R) bytes, 64-byte aligned */
 } cell_step;
+
+#define RUN_OUTPUTS 4
+
+/* Makes it that of the next step. */
+static inline void cell_step_advance(cell_step *s)
+{
+    s->steps--;
+    s->last_first = !s->last_first;
+    s->h = s->h_next;
+    s->h_row = s->h_next_row;
+    s->h_next += s->h_next_step;
+    s->start += s->start_step;
+    if (s->inputs > 0) {
+        s->x += s->x_step;
+    }
+}
 
 /* What a kernel table has of a cell. */
 typedef struct cell_kernels {
     void (*forward)(const cell_pass *pass);
     void (*backward)(const cell_pass *pass);
-    void (*step)(const cell_step *step);
+    void (*step)(const cell_step *step); /* the first of its steps */
+    /* All steps of one row of float32 through a layer of up to `run_units` units and as many values
+     * of h, and the outputs, with the bits of `step` and of a product. */
+    void (*run)(const cell_step *step);
 } cell_kernels;
 
 /* More than the largest LRNN_CELL_*. */

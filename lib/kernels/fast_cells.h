@@ -4,7 +4,7 @@
 #ifndef KERNELS_FAST_CELLS_H
 #define KERNELS_FAST_CELLS_H
 
-#include "fast_step.h"
+#include "fast_run.h"
 
 /* The slopes of sigmoid and tanh where they have the value x. */
 ALWAYS_INLINE vector sigmoid_slope(vector x)
@@ -77,6 +77,7 @@ ALWAYS_INLINE void rnn_tanh_cell(const units *of, const size_t count, size_t lan
 }
 
 FAST_STEP(rnn_tanh, rnn_tanh_cell, 1, 0)
+FAST_RUN(rnn_tanh, rnn_tanh_cell, 1, 0)
 
 ALWAYS_INLINE void rnn_relu_back(real *h, const real *dh, size_t lanes)
 {
@@ -101,6 +102,7 @@ ALWAYS_INLINE void rnn_relu_cell(const units *of, const size_t count, size_t lan
 }
 
 FAST_STEP(rnn_relu, rnn_relu_cell, 1, 0)
+FAST_RUN(rnn_relu, rnn_relu_cell, 1, 0)
 
 /* ---- LSTM ---- */
 
@@ -192,6 +194,7 @@ ALWAYS_INLINE void lstm_cell(const units *of, const size_t count, size_t lanes)
 }
 
 FAST_STEP(lstm, lstm_cell, 4, 0)
+FAST_RUN(lstm, lstm_cell, 4, 0)
 
 /* ---- GRU ---- */
 
@@ -280,13 +283,14 @@ ALWAYS_INLINE void gru_cell(const units *of, const size_t count, size_t lanes)
 }
 
 FAST_STEP(gru, gru_cell, 3, 3)
+FAST_RUN(gru, gru_cell, 3, 3)
 
 /* ---- all of them ---- */
 
 #define FAST_CELL(name)                                                                            \
     {                                                                                              \
         IN_TRAINING(fast_##name##_forward), IN_TRAINING(fast_##name##_backward),                   \
-            fast_##name##_step                                                                     \
+            fast_##name##_step, fast_##name##_run                                                  \
     }
 
 #define FAST_CELLS                                                                                 \

@@ -87,7 +87,8 @@ typedef struct kernel_table {
 
     /* ---- cells ---- */
     size_t lanes;                  /* units of a tile of cell_step; it divides `panel` */
-    cell_kernels cells[CELL_ROOM]; /* by LRNN_CELL_*; see kernel_step */
+    cell_kernels cells[CELL_ROOM]; /* by LRNN_CELL_*; see kernel_steps */
+    size_t run_units;              /* 0: there is no `run` */
 
     /* ---- softmax ---- */
 
@@ -163,13 +164,25 @@ static inline void kernel_multiply(size_t M, size_t N, size_t K, const real *a, 
     }
 }
 
-/* A step of a cell, of matrices of whatever kind. */
-static inline void kernel_step(const kernel_table *table, int32_t cell, const cell_step *step)
+/* Whether all steps are one call of a kernel. */
+static inline bool kernel_runs(const kernel_table *table, const cell_step *step)
 {
-    if (step->hidden.bytes != NULL) {
-        table->bytes->steps[cell](step);
-    } else {
-        table->cells[cell].step(step);
+    return step->rows == 1 && step->H <= table->run_units && step->R == step->H &&
+           step->hidden.kind == LRNN_WEIGHT_FLOAT32;
+}
+
+/* Steps of a cell, of matrices of whatever kind. */
+static inline void kernel_steps(const kernel_table *table, int32_t cell, const cell_step *steps)
+{
+    if (kernel_runs(table, steps)) {
+        table->cells[cell].run(steps);
+        return;
+    }
+    void (*step)(const cell_step *) =
+        steps->hidden.bytes != NULL ? table->bytes->steps[cell] : table->cells[cell].step;
+    cell_step now = *steps;
+    for (step(&now); now.steps > 1; step(&now)) {
+        cell_step_advance(&now);
     }
 }
 

@@ -426,7 +426,7 @@ static void reference_adam(const adam_step *step, size_t n, real *parameter, con
 #define CELL(name)                                                                                 \
     {                                                                                              \
         IN_TRAINING(reference_##name##_forward), IN_TRAINING(reference_##name##_backward),         \
-            reference_##name##_step                                                                \
+            reference_##name##_step, NULL                                                          \
     }
 
 static const byte_kernels bytes = {

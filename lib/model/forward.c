@@ -53,68 +53,72 @@ static void feature_products(lrnn_state *state, const segment *part, const packe
     }
 }
 
-/* pre = where the sums of each row start, with the input products of all rows. x NULL: the layer
- * reads features, or nothing but tokens by its table. */
-static void input_products(lrnn_state *state, const segment *part, const packed_layer *layer,
-                           const real *x)
+/* Values that a run of steps takes in by itself sooner than from memory. */
+#define RUN_INPUTS 4
+
+/* What the steps of a layer read, from step 0 on: where the sums of each row start in pre, with the
+ * input products of all rows; or the few inputs themselves. x NULL: the layer reads features, or
+ * nothing but tokens by its table. */
+static cell_step read_inputs(lrnn_state *state, const segment *part, size_t index, const real *x)
 {
-    size_t width = state->model->width;
-    const real *from = layer->bias;
-    size_t from_row = 0;
+    const packed_layer *layer = &state->model->layers[index];
+    size_t width = state->model->width, B = part->sequences->batch, inputs = layer->input_rows;
+    cell_step from = state->plan[index];
+    from.rows = B;
+    from.steps = part->steps;
+    from.start = layer->bias;
+    from.x = NULL;
+    from.outputs = NULL;
     if (layer_has_table(layer)) {
         table_rows(state, part, layer);
-        from = state->pre;
-        from_row = width;
+        from.start = state->pre;
+        from.start_row = width;
     }
-    if (x != NULL) {
-        kernel_multiply(part->steps * part->sequences->batch, width, layer->input_rows, x,
-                        layer->input_rows, layer->input, from, from_row, state->pre, width);
-    } else if (layer->input_rows > 0) {
-        feature_products(state, part, layer, from, from_row);
+    if (B == 1 && inputs > 0 && inputs <= RUN_INPUTS && state_layer_runs(state, index)) {
+        from.x = x != NULL ? x : part->sequences->features + part->first * inputs;
+        from.x_step = (ptrdiff_t)inputs;
+    } else if (x != NULL) {
+        kernel_multiply(part->steps * B, width, inputs, x, inputs, layer->input, from.start,
+                        from.start_row, state->pre, width);
+        from.start = state->pre;
+    } else if (inputs > 0) {
+        feature_products(state, part, layer, from.start, from.start_row);
+        from.start = state->pre;
     }
+    from.start_row = from.start == state->pre ? width : 0;
+    from.start_step = (ptrdiff_t)(from.start_row * B);
+    return from;
 }
 
 /* ---- recurrence ---- */
 
-/* Where a layer's h goes: of step t of the segment and row b to base + t * step + b * row. */
+/* Where a layer's h goes: of step t of the segment and row b to base + t * step + b * row. And the
+ * head's outputs, where the layer gives them: see cell_step. */
 typedef struct rows_of_h {
     real *base;
     size_t step, row;
+    real *outputs;
 } rows_of_h;
 
-/* Step t of one layer and direction, from the rows `h` on, which lie h_row apart; y receives h,
- * zero where a sequence has ended. */
-static void step_layer(lrnn_state *state, const segment *part, size_t index, size_t t,
-                       const real *h, size_t h_row, const rows_of_h *y)
+/* The rows b.. of `from`, `rows` of them, at step t. */
+static cell_step rows_at(lrnn_state *state, const cell_step *from, size_t index, size_t t, size_t b,
+                         size_t rows, const rows_of_h *y)
 {
-    const network *net = &state->model->net;
-    size_t H = net->options.hidden_size, R = net->h_size, width = state->model->width;
+    size_t R = state->model->net.h_size, H = state->model->net.options.hidden_size;
     real *c = state_c(state, index);
-    for (size_t b = 0; b < part->sequences->batch;) {
-        real *out = y->base + t * y->step + b * y->row;
-        size_t rows = segment_active_rows(part, t, b, part->sequences->batch);
-        if (rows == 0) {
-            memset(out, 0, R * sizeof(real));
-            b++;
-            continue;
-        }
-        cell_step what = {
-            .rows = rows,
-            .start = state->pre + (t * part->sequences->batch + b) * width,
-            .start_row = width,
-            .h = h + b * h_row,
-            .h_row = h_row,
-            .c = c == NULL ? NULL : c + b * H,
-            .h_next = out,
-            .h_next_row = y->row,
-        };
-        state_layer_step(state, &state->model->layers[index], what);
-        b += rows;
-    }
-    state->last_first = !state->last_first;
+    cell_step at = *from;
+    at.rows = rows;
+    at.start += (ptrdiff_t)t * at.start_step + (ptrdiff_t)(b * at.start_row);
+    at.x = at.x == NULL ? NULL : at.x + (ptrdiff_t)t * at.x_step;
+    at.h = state_h(state, index) + b * R;
+    at.h_row = R;
+    at.c = c == NULL ? NULL : c + b * H;
+    at.h_next = y->base + t * y->step + b * y->row;
+    at.h_next_row = y->row;
+    return at;
 }
 
-/* The rows that were active at step t leave their h in the state. */
+/* The rows that are active at step t leave their h in the state. */
 static void keep_h(lrnn_state *state, const segment *part, size_t index, size_t t,
                    const rows_of_h *y)
 {
@@ -127,36 +131,78 @@ static void keep_h(lrnn_state *state, const segment *part, size_t index, size_t 
     }
 }
 
-/* A step reads h where the step before it has put it, or as long as sequences begin and end here
- * and there, from the state. */
-static void run_layer(lrnn_state *state, const segment *part, size_t index, const rows_of_h *y)
+/* All steps of all rows; each reads h where the one before has put it. */
+static void run_whole(lrnn_state *state, const segment *part, size_t index, cell_step from,
+                      const rows_of_h *y)
 {
-    size_t R = state->model->net.h_size, last = part->steps - 1;
+    bool reverse = index % state->model->net.directions == 1;
+    size_t last = part->steps - 1;
+    cell_step all = rows_at(state, &from, index, reverse ? last : 0, 0, from.rows, y);
+    all.h_next_step = (ptrdiff_t)y->step;
+    all.outputs = y->outputs;
+    if (reverse) {
+        all.start_step = -all.start_step;
+        all.x_step = -all.x_step;
+        all.h_next_step = -all.h_next_step;
+    }
+    state_layer_steps(state, index, &all);
+    state->last_first = state->last_first != (part->steps % 2 == 1);
+    keep_h(state, part, index, reverse ? 0 : last, y);
+}
+
+/* Step t, of the rows that have it; y receives zero where a sequence has ended. */
+static void run_step(lrnn_state *state, const segment *part, size_t index, size_t t, cell_step from,
+                     const rows_of_h *y)
+{
+    size_t B = part->sequences->batch;
+    from.steps = 1;
+    for (size_t b = 0, rows; b < B; b += rows) {
+        rows = segment_active_rows(part, t, b, B);
+        if (rows > 0) {
+            cell_step rows_of_step = rows_at(state, &from, index, t, b, rows, y);
+            state_layer_steps(state, index, &rows_of_step);
+        } else {
+            rows = 1;
+            memset(y->base + t * y->step + b * y->row, 0, state->model->net.h_size * sizeof(real));
+        }
+    }
+    state->last_first = !state->last_first;
+    keep_h(state, part, index, t, y);
+}
+
+/* As long as sequences begin and end here and there, h comes from the state at every step. */
+static void run_layer(lrnn_state *state, const segment *part, size_t index, const real *x,
+                      const rows_of_h *y)
+{
     bool reverse = index % state->model->net.directions == 1, whole = true;
+    cell_step from = read_inputs(state, part, index, x);
     for (size_t b = 0; b < part->sequences->batch; b++) {
         whole = whole && sequence_length(part->sequences, b) >= part->first + part->steps;
     }
+    if (whole) {
+        run_whole(state, part, index, from, y);
+        return;
+    }
     for (size_t i = 0; i < part->steps; i++) {
-        size_t t = reverse ? last - i : i;
-        if (i == 0 || !whole) {
-            step_layer(state, part, index, t, state_h(state, index), R, y);
-        } else {
-            const real *before = y->base + (reverse ? t + 1 : t - 1) * y->step;
-            step_layer(state, part, index, t, before, y->row, y);
-        }
-        if (i == last || !whole) {
-            keep_h(state, part, index, t, y);
-        }
+        run_step(state, part, index, reverse ? part->steps - 1 - i : i, from, y);
     }
 }
 
-/* All layers of one segment; returns the top layer's outputs [count*B, top], or NULL: they are in
- * `outputs`, [B,T,top], already. */
+/* Whether the top layer gives the head's outputs of the segment too. */
+static bool layers_head(const lrnn_state *state, const segment *part, const real *outputs)
+{
+    return outputs != NULL && state->head_runs && part->sequences->batch == 1 &&
+           sequence_length(part->sequences, 0) >= part->first + part->steps;
+}
+
+/* All layers of one segment; returns the top layer's outputs [count*B, top], or NULL: the model's
+ * are in `outputs`, [B,T,O], already. */
 static const real *run_layers(lrnn_state *state, const segment *part, real *outputs)
 {
     const network *net = &state->model->net;
     size_t R = net->h_size, D = net->directions, T = part->sequences->steps;
     size_t rows = part->steps * part->sequences->batch, row = net->input_size;
+    const bool heads = layers_head(state, part, outputs);
     const real *x = state_gathers(state->model) ? state->x : NULL;
     x = x == NULL ? NULL : stages_enter(state, rows, x, &row);
     for (size_t layer = 0; layer < net->options.layers; layer++) {
@@ -166,12 +212,15 @@ static const real *run_layers(lrnn_state *state, const segment *part, real *outp
         const real *u = x == NULL ? NULL : stages_normalize(state, layer, rows, x, &row);
         for (size_t direction = 0; direction < D; direction++) {
             size_t index = layer * D + direction;
-            rows_of_h to = {y + direction * R, part->sequences->batch * D * R, D * R};
+            rows_of_h to = {y + direction * R, part->sequences->batch * D * R, D * R, NULL};
             if (direct) {
-                to = (rows_of_h){outputs + part->first * D * R + direction * R, D * R, T * D * R};
+                to.base = outputs + part->first * D * R + direction * R;
+                to.step = D * R;
+                to.row = T * D * R;
+            } else if (layer + 1 == net->options.layers && heads) {
+                to.outputs = outputs + part->first * net->output_size;
             }
-            input_products(state, part, &state->model->layers[index], u);
-            run_layer(state, part, index, &to);
+            run_layer(state, part, index, u, &to);
         }
         if (net->layers[layer * D].residual) {
             stages_add(y, D * R, y, D * R, x, D * R, rows, D * R);
@@ -179,7 +228,7 @@ static const real *run_layers(lrnn_state *state, const segment *part, real *outp
         row = D * R;
         x = direct ? NULL : y;
     }
-    return x;
+    return heads ? NULL : x;
 }
 
 /* ---- output ---- */

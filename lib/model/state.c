@@ -52,6 +52,7 @@ static void lay_out(lrnn_state *state, arena *from)
         from->overflow = true;
         return;
     }
+    state->plan = arena_take(from, layers, sizeof(cell_step));
     state->h = arena_take(from, h_values, sizeof(real));
     state->spare_h = arena_take(from, h_values, sizeof(real));
     if (network_has_cell_state(net)) {
@@ -133,6 +134,7 @@ lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
     }
     made->storage = pieces.base;
     lay_out(made, &pieces);
+    state_plan(made);
     stages_start(made->model, all_layers(made), made->live);
     *state = made;
     return LRNN_OK;

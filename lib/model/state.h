@@ -28,6 +28,13 @@ struct lrnn_state {
     size_t head_capacity;
     real *clusters, *reduced;
     void *scratch; /* of a model of bytes: see cell_step */
+    /* What is the same at every step, settled when the state is made. [L*D]: of a layer, all but
+     * its rows and where they lie, which a single step writes there. */
+    const kernel_table *kernels;
+    cell_step *plan;
+    bool plain;     /* nothing stands around the layers: see stages.h */
+    bool head_runs; /* the top layer's `run` gives the outputs, of one stream */
+    real head_bias[RUN_OUTPUTS];
 };
 
 /* h of stream 0 in one layer and direction, and c. */
@@ -52,10 +59,15 @@ static inline bool state_gathers(const lrnn_model *model)
            (net->token_size > 0 && !model_has_table(model));
 }
 
-/* One step of the cells of one layer: from `start` (and x, where there is input to add) and h to
- * h_next [rows,R], row stride h_next_row, which is not h; c is replaced. Of `what`, rows, start, x,
- * h, c and h_next with their strides are read. */
-void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step what);
+/* Steps of a layer and direction. step: a copy of its plan, with rows, steps, start, x, h, c and
+ * h_next and their strides; x NULL: there is no input to add. h_next [rows,R] is no place of h. */
+void state_layer_steps(lrnn_state *state, size_t index, cell_step *step);
+
+/* Whether the steps of one row through it are one call of a kernel. */
+bool state_layer_runs(const lrnn_state *state, size_t index);
+
+/* step.c: fills the plan. */
+void state_plan(lrnn_state *state);
 
 /* lrnn_state_forward without the output activation. */
 lrnn_status state_forward(lrnn_state *state, const lrnn_sequences *sequences, real *outputs);

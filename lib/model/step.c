@@ -25,32 +25,98 @@ static void add_narrow_input(lrnn_state *state, cell_step *step)
     step->inputs = 0;
 }
 
-void state_layer_step(lrnn_state *state, const packed_layer *layer, cell_step step)
+/* Step by step, what the cells give is multiplied. */
+static void steps_and_projection(lrnn_state *state, packed_matrix projection, cell_step *step)
 {
     const network *net = &state->model->net;
-    real *h_next = step.h_next;
-    size_t h_next_row = step.h_next_row;
-    step.H = net->options.hidden_size;
-    step.R = net->h_size;
-    step.inputs = step.x == NULL ? 0 : layer->input_rows;
-    step.input = layer->input;
-    step.hidden = layer->hidden;
-    step.hidden_bias = layer->hidden_bias;
-    step.last_first = state->last_first;
-    if (network_is_projected(net)) {
-        step.h_next = state->made;
-        step.h_next_row = step.H;
-    }
-    if (step.inputs > 0 && layer->input.narrow_units > 0) {
-        add_narrow_input(state, &step);
-    }
-    step.scratch = state->scratch;
-    kernel_step(kernels(), net->cell->kind, &step);
-    if (network_is_projected(net)) {
-        kernel_multiply(step.rows, step.R, step.H, state->made, step.H, layer->projection, NULL, 0,
-                        h_next, h_next_row);
+    for (; step->steps > 0; cell_step_advance(step)) {
+        cell_step one = *step;
+        one.steps = 1;
+        one.h_next = state->made;
+        one.h_next_row = one.H;
+        kernel_steps(state->kernels, net->cell->kind, &one);
+        kernel_multiply(one.rows, one.R, one.H, state->made, one.H, projection, NULL, 0,
+                        step->h_next, step->h_next_row);
     }
 }
+
+bool state_layer_runs(const lrnn_state *state, size_t index)
+{
+    cell_step step = state->plan[index];
+    step.rows = 1;
+    return step.input.narrow_units == 0 && !network_is_projected(&state->model->net) &&
+           kernel_runs(state->kernels, &step);
+}
+
+void state_layer_steps(lrnn_state *state, size_t index, cell_step *step)
+{
+    const network *net = &state->model->net;
+    step->last_first = state->last_first;
+    step->inputs = step->x == NULL ? 0 : state->model->layers[index].input_rows;
+    if (step->inputs > 0 && step->input.narrow_units > 0) {
+        add_narrow_input(state, step);
+    }
+    if (network_is_projected(net)) {
+        steps_and_projection(state, state->model->layers[index].projection, step);
+    } else {
+        kernel_steps(state->kernels, net->cell->kind, step);
+    }
+}
+
+/* ---- the plan ---- */
+
+static cell_step plan_layer(const lrnn_state *state, size_t index)
+{
+    const network *net = &state->model->net;
+    const packed_layer *layer = &state->model->layers[index];
+    return (cell_step){
+        .steps = 1,
+        .H = net->options.hidden_size,
+        .R = net->h_size,
+        .inputs = layer->input_rows,
+        .start = layer->bias,
+        .input = layer->input,
+        .hidden = layer->hidden,
+        .hidden_bias = layer->hidden_bias,
+        .scratch = state->scratch,
+    };
+}
+
+/* Whether the outputs of a stream are no more than the top layer's `run` gives. */
+static bool head_runs(const lrnn_state *state)
+{
+    const network *net = &state->model->net;
+    const packed_matrix *head = &state->model->head;
+    size_t top = net->options.layers - 1;
+    return net->options.head == LRNN_HEAD_STEPS && net->directions == 1 && state->plain &&
+           !network_is_adaptive(net) && net->output_size <= RUN_OUTPUTS &&
+           head->kind == LRNN_WEIGHT_FLOAT32 && head->narrow_units == 0 &&
+           state_layer_runs(state, top);
+}
+
+void state_plan(lrnn_state *state)
+{
+    const lrnn_model *model = state->model;
+    const network *net = &model->net;
+    size_t count = net->options.layers * net->directions;
+    state->kernels = kernels();
+    state->plain = net->options.input_layer_size == 0 && net->options.head_layer_size == 0 &&
+                   !net->options.layer_norm && !net->options.residual;
+    for (size_t i = 0; i < count; i++) {
+        state->plan[i] = plan_layer(state, i);
+    }
+    state->head_runs = count > 0 && head_runs(state);
+    if (state->head_runs) {
+        cell_step *top = &state->plan[count - 1];
+        memcpy(state->head_bias, model->head_bias, net->output_size * sizeof(real));
+        top->head = model->head;
+        top->head_bias = state->head_bias;
+        top->head_size = net->output_size;
+        top->outputs_step = net->output_size;
+    }
+}
+
+/* ---- one step ---- */
 
 /* What the first layer reads: x and its row stride, NULL when the token table has it all. Nothing
  * is copied where it need not be. */
@@ -92,43 +158,50 @@ static const real *read_start(lrnn_state *state, const lrnn_sequences *s, size_t
     return state->pre;
 }
 
-/* Returns the rows that the top layer gives, *row apart. */
-static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_t *row)
+/* What layer i makes of x, whose rows lie *row apart; theirs is *row then. outputs: see cell_step.
+ */
+static const real *step_layer(lrnn_state *state, size_t i, const lrnn_sequences *s, const real *x,
+                              size_t *row, real *outputs)
 {
     const network *net = &state->model->net;
-    size_t R = net->h_size;
-    const real *x = stages_enter(state, s->batch, read_input(state, s, row), row);
-    for (size_t i = 0; i < net->options.layers; i++) {
-        const packed_layer *layer = &state->model->layers[i];
-        size_t u_row = *row;
-        const real *u = stages_normalize(state, i, s->batch, x, &u_row);
-        cell_step step = {
-            .rows = s->batch,
-            .start = layer->bias,
-            .x = u,
-            .x_row = u_row,
-            .h = state_h(state, i),
-            .h_row = R,
-            .c = state_c(state, i),
-            .h_next = state->spare_h + i * state->capacity * R,
-            .h_next_row = R,
-        };
-        if (i == 0) {
-            step.start = read_start(state, s, &step.start_row);
-        }
-        state_layer_step(state, layer, step);
-        bool final = i + 1 == net->options.layers && net->options.head == LRNN_HEAD_FINAL;
-        if (net->layers[i].residual && !final) {
-            stages_add(state->y[i % 2], R, step.h_next, R, x, *row, s->batch, R);
-            x = state->y[i % 2];
-        } else {
-            x = step.h_next;
-        }
-        *row = R;
+    size_t R = net->h_size, u_row = *row;
+    const real *u = state->plain ? x : stages_normalize(state, i, s->batch, x, &u_row);
+    cell_step *step = &state->plan[i];
+    real *h = state->spare_h + i * state->capacity * R;
+    step->rows = s->batch;
+    step->steps = 1;
+    step->x = u;
+    step->x_row = u_row;
+    step->h = state_h(state, i);
+    step->c = state_c(state, i);
+    step->h_next = h;
+    step->h_row = step->h_next_row = R;
+    step->outputs = outputs;
+    step->start_row = 0;
+    step->start = i > 0 ? state->model->layers[i].bias : read_start(state, s, &step->start_row);
+    state_layer_steps(state, i, step);
+    bool final = i + 1 == net->options.layers && net->options.head == LRNN_HEAD_FINAL;
+    if (!state->plain && net->layers[i].residual && !final) {
+        stages_add(state->y[i % 2], R, h, R, x, *row, s->batch, R);
+        h = state->y[i % 2];
+    }
+    *row = R;
+    return h;
+}
+
+/* Returns the rows that the head reads, *row apart. outputs: see step_layer. */
+static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_t *row,
+                               real *outputs)
+{
+    size_t layers = state->model->net.options.layers;
+    const real *x = read_input(state, s, row);
+    x = state->plain ? x : stages_enter(state, s->batch, x, row);
+    for (size_t i = 0; i < layers; i++) {
+        x = step_layer(state, i, s, x, row, i + 1 == layers ? outputs : NULL);
     }
     state->last_first = !state->last_first;
     state_swap_h(state);
-    return stages_leave(state, s->batch, x, row);
+    return state->plain ? x : stages_leave(state, s->batch, x, row);
 }
 
 /* The checks of network_read_sequences, which tells what is wrong. */
@@ -142,29 +215,48 @@ static bool fits(const network *net, const lrnn_sequences *s)
     return good;
 }
 
-lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, const int32_t *tokens,
-                       const real *features)
+/* A step of all live streams as sequences of one step. */
+static lrnn_status read_step(lrnn_sequences *one, const lrnn_state *state, const int32_t *tokens,
+                             const real *features)
 {
     const network *net = &state->model->net;
     if (net->directions == 2) {
         return error_set(LRNN_ERR_UNSUPPORTED, "a bidirectional model has no single step");
     }
-    lrnn_sequences one = {
-        .size = sizeof one,
+    *one = (lrnn_sequences){
+        .size = sizeof *one,
         .batch = state->live,
         .steps = 1,
         .tokens = tokens,
         .features = features,
     };
-    if (!fits(net, &one)) {
+    if (!fits(net, one)) {
         lrnn_sequences copy;
-        CHECK(network_read_sequences(&copy, net, &one));
+        CHECK(network_read_sequences(&copy, net, one));
         return network_check_sequences(net, &copy);
     }
+    return LRNN_OK;
+}
+
+lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, const int32_t *tokens,
+                       const real *features)
+{
+    lrnn_sequences one;
+    CHECK(read_step(&one, state, tokens, features));
     fpmode mode = fpmode_enter();
-    *top = step_layers(state, &one, top_row);
+    *top = step_layers(state, &one, top_row, NULL);
     fpmode_leave(mode);
     return LRNN_OK;
+}
+
+static void step_outputs(lrnn_state *state, const real *top, size_t row, real *outputs)
+{
+    const network *net = &state->model->net;
+    if (net->options.head == LRNN_HEAD_NONE) {
+        memcpy(outputs, top, state->live * row * sizeof(real));
+        return;
+    }
+    state_head(state, state->live, top, row, outputs, net->output_size);
 }
 
 lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real *features,
@@ -173,22 +265,21 @@ lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real
     if (state == NULL) {
         return error_null("state");
     }
+    lrnn_sequences one;
+    CHECK(read_step(&one, state, tokens, features));
     const network *net = &state->model->net;
-    const real *top;
+    bool runs = state->head_runs && state->live == 1;
     size_t row;
-    lrnn_status status = state_step(&top, &row, state, tokens, features);
-    if (status != LRNN_OK || outputs == NULL) {
-        return status;
-    }
-    if (net->options.head == LRNN_HEAD_NONE) {
-        memcpy(outputs, top, state->live * row * sizeof(real));
-        return LRNN_OK;
-    }
     fpmode mode = fpmode_enter();
-    state_head(state, state->live, top, row, outputs, net->output_size);
-    for (size_t b = 0; b < state->live; b++) {
-        activation_apply(net->options.output_activation, outputs + b * net->output_size,
-                         net->output_size);
+    const real *top = step_layers(state, &one, &row, runs ? outputs : NULL);
+    if (outputs != NULL && !runs) {
+        step_outputs(state, top, row, outputs);
+    }
+    if (outputs != NULL && net->options.output_activation != LRNN_ACTIVATION_NONE) {
+        for (size_t b = 0; b < state->live; b++) {
+            activation_apply(net->options.output_activation, outputs + b * net->output_size,
+                             net->output_size);
+        }
     }
     fpmode_leave(mode);
     return LRNN_OK;

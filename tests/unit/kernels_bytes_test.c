@@ -421,7 +421,7 @@ static double expected_h(const kernel_table *table, const layer *l, size_t row, 
 static void run(const kernel_table *table, const layer *l, const cell_step *step)
 {
     fpmode mode = fpmode_enter();
-    kernel_step(table, l->cell, step);
+    kernel_steps(table, l->cell, step);
     fpmode_leave(mode);
 }
 
