@@ -39,8 +39,13 @@ ALWAYS_INLINE void copy_units(real *to, const real *from, size_t H)
 
 ALWAYS_INLINE void take_units(real *to, const real *from, size_t H)
 {
-    store(to + (H - 1) / VECTOR_LENGTH * VECTOR_LENGTH, splat(0));
-    copy_units(to, from, H);
+    size_t i = 0;
+    for (; i + VECTOR_LENGTH <= H; i += VECTOR_LENGTH) {
+        store(to + i, load(from + i));
+    }
+    if (i < H) {
+        store(to + i, load_lanes(from + i, H - i));
+    }
 }
 
 /* The products of one value with a row of panels: of the columns of `vectors` vectors. */

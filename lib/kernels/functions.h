@@ -30,10 +30,12 @@ typedef struct reduced {
     vector q[EACH_MOST]; /* exp(r) - 1 */
 } reduced;
 
-ALWAYS_INLINE void reduce_each(const size_t count, reduced *to, const vector x[EACH_MOST])
+/* x is from * factor / LOG2_E, without an error: what it takes to make x is not waited for. */
+ALWAYS_INLINE void reduce_each(const size_t count, reduced *to, const vector x[EACH_MOST],
+                               const vector from[EACH_MOST], float factor)
 {
     vector r[EACH_MOST], square[EACH_MOST], low[EACH_MOST], high[EACH_MOST];
-    EACH to->shifted[i] = x[i] * LOG2_E + ROUNDING_SHIFT;
+    EACH to->shifted[i] = from[i] * factor + ROUNDING_SHIFT;
     EACH to->n[i] = to->shifted[i] - ROUNDING_SHIFT;
     EACH r[i] = x[i] - to->n[i] * LN2_HIGH;
     EACH r[i] = r[i] - to->n[i] * LN2_LOW;
@@ -66,7 +68,7 @@ ALWAYS_INLINE void exp_each(const size_t count, vector x[EACH_MOST])
 {
     reduced to;
     EACH x[i] = clamp(x[i], -104.0f, 89.0f);
-    reduce_each(count, &to, x);
+    reduce_each(count, &to, x, x, LOG2_E);
     EACH x[i] = to.q[i] + 1.0f;
     scale_by_power(count, x, &to);
 }
@@ -77,7 +79,7 @@ ALWAYS_INLINE void exp_below_each(const size_t count, vector x[EACH_MOST])
     reduced to;
     integers normal[EACH_MOST];
     EACH normal[i] = ~(x[i] < -87.5f); /* NaN is, too */
-    reduce_each(count, &to, x);
+    reduce_each(count, &to, x, x, LOG2_E);
     EACH x[i] = to.q[i] + 1.0f;
     EACH x[i] = x[i] * (vector)(((words)to.shifted[i] << 23) + 0x3f800000u);
     EACH x[i] = where(normal[i], x[i]);
@@ -95,9 +97,10 @@ ALWAYS_INLINE vector inverse_power(vector shifted)
 ALWAYS_INLINE void sigmoid_each(const size_t count, vector x[EACH_MOST])
 {
     reduced to;
-    vector t[EACH_MOST];
-    EACH x[i] = -clamp(x[i], -88.0f, 88.0f);
-    reduce_each(count, &to, x);
+    vector t[EACH_MOST], size[EACH_MOST];
+    EACH size[i] = clamp(x[i], -88.0f, 88.0f);
+    EACH x[i] = -size[i];
+    reduce_each(count, &to, x, size, -LOG2_E);
     EACH t[i] = inverse_power(to.shifted[i]);
     EACH x[i] = t[i] / ((to.q[i] + t[i]) + 1.0f);
 }
@@ -112,7 +115,7 @@ ALWAYS_INLINE void tanh_each(const size_t count, vector x[EACH_MOST])
     vector above[EACH_MOST], t[EACH_MOST];
     EACH size[i] = minimum(splat(10.0f), (vector)((words)x[i] & 0x7fffffffu));
     EACH twice[i] = size[i] + size[i];
-    reduce_each(count, &to, twice);
+    reduce_each(count, &to, twice, size, 2 * LOG2_E);
     EACH square[i] = rounded(size[i] * size[i]);
     EACH small[i] = square[i] * -0x1.9ca666p-5f + 0x1.10b078p-3f;
     EACH small[i] = small[i] * square[i] - 0x1.5554a0p-2f;
