@@ -80,7 +80,7 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 SANITIZE ?=
-override ALL_CFLAGS = -std=gnu11 -ffp-contract=fast $(PLATFORM_CFLAGS) $(WARNINGS) $(CFLAGS) $(SANITIZE)
+override ALL_CFLAGS = -std=gnu11 $(PLATFORM_CFLAGS) $(WARNINGS) $(CFLAGS) $(SANITIZE)
 LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) $(PARTS_CFLAGS) -fPIC -fvisibility=hidden -pthread $(ALL_CFLAGS) $(LTO_CFLAGS) $(if $(MISSING),-Wno-unused-function)
 LIBS       = $(BLAS_LIBS) -lm -pthread
 

@@ -29,6 +29,10 @@ CLANG  := $(shell $(CC) --version 2> /dev/null | grep -q clang && echo yes)
 # compiled in.
 PLATFORM_CFLAGS := -D_FILE_OFFSET_BITS=64 -ffile-prefix-map='$(CURDIR)'=.
 
+# Machines that have vector kernels multiply and add at once where they can; the plain kernels of all
+# others have the same bits everywhere.
+PLATFORM_CFLAGS += -ffp-contract=$(if $(filter x86_64% amd64% aarch64% arm64%,$(MACHINE)),fast,off)
+
 # Single precision that is rounded at each operation: the x87 does not do that.
 ifneq ($(filter i386% i486% i586% i686%,$(MACHINE))$(filter -m32,$(CC) $(CFLAGS)),)
 PLATFORM_CFLAGS += -msse2 -mfpmath=sse

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/byte_order.h"
+
 /* With -Og gcc does not inline what xxhash.h says must be. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
 #pragma GCC optimize("O2")
@@ -63,18 +65,12 @@ uint64_t digest_of(const void *bytes, size_t length)
 
 void digest_write_bytes(unsigned char *bytes, uint64_t value)
 {
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (unsigned char)(value >> (8 * i));
-    }
+    little_endian_put(bytes, 8, value);
 }
 
 uint64_t digest_read_bytes(const unsigned char *bytes)
 {
-    uint64_t value = 0;
-    for (int i = 8; i-- > 0;) {
-        value = value << 8 | bytes[i];
-    }
-    return value;
+    return little_endian_get(bytes, 8);
 }
 
 void digest_write(char *text, uint64_t value)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/byte_order.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -124,10 +125,7 @@ static bool take_number(uint64_t *number, machine *m, size_t size)
     if (!take(&bytes, m, size)) {
         return false;
     }
-    *number = 0;
-    for (size_t i = 0; i < size; i++) {
-        *number |= (uint64_t)bytes[i] << (8 * i);
-    }
+    *number = little_endian_get(bytes, size);
     return true;
 }
 

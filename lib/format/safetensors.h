@@ -75,8 +75,11 @@ const char *safetensors_metadata(const safetensors *file, const char *key, size_
  * dtype, and LRNN_ERR_IO with path and reason when its file cannot be read. */
 lrnn_status tensor_read(real *to, const tensor_view *view, size_t first, size_t count);
 
-/* Copies their bytes as they are. LRNN_ERR_IO, LRNN_ERR_FORMAT. */
+/* Copies their bytes as they are in the file. LRNN_ERR_IO, LRNN_ERR_FORMAT. */
 lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t count);
+
+/* The same as numbers of the dtype in the machine's byte order. */
+lrnn_status tensor_numbers(void *to, const tensor_view *view, size_t first, size_t count);
 
 /* Holds all bytes against the digest, if there is one, for a tensor that is read in parts: only
  * whole ones are checked by the two above. LRNN_ERR_FORMAT, LRNN_ERR_IO. */

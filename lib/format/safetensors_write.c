@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "atomic_file.h"
+#include "base/byte_order.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "digest.h"
 #include "header.h"
 #include "safetensors_digest.h"
 
@@ -248,6 +250,26 @@ lrnn_status safetensors_writer_place(safetensors_writer *writer, const char *nam
     return add_tensor(writer, name, dtype, rank, shape, NULL);
 }
 
+/* ---- data in the file's byte order ---- */
+
+#define CONVERTED_BYTES 4096 /* at a time */
+
+/* The bytes of a tensor from `at` on as the file has them, and how many: all the rest, where the
+ * machine has them so. */
+static const void *bytes_of(size_t *length, unsigned char room[CONVERTED_BYTES],
+                            const written_tensor *tensor, size_t at)
+{
+    const unsigned char *from = (const unsigned char *)tensor->data + at;
+    size_t size = tensor_dtype_size(tensor->dtype), left = tensor->bytes - at;
+    *length = left;
+    if (MACHINE_IS_LITTLE_ENDIAN || size == 1) {
+        return from;
+    }
+    *length = left < CONVERTED_BYTES ? left : CONVERTED_BYTES;
+    byte_order_swap(room, from, *length / size, size);
+    return room;
+}
+
 /* ---- digests --------------------------------------------------------------------------------- */
 
 static uint64_t sum_of_header(const safetensors_writer *writer)
@@ -267,6 +289,18 @@ static uint64_t sum_of_header(const safetensors_writer *writer)
     return digest_end(&sum);
 }
 
+static uint64_t sum_of_tensor(const written_tensor *tensor)
+{
+    unsigned char room[CONVERTED_BYTES];
+    digest sum;
+    digest_start(&sum);
+    for (size_t at = 0, length; at < tensor->bytes; at += length) {
+        const void *bytes = bytes_of(&length, room, tensor, at);
+        digest_add(&sum, bytes, length);
+    }
+    return digest_end(&sum);
+}
+
 lrnn_status safetensors_writer_sign(safetensors_writer *writer)
 {
     size_t length = header_digests_length(writer->count);
@@ -277,7 +311,7 @@ lrnn_status safetensors_writer_sign(safetensors_writer *writer)
     header_digests_begin(text, sum_of_header(writer));
     for (size_t i = 0; i < writer->count; i++) {
         const written_tensor *tensor = &writer->tensors[i];
-        uint64_t value = tensor->data != NULL ? digest_of(tensor->data, tensor->bytes) : 0;
+        uint64_t value = tensor->data != NULL ? sum_of_tensor(tensor) : 0;
         header_digests_put(text, i, tensor->data != NULL ? &value : NULL);
     }
     lrnn_status status = safetensors_writer_metadata(writer, SAFETENSORS_DIGEST, text, length);
@@ -377,12 +411,18 @@ static void put_header(header_text *text, const safetensors_writer *writer, size
     }
 }
 
+static void put_data(header_text *text, const written_tensor *tensor)
+{
+    unsigned char room[CONVERTED_BYTES];
+    for (size_t at = 0, length; at < tensor->bytes; at += length) {
+        const void *bytes = bytes_of(&length, room, tensor, at);
+        put(text, bytes, length);
+    }
+}
+
 static lrnn_status measure_header(size_t *length, const safetensors_writer *writer, size_t room)
 {
     header_text text = {0};
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-    return error_set(LRNN_ERR_UNSUPPORTED, "files are written on little-endian machines only");
-#endif
     put_header(&text, writer, 0, room);
     *length = text.used;
     if (text.used - SAFETENSORS_PREFIX > SAFETENSORS_MAX_HEADER) {
@@ -425,12 +465,20 @@ lrnn_status safetensors_writer_memory(safetensors_writer *writer, void **bytes, 
     }
     put_header(&text, writer, header - SAFETENSORS_PREFIX, 0);
     for (size_t i = 0; i < writer->count; i++) {
-        if (writer->tensors[i].bytes > 0) {
-            put(&text, writer->tensors[i].data, writer->tensors[i].bytes);
-        }
+        put_data(&text, &writer->tensors[i]);
     }
     *bytes = text.to;
     *length = total;
+    return LRNN_OK;
+}
+
+static lrnn_status write_data(atomic_file *file, const written_tensor *tensor)
+{
+    unsigned char room[CONVERTED_BYTES];
+    for (size_t at = 0, length; at < tensor->bytes; at += length) {
+        const void *bytes = bytes_of(&length, room, tensor, at);
+        CHECK(atomic_file_write(file, bytes, length));
+    }
     return LRNN_OK;
 }
 
@@ -441,7 +489,7 @@ static lrnn_status write_file(const safetensors_writer *writer, const char *path
     CHECK(atomic_file_open(&file, path)); /* a failure closes it */
     CHECK(atomic_file_write(&file, header->to, header->used));
     for (size_t i = 0; i < writer->count; i++) {
-        CHECK(atomic_file_write(&file, writer->tensors[i].data, writer->tensors[i].bytes));
+        CHECK(write_data(&file, &writer->tensors[i]));
     }
     return atomic_file_commit(&file);
 }

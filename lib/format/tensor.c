@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/byte_order.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "digest.h"
@@ -38,19 +39,10 @@ size_t tensor_dtype_size(tensor_dtype dtype)
     return dtypes[dtype].size;
 }
 
-static uint64_t little_endian(const unsigned char *byte, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= (uint64_t)byte[i] << (8 * i);
-    }
-    return value;
-}
-
 static void read_f64(real *to, const unsigned char *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        uint64_t bits = little_endian(from + 8 * i, 8);
+        uint64_t bits = little_endian_get(from + 8 * i, 8);
         double value;
         memcpy(&value, &bits, sizeof value);
         to[i] = (real)value;
@@ -60,7 +52,7 @@ static void read_f64(real *to, const unsigned char *from, size_t count)
 static void read_f32(real *to, const unsigned char *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits = (uint32_t)little_endian(from + 4 * i, 4);
+        uint32_t bits = (uint32_t)little_endian_get(from + 4 * i, 4);
         float value;
         memcpy(&value, &bits, sizeof value);
         to[i] = value;
@@ -70,19 +62,15 @@ static void read_f32(real *to, const unsigned char *from, size_t count)
 static void read_f16(real *to, const unsigned char *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        to[i] = half_to_float((uint16_t)little_endian(from + 2 * i, 2));
+        to[i] = half_to_float((uint16_t)little_endian_get(from + 2 * i, 2));
     }
 }
 
 static void read_bf16(real *to, const unsigned char *from, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
         uint16_t bits;
-        memcpy(&bits, from + 2 * i, sizeof bits);
-#else
-        uint16_t bits = (uint16_t)little_endian(from + 2 * i, 2);
-#endif
+        byte_order_convert(&bits, from + 2 * i, 1, sizeof bits);
         to[i] = bfloat16_to_float(bits);
     }
 }
@@ -166,6 +154,13 @@ lrnn_status tensor_bytes(void *to, const tensor_view *view, size_t first, size_t
     return passage_end(&over);
 }
 
+lrnn_status tensor_numbers(void *to, const tensor_view *view, size_t first, size_t count)
+{
+    CHECK(tensor_bytes(to, view, first, count));
+    byte_order_convert(to, to, count, tensor_dtype_size(view->dtype));
+    return LRNN_OK;
+}
+
 lrnn_status tensor_check(const tensor_view *view)
 {
     passage over;
@@ -200,7 +195,7 @@ static lrnn_status find_function(read_function **function, const tensor_view *vi
 /* As they are in memory already. */
 static bool is_native(tensor_dtype dtype)
 {
-    return dtype == TENSOR_REAL && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    return dtype == TENSOR_REAL && MACHINE_IS_LITTLE_ENDIAN;
 }
 
 #define PIECE 1024 /* elements that are converted at a time */

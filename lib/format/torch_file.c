@@ -69,7 +69,10 @@ static lrnn_status check_byte_order(torch_reader *r)
 {
     zip_entry *entry = torch_find_entry(r, "byteorder", "", 0);
     if (entry != NULL && (entry->length != 6 || memcmp(entry->data, "little", 6) != 0)) {
-        return error_set(LRNN_ERR_UNSUPPORTED, "%s: its numbers are not little-endian", r->name);
+        return error_set(LRNN_ERR_UNSUPPORTED,
+                         "%s: its numbers are not little-endian; save them there by "
+                         "safetensors.torch.save_file, whose files are the same everywhere",
+                         r->name);
     }
     return LRNN_OK;
 }

@@ -5,29 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/byte_order.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
 
 /* ---- numbers ---- */
 
-static uint64_t little_endian(const unsigned char *byte, size_t size)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= (uint64_t)byte[i] << (8 * i);
-    }
-    return value;
-}
-
 static uint16_t get16(const unsigned char *byte)
 {
-    return (uint16_t)little_endian(byte, 2);
+    return (uint16_t)little_endian_get(byte, 2);
 }
 
 static uint32_t get32(const unsigned char *byte)
 {
-    return (uint32_t)little_endian(byte, 4);
+    return (uint32_t)little_endian_get(byte, 4);
 }
 
 /* ---- records ---- */
@@ -71,20 +63,20 @@ static bool agrees(uint64_t number, uint64_t all, uint64_t number64)
 static lrnn_status read_end64(directory *where, size_t *end, const zip_file *zip,
                               const unsigned char *bytes, size_t at)
 {
-    if (at < END64_SIZE || little_endian(bytes + at + 8, 8) != at - END64_SIZE ||
+    if (at < END64_SIZE || little_endian_get(bytes + at + 8, 8) != at - END64_SIZE ||
         get32(bytes + at + 4) != 0 || get32(bytes + at + 16) != 1) {
         return damaged(zip, "its Zip64 record is not before the locator");
     }
     const unsigned char *record = bytes + at - END64_SIZE;
-    if (get32(record) != SIGNATURE_END64 || little_endian(record + 4, 8) != END64_SIZE - 12 ||
+    if (get32(record) != SIGNATURE_END64 || little_endian_get(record + 4, 8) != END64_SIZE - 12 ||
         get32(record + 16) != 0 || get32(record + 20) != 0 ||
-        little_endian(record + 24, 8) != little_endian(record + 32, 8)) {
+        little_endian_get(record + 24, 8) != little_endian_get(record + 32, 8)) {
         return damaged(zip, "no Zip64 record");
     }
     directory found = {
-        .count = little_endian(record + 32, 8),
-        .length = little_endian(record + 40, 8),
-        .offset = little_endian(record + 48, 8),
+        .count = little_endian_get(record + 32, 8),
+        .length = little_endian_get(record + 40, 8),
+        .offset = little_endian_get(record + 48, 8),
     };
     if (!agrees(where->count, UINT16_MAX, found.count) ||
         !agrees(where->length, IN_ZIP64, found.length) ||
@@ -144,7 +136,7 @@ static bool read_extra(uint64_t *numbers[3], const unsigned char *extra, size_t 
                 if (left < 8) {
                     return false;
                 }
-                *numbers[i] = little_endian(field, 8);
+                *numbers[i] = little_endian_get(field, 8);
                 field += 8;
                 left -= 8;
             }

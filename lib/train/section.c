@@ -62,7 +62,7 @@ static lrnn_status read_old(void *to, const safetensors *file, const char *name,
                          view == NULL ? 0 : view->count,
                          view == NULL ? "nothing" : tensor_dtype_name(view->dtype));
     }
-    return tensor_bytes(to, view, 0, count);
+    return tensor_numbers(to, view, 0, count);
 }
 
 lrnn_status section_open(section_numbers *numbers, const safetensors *file)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/byte_order.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -192,12 +193,10 @@ static void widen(int32_t *ids, size_t count, size_t size)
 {
     const unsigned char *from = (const unsigned char *)(ids + count) - count * size;
     for (size_t i = 0; i < count; i++) {
-        if (size == 1) {
-            ids[i] = from[i];
-        } else {
-            uint16_t id;
-            memcpy(&id, from + 2 * i, sizeof id);
-            ids[i] = id;
+        switch (size) {
+        case 1: ids[i] = from[i]; break;
+        case 2: ids[i] = (int32_t)little_endian_get(from + 2 * i, 2); break;
+        default: byte_order_convert(ids + i, ids + i, 1, sizeof *ids);
         }
     }
 }
@@ -267,8 +266,6 @@ lrnn_status lrnn_tokens_read(int32_t *ids, const lrnn_tokens *tokens, size_t fir
     if (tokens->digests != NULL && count > 0) {
         CHECK(check_blocks(tokens, bytes, first * tokens->size, count * tokens->size));
     }
-    if (tokens->size < sizeof *ids) {
-        widen(ids, count, tokens->size);
-    }
+    widen(ids, count, tokens->size);
     return check_ids(tokens, ids, first, count);
 }

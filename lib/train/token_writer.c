@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/byte_order.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -220,12 +221,7 @@ static lrnn_status add_to_blocks(lrnn_token_writer *w, const unsigned char *byte
 static lrnn_status write_ids(lrnn_token_writer *w, const int32_t *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        uint16_t half = (uint16_t)ids[i];
-        switch (w->size) {
-        case 1: w->bytes[i] = (unsigned char)ids[i]; break;
-        case 2: memcpy(w->bytes + 2 * i, &half, sizeof half); break;
-        default: memcpy(w->bytes + 4 * i, &ids[i], sizeof ids[i]);
-        }
+        little_endian_put(w->bytes + i * w->size, w->size, (uint32_t)ids[i]);
     }
     w->count += count;
     CHECK(add_to_blocks(w, w->bytes, count * w->size));

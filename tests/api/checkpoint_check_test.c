@@ -85,13 +85,6 @@ static void write_file(const char *path, const unsigned char *bytes, size_t leng
     assert_int_equal(fclose(file), 0);
 }
 
-static size_t header_length(const unsigned char *bytes)
-{
-    uint64_t length;
-    memcpy(&length, bytes, sizeof length);
-    return (size_t)length;
-}
-
 /* Every byte of every section, not only of the model. */
 static void a_changed_byte_of_any_array_is_seen(void **state)
 {
@@ -102,7 +95,7 @@ static void a_changed_byte_of_any_array_is_seen(void **state)
     snprintf(path, sizeof path, "%s", scratch_path(&folder, "checkpoint"));
     save_checkpoint(path, LRNN_OPTIMIZER_ADAM, true);
     unsigned char *bytes = file_bytes(&length, path);
-    for (size_t i = 8 + header_length(bytes); i < length; i += 3) {
+    for (size_t i = 8 + safetensors_header_length(bytes); i < length; i += 3) {
         bytes[i] ^= 1;
         write_file(path, bytes, length);
         EXPECT_FAILURE(lrnn_checkpoint_check(path, NULL), LRNN_ERR_FORMAT, path, "is damaged");
@@ -165,7 +158,8 @@ static void refused_value(const char *path, const char *name, float value, const
     snprintf(key, sizeof key, "\"%s\":{", name);
     const char *at = (const char *)find(bytes, length, key);
     at = strstr(at, "data_offsets\":[") + strlen("data_offsets\":[");
-    memcpy(bytes + 8 + header_length(bytes) + strtoul(at, NULL, 10), &value, sizeof value);
+    safetensors_put_float(bytes + 8 + safetensors_header_length(bytes) + strtoul(at, NULL, 10),
+                          value);
     write_file(path, bytes, length);
     EXPECT_FAILURE(lrnn_checkpoint_check(path, NULL), LRNN_ERR_NUMERIC, path, name, why);
     write_file(path, kept, kept_length);

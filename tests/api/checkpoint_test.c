@@ -433,9 +433,7 @@ static void files_that_are_no_checkpoint_are_refused(void **state)
 /* Where a tensor's bytes begin. */
 static size_t data_of(const unsigned char *bytes, size_t length, const char *name)
 {
-    uint64_t prefix;
-    memcpy(&prefix, bytes, sizeof prefix);
-    size_t header = (size_t)prefix;
+    size_t header = safetensors_header_length(bytes);
     char *text = malloc(header + 1), key[64];
     assert_non_null(text);
     assert_true(header < length);
@@ -501,7 +499,7 @@ static void numbers_that_cannot_be_are_refused(void **state)
     finish(&r);
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
         unsigned char *bytes = undigested_bytes(&length, path), *kept = file_bytes(&length, path);
-        memcpy(bytes + data_of(bytes, length, tensors[i].tensor), &tensors[i].value, 4);
+        safetensors_put_float(bytes + data_of(bytes, length, tensors[i].tensor), tensors[i].value);
         write_file(path, bytes, length);
         REFUSE(LRNN_ERR_NUMERIC, (void)p, path, tensors[i].told, "value 0");
         write_file(path, kept, length);

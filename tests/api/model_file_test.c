@@ -210,18 +210,11 @@ typedef struct changed_file {
     size_t length;
 } changed_file;
 
-static size_t header_length(const unsigned char *bytes)
-{
-    uint64_t length;
-    memcpy(&length, bytes, sizeof length);
-    return (size_t)length;
-}
-
 /* Replaces the first `from` of the header by `to`. */
 static unsigned char *with_header(size_t *length, const changed_file *file, const char *from,
                                   const char *to)
 {
-    size_t header = header_length(file->bytes), room = header + strlen(to) + 1;
+    size_t header = safetensors_header_length(file->bytes), room = header + strlen(to) + 1;
     char *text = malloc(room), *made = malloc(room);
     assert_true(text != NULL && made != NULL);
     memcpy(text, file->bytes + 8, header);
@@ -408,7 +401,7 @@ static void a_parameter_that_is_not_finite_is_refused(void **state)
     static const float wrong[] = {NAN, INFINITY};
     changed_file file = save(create());
     for (size_t i = 0; i < 2; i++) {
-        memcpy(file.bytes + 8 + header_length(file.bytes) + 4, &wrong[i], 4);
+        safetensors_put_float(file.bytes + 8 + safetensors_header_length(file.bytes) + 4, wrong[i]);
         expect_load_failure(&file, file.bytes, file.length, LRNN_ERR_NUMERIC,
                             (const char *const[]){"embedding.weight", "value 1"});
     }

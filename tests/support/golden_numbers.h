@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/byte_order.h"
 #include "format/safetensors.h"
 #include "kernels/kernels.h"
 #include "support/tensor_bytes.h"
@@ -54,9 +55,7 @@ static inline safetensors *golden_load(const char *name)
 
 static inline int64_t golden_integer(const tensor_view *view, size_t i)
 {
-    int64_t value;
-    memcpy(&value, bytes_of(view) + 8 * i, 8);
-    return value;
+    return (int64_t)little_endian_get(bytes_of(view) + 8 * i, 8);
 }
 
 /* Copies a tensor of the file, which must have at most `capacity` numbers; returns how many. */

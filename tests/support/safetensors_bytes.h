@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/byte_order.h"
+
 /* The bytes of a file with that header and data_length bytes 0, 1, 2, ...; free() takes them. The
  * block is exactly as long as the file, so that the address sanitizer sees every step too far. */
 static inline unsigned char *safetensors_bytes(size_t *length, const char *header,
@@ -17,14 +19,24 @@ static inline unsigned char *safetensors_bytes(size_t *length, const char *heade
     if (bytes == NULL) {
         abort();
     }
-    for (size_t i = 0; i < 8; i++) {
-        bytes[i] = (unsigned char)((uint64_t)header_length >> (8 * i));
-    }
+    little_endian_put(bytes, 8, header_length);
     memcpy(bytes + 8, header, header_length);
     for (size_t i = 0; i < data_length; i++) {
         bytes[8 + header_length + i] = (unsigned char)i;
     }
     return bytes;
+}
+
+/* Of a file in memory. */
+static inline size_t safetensors_header_length(const unsigned char *bytes)
+{
+    return (size_t)little_endian_get(bytes, 8);
+}
+
+/* Overwrites a F32 number. */
+static inline void safetensors_put_float(unsigned char *bytes, float value)
+{
+    byte_order_convert(bytes, &value, 1, sizeof value);
 }
 
 /* A whole file; free() takes it. */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/byte_order.h"
+
 enum { ZIP_BUILDER_ENTRIES = 16, ZIP_BUILDER_ROOM = 1 << 18 };
 
 /* A zip file that grows; begins as {0}. */
@@ -140,11 +142,12 @@ static inline unsigned char *zip_finish(zip_builder *zip, bool wide)
  * bytes). */
 static inline unsigned char *torch_bytes(size_t *length, const void *pickle, size_t pickle_length)
 {
-    static const float numbers[] = {0, 1, 2, 3, 4, 5};
+    float numbers[] = {0, 1, 2, 3, 4, 5};
     static const unsigned char bytes[16] = {1, 0, 0, 0, 0, 0, 0, 0, 2};
     zip_builder zip = {0};
     zip_add(&zip, "net/data.pkl", pickle, pickle_length, 0);
     zip_add(&zip, "net/byteorder", "little", 6, 0);
+    byte_order_convert(numbers, numbers, 6, sizeof *numbers);
     zip_add(&zip, "net/data/0", numbers, sizeof numbers, 0);
     zip_add(&zip, "net/data/1", bytes, sizeof bytes, 0);
     unsigned char *made = zip_finish(&zip, false);

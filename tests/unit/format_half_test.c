@@ -103,8 +103,8 @@ static void rounding_is_pytorchs(void **state)
     for (size_t i = 0; i < from->count; i++) {
         float value;
         uint16_t expected;
-        assert_int_equal(tensor_bytes(&value, from, i, 1), LRNN_OK);
-        assert_int_equal(tensor_bytes(&expected, to, i, 1), LRNN_OK);
+        assert_int_equal(tensor_numbers(&value, from, i, 1), LRNN_OK);
+        assert_int_equal(tensor_numbers(&expected, to, i, 1), LRNN_OK);
         assert_int_equal(bfloat16_from_float(value), expected);
     }
     safetensors_destroy(file);

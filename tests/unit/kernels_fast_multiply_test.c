@@ -16,12 +16,12 @@ static bool fuses(const kernel_table *table)
 {
 #if (defined(__x86_64__) || defined(__i386__)) && !defined(__FMA__)
     return strncmp(table->name, "avx", 3) == 0;
-#elif defined(__arm__) && !defined(__ARM_FEATURE_FMA)
-    (void)table;
-    return false;
-#else
+#elif defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
     (void)table;
     return true;
+#else
+    (void)table; /* platform.mk: not on machines that have the plain kernels alone */
+    return false;
 #endif
 }
 
