@@ -1,6 +1,6 @@
 #!/bin/sh
-# Another machine: run.sh HOST EMULATOR [KERNELS]. Builds the library with the cross compiler of HOST, runs
-# some of the tests under the emulator, and trains two epochs there and here, which must give the
+# Another machine: run.sh HOST EMULATOR [KERNELS]. Builds the library with the cross compiler of HOST (or
+# PLATFORM_CC), runs some of the tests under the emulator ('': none, another C library of this machine), and trains two epochs there and here, which must give the
 # same file to the bit; KERNELS are those of this machine that do the same. A token file, models and
 # a checkpoint go from one machine to the other.
 # Ends with "N passed, N failed".
@@ -21,6 +21,7 @@ tests="unit/base_options_test unit/base_released_test unit/base_fpmode_test unit
     unit/base_byte_order_test unit/base_memory_test unit/base_number_test unit/base_random_test unit/format_half_test unit/format_tensor_test unit/format_safetensors_write_test
     unit/format_pickle_test unit/format_zip_test unit/kernels_fast_multiply_test
     unit/text_vocab_test unit/train_tokens_test unit/train_golden_test api/checkpoint_test api/model_file_test"
+[ -n "$emulator" ] || tests="$tests unit/base_pool_test unit/format_atomic_file_test api/process_test"
 binaries=$(for test in $tests; do printf '%s ' "$folder/tests/$test"; done)
 
 # An emulated thread has a small stack, and tests a large frame.
@@ -34,7 +35,7 @@ else
     exit 1
 fi
 # shellcheck disable=SC2086
-TEST_WRAPPER="$emulator -s 67108864" tests/run $binaries > "$scratch/log" 2>&1
+TEST_WRAPPER="${emulator:+$emulator -s 67108864}" tests/run $binaries > "$scratch/log" 2>&1
 line=$(tail -n 1 "$scratch/log")
 p=${line%% passed*}
 f=${line#*passed, }
@@ -45,7 +46,7 @@ passed=$((passed + p)) failed=$((failed + f))
 # More than 256 different words.
 awk 'BEGIN { for (i = 0; i < 400; i++) { printf "%d. %d times %d is %d\n", i, i % 17, i % 23, (i % 17) * (i % 23) } }' > "$scratch/text"
 here() { LRNN_KERNELS=$kernels "$BUILD/none/lrnn" "$@" > "$scratch/out" 2>&1 || { cat "$scratch/out"; return 1; }; }
-there() { "$emulator" "$folder/lrnn" "$@" > "$scratch/out" 2>&1 || { cat "$scratch/out"; return 1; }; }
+there() { $emulator "$folder/lrnn" "$@" > "$scratch/out" 2>&1 || { cat "$scratch/out"; return 1; }; }
 train() { # here|there OUT OPTIONS...
     machine=$1 out=$2
     shift 2

@@ -65,7 +65,7 @@ static void the_radix_character_of_the_locale_stays_out_of_files(void **state)
         char shown[16], remove[300];
         snprintf(shown, sizeof shown, "%.1f", 0.5);
         bool other = strcmp(shown, "0.5") != 0;
-        if (found) {
+        if (found && other) {
             assert_written(0.5, "0.5");
             assert_written(15.25, "15.25");
             assert_written(-1.2345678901234567e-301, "-1.2345678901234567e-301");
@@ -77,7 +77,9 @@ static void the_radix_character_of_the_locale_stays_out_of_files(void **state)
         if (!found) {
             skip(); /* neither the locale nor what makes one is installed */
         }
+#ifdef __GLIBC__ /* others take any name, and know no radix character but the point */
         assert_true(other);
+#endif
     }
 }
 
