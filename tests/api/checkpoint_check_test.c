@@ -184,6 +184,18 @@ static void values_that_cannot_be_are_named(void **state)
     scratch_destroy(&folder);
 }
 
+static void a_best_model_that_would_not_load_is_named(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    char path[512];
+    snprintf(path, sizeof path, "%s", scratch_path(&folder, "checkpoint"));
+    save_checkpoint(path, LRNN_OPTIMIZER_SGD, false);
+    refused(path, "checkpoint.best.head.b", "x", LRNN_ERR_FORMAT,
+            "checkpoint.best.head.bias is missing");
+    scratch_destroy(&folder);
+}
+
 static void what_is_no_checkpoint_is_refused(void **state)
 {
     (void)state;
@@ -221,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_changed_byte_of_any_array_is_seen),
         cmocka_unit_test(numbers_that_cannot_be_are_named),
         cmocka_unit_test(values_that_cannot_be_are_named),
+        cmocka_unit_test(a_best_model_that_would_not_load_is_named),
         cmocka_unit_test(what_is_no_checkpoint_is_refused),
         cmocka_unit_test(no_memory_leaves_nothing_behind),
     };
