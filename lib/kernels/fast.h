@@ -16,7 +16,7 @@ _Static_assert(KERNEL_PANELS % PANEL == 0 && PANEL % VECTOR_LENGTH == 0, "whole 
     {                                                                                              \
         .name = (table_name), .panel = PANEL, .lanes = VECTOR_LENGTH,                              \
         .multiply_matrix = FAST_PRODUCTS, .bytes = &(its_bytes), .cells = FAST_CELLS,              \
-        .run_units = RUN_UNITS, KERNEL_FUNCTIONS(fast_),                                           \
+        .run_units = HAS_RUNS ? RUN_UNITS : 0, KERNEL_FUNCTIONS(fast_),                            \
     }
 
 const kernel_table KERNEL_TABLE = FAST_TABLE(KERNEL_NAME, KERNEL_BYTES);

@@ -290,7 +290,7 @@ FAST_RUN(gru, gru_cell, 3, 3)
 #define FAST_CELL(name)                                                                            \
     {                                                                                              \
         IN_TRAINING(fast_##name##_forward), IN_TRAINING(fast_##name##_backward),                   \
-            fast_##name##_step, fast_##name##_run                                                  \
+            fast_##name##_step, FAST_RUN_OF(name)                                                  \
     }
 
 #define FAST_CELLS                                                                                 \

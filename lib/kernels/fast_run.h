@@ -9,6 +9,13 @@
 #define RUN_UNITS      64
 #define RUN_MOST_TILES (RUN_UNITS / VECTOR_LENGTH)
 
+/* Old processors do without: a run is most of the code of a cell. */
+#if VECTOR_LENGTH == 4 && defined(__x86_64__)
+#define HAS_RUNS 0
+#else
+#define HAS_RUNS 1
+#endif
+
 /* What a run keeps: c, and h of this step and the next by turns. What is past the units is never
  * read as h, and harms nobody in c. */
 typedef struct run_state {
@@ -19,14 +26,21 @@ typedef struct run_state {
 /* The first `lanes` values in pieces of powers of two, where loads of whole vectors or of parts of
  * them follow soon: processors pass on what whole instructions stored, not what a mask did. */
 #define COPY_PIECE(piece)                                                                          \
-    if (VECTOR_LENGTH > (piece) && (lanes & (piece)) != 0) {                                       \
-        memcpy(to, from, (piece) * sizeof(real));                                                  \
-        to += (piece);                                                                             \
-        from += (piece);                                                                           \
-    }
+    do {                                                                                           \
+        if (VECTOR_LENGTH > (piece) && (lanes & (piece)) != 0) {                                   \
+            memcpy(to, from, (piece) * sizeof(real));                                              \
+            to += (piece);                                                                         \
+            from += (piece);                                                                       \
+        }                                                                                          \
+    } while (0)
 
-ALWAYS_INLINE void copy_pieces(real *to, const real *from, size_t lanes){
-    COPY_PIECE(8) COPY_PIECE(4) COPY_PIECE(2) COPY_PIECE(1)}
+ALWAYS_INLINE void copy_pieces(real *to, const real *from, size_t lanes)
+{
+    COPY_PIECE(8);
+    COPY_PIECE(4);
+    COPY_PIECE(2);
+    COPY_PIECE(1);
+}
 
 ALWAYS_INLINE void copy_units(real *to, const real *from, size_t H)
 {
@@ -118,22 +132,22 @@ ALWAYS_INLINE void run_tiles(const run_parts s, const size_t G, const size_t apa
     }
 }
 
-/* As many tiles at once as keep both multipliers busy and have their sums in registers. */
+/* As many tiles at once as keep both multipliers busy and have their sums in registers: 4, 3, 2
+ * or 1.
+ */
 ALWAYS_INLINE size_t tiles_at_once(const size_t G, size_t left)
 {
-    const size_t most = BLOCK_TILES(G);
-    return left >= most && left != 3 ? most : left >= 8 ? 8 : left >= 4 ? 4 : left;
+    const size_t most = BLOCK_TILES(G) < 4 ? BLOCK_TILES(G) : 4;
+    return left >= most && left != 3 ? most : left;
 }
 
 ALWAYS_INLINE void run_block(const run_parts s, const size_t G, const size_t apart,
                              cell_function *cell, size_t tile, size_t count, run_state *state,
                              size_t now)
 {
-    const size_t most = BLOCK_TILES(G);
-    if (most >= 8 && count == 8) {
-        run_tiles(s, G, apart, most >= 8 ? 8 : 1, cell, tile, state, now);
-    } else if (most >= 4 && count == 4) {
-        run_tiles(s, G, apart, most >= 4 ? 4 : 1, cell, tile, state, now);
+    const size_t most = BLOCK_TILES(G) < 4 ? BLOCK_TILES(G) : 4;
+    if (most == 4 && count == 4) {
+        run_tiles(s, G, apart, most, cell, tile, state, now);
     } else if (count == 3) {
         run_tiles(s, G, apart, 3, cell, tile, state, now);
     } else if (count == 2) {
@@ -211,13 +225,19 @@ ALWAYS_INLINE void run_steps(const cell_step *given, const size_t G, const size_
 }
 
 /* See cell_kernels. */
+#if HAS_RUNS
 #define FAST_RUN(name, cell, G, apart)                                                             \
     _Static_assert(3 * (G) <= BLOCK_VECTORS && BLOCK_TILES(G) * (G) % PANEL_VECTORS == 0 &&        \
-                       RUN_UNITS % VECTOR_LENGTH == 0,                                             \
+                       (G > 1 || 4 % PANEL_VECTORS == 0) && RUN_UNITS % VECTOR_LENGTH == 0,        \
                    "blocks fit the registers and begin where panels do");                          \
     static void fast_##name##_run(const cell_step *s)                                              \
     {                                                                                              \
         run_steps(s, G, apart, cell);                                                              \
     }
+#define FAST_RUN_OF(name) fast_##name##_run
+#else
+#define FAST_RUN(name, cell, G, apart)
+#define FAST_RUN_OF(name) NULL
+#endif
 
 #endif
