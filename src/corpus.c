@@ -1,7 +1,6 @@
 /* A part of a corpus shares the tokens of the whole; whoever made them frees them. */
 #include "corpus.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 
 bool corpus_is_file(const char *path)
 {
-    int descriptor = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int descriptor = strcmp(path, "-") == 0 ? -1 : system_open_input(path);
     if (descriptor < 0) {
         return false;
     }

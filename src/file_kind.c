@@ -4,28 +4,24 @@
  * note. Texts are known by their first bytes. */
 #include "file_kind.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "log.h"
+#include "system.h"
 
 enum { BEGINNING = 4096, HEADER_MAXIMUM = 100 << 20 };
 
 /* As many bytes as there are, up to `count`, with a NUL after them. NULL: no memory, or an error.
  */
-static char *read_bytes(int descriptor, off_t offset, size_t count, size_t *length)
+static char *read_bytes(int descriptor, int64_t offset, size_t count, size_t *length)
 {
     char *bytes = malloc(count + 1);
     *length = 0;
     while (bytes != NULL && *length < count) {
-        ssize_t got = pread(descriptor, bytes + *length, count - *length, offset + (off_t)*length);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
+        ptrdiff_t got =
+            system_read_at(descriptor, bytes + *length, count - *length, offset + (int64_t)*length);
         if (got < 0) {
             free(bytes);
             return NULL;
@@ -188,8 +184,9 @@ const char *file_kind_name(file_kind kind)
 
 bool file_kind_holds(file_kind kind, int descriptor)
 {
-    struct stat about;
-    return (fstat(descriptor, &about) == 0 && about.st_size == 0) || file_kind_is(kind, descriptor);
+    system_about about;
+    return (system_look_at(&about, descriptor) && about.bytes == 0) ||
+           file_kind_is(kind, descriptor);
 }
 
 bool file_kind_is(file_kind kind, int descriptor)

@@ -1,19 +1,18 @@
-/* Two paths are the same file if the system says so: device and inode where it exists, those of its
- * folder and its name where it does not yet; links are followed to the end in either case. Devices
- * are not compared, since nothing is lost in /dev/null. */
+/* Two paths are the same file if the system says so: device and number where it exists, those of
+ * its folder and its name where it does not yet; links are followed to the end in either case.
+ * Devices are not compared, since nothing is lost in /dev/null. */
 #include "files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file_kind.h"
 #include "options.h"
 #include "output.h"
 #include "output_file.h"
+#include "system.h"
 
 int files_add(file_list *files, const file_use *use)
 {
@@ -63,32 +62,30 @@ static bool is_standard_input(const file_use *use)
 /* What makes a file itself. */
 typedef struct identity {
     bool known; /* a file, a pipe, or a name in a folder that is there */
-    dev_t device;
-    ino_t inode;
-    char *name; /* in the folder of that inode, for what does not exist; else NULL */
+    uint64_t device, number;
+    char *name; /* in the folder of that number, for what does not exist; else NULL */
 } identity;
 
-static identity identity_of_status(const struct stat *about)
+static identity identity_of(const system_about *about)
 {
-    bool device = S_ISCHR(about->st_mode) || S_ISBLK(about->st_mode);
-    return (identity){.known = !device, .device = about->st_dev, .inode = about->st_ino};
+    bool device = about->kind == SYSTEM_CHARACTERS || about->kind == SYSTEM_BLOCKS;
+    return (identity){.known = !device, .device = about->device, .number = about->number};
 }
 
 static identity identity_of_name(const char *path)
 {
-    struct stat about;
+    system_about about;
     char *target = path_follow_links(path);
     /* A file that is to be made cannot have a slash at its end. */
     for (size_t length = target != NULL ? strlen(target) : 0;
-         length > 1 && target[length - 1] == '/'; length--) {
+         length > 1 && path_is_separator(target[length - 1]); length--) {
         target[length - 1] = '\0';
     }
     char *folder = target != NULL ? path_folder(target) : NULL;
     identity found = {.known = false};
-    if (folder != NULL && stat(folder, &about) == 0) {
-        const char *slash = strrchr(target, '/');
-        found = identity_of_status(&about);
-        found.name = format_text("%s", slash != NULL ? slash + 1 : target);
+    if (folder != NULL && system_look(&about, folder)) {
+        found = identity_of(&about);
+        found.name = format_text("%s", path_name(target));
         found.known = found.name != NULL;
     }
     free(folder);
@@ -98,19 +95,20 @@ static identity identity_of_name(const char *path)
 
 static identity identify(const file_use *use)
 {
-    struct stat about;
+    system_about about;
     if (use->kind == FILE_STREAM || is_standard_input(use)) {
         int descriptor = use->kind == FILE_STREAM ? use->descriptor : STDIN_FILENO;
-        return fstat(descriptor, &about) == 0 && (S_ISREG(about.st_mode) || S_ISFIFO(about.st_mode))
-                   ? identity_of_status(&about)
+        return system_look_at(&about, descriptor) &&
+                       (about.kind == SYSTEM_REGULAR || about.kind == SYSTEM_PIPE)
+                   ? identity_of(&about)
                    : (identity){.known = false};
     }
-    return stat(use->path, &about) == 0 ? identity_of_status(&about) : identity_of_name(use->path);
+    return system_look(&about, use->path) ? identity_of(&about) : identity_of_name(use->path);
 }
 
 static bool are_same(const identity *a, const identity *b)
 {
-    return a->known && b->known && a->device == b->device && a->inode == b->inode &&
+    return a->known && b->known && a->device == b->device && a->number == b->number &&
            (a->name == NULL) == (b->name == NULL) &&
            (a->name == NULL || strcmp(a->name, b->name) == 0);
 }
@@ -165,11 +163,11 @@ static void check_distinct(const file_list *files, const identity *identities,
 
 static void check_kind(const file_use *use, const command_line *line)
 {
-    struct stat about;
-    if (use->forced || stat(use->path, &about) != 0 || !S_ISREG(about.st_mode)) {
+    system_about about;
+    if (use->forced || !system_look(&about, use->path) || about.kind != SYSTEM_REGULAR) {
         return;
     }
-    int descriptor = open(use->path, O_RDONLY | O_CLOEXEC);
+    int descriptor = system_open_input(use->path);
     bool holds = descriptor >= 0 && file_kind_holds(use->kind, descriptor);
     int reason = errno;
     if (descriptor < 0) {
@@ -187,26 +185,27 @@ static void check_kind(const file_use *use, const command_line *line)
 
 static int prove_target(const char *target, file_kind kind)
 {
-    struct stat about;
-    if (stat(target, &about) == 0) {
-        if (S_ISDIR(about.st_mode)) {
+    system_about about;
+    bool there = system_look(&about, target);
+    if (there) {
+        if (about.kind == SYSTEM_FOLDER) {
             return EISDIR;
         }
-        if (!S_ISREG(about.st_mode)) {
+        if (about.kind != SYSTEM_REGULAR) {
             bool tensors = kind == FILE_MODEL || kind == FILE_CHECKPOINT ||
                            kind == FILE_STATE_DICT || kind == FILE_TOKENS;
-            bool flows = S_ISCHR(about.st_mode) || (S_ISFIFO(about.st_mode) && !tensors);
+            bool flows = about.kind == SYSTEM_CHARACTERS || (about.kind == SYSTEM_PIPE && !tensors);
             return flows ? 0 : EINVAL;
         }
-        if (access(target, W_OK) != 0) {
+        if (!system_may_write(target)) {
             return errno;
         }
     } else if (errno != ENOENT) {
         return errno;
-    } else if (target[0] == '\0' || target[strlen(target) - 1] == '/') {
+    } else if (target[0] == '\0' || path_is_separator(target[strlen(target) - 1])) {
         return target[0] == '\0' ? ENOENT : EISDIR;
     }
-    if (kind == FILE_LOG && access(target, F_OK) == 0) {
+    if (kind == FILE_LOG && there) {
         return 0; /* is written in place */
     }
     char *folder = path_folder(target);

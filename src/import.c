@@ -6,6 +6,7 @@
 #include "model_file.h"
 #include "options.h"
 #include "output.h"
+#include "system.h"
 #include "vocab_list.h"
 
 typedef struct import_settings {
@@ -210,7 +211,7 @@ static char *in_our_words(const char *message)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *stream = open_memstream(&text, &length);
+    FILE *stream = system_text_open(&text, &length);
     if (stream == NULL) {
         return NULL;
     }
@@ -226,7 +227,7 @@ static char *in_our_words(const char *message)
             fputc(*message++, stream);
         }
     }
-    return fclose(stream) == 0 ? text : NULL;
+    return system_text_close(stream, &text, &length) == 0 ? text : NULL;
 }
 
 /* Ends the program with 2 where an option is wrong, or names something that the file has not. */
@@ -305,14 +306,14 @@ static int import_with(const command_line *line, lrnn_import_options *options,
     char *left_out = NULL;
     size_t length = 0;
     lrnn_model *model = NULL;
-    FILE *list = open_memstream(&left_out, &length);
+    FILE *list = system_text_open(&left_out, &length);
     if (list == NULL) {
         return complain("import: out of memory");
     }
     options->left_out = note_left_out;
     options->left_out_user = list;
     lrnn_status status = import_model(&model, path, options);
-    fclose(list);
+    system_text_close(list, &left_out, &length);
     int failed = status != LRNN_OK ? fail_import(line, status, path) : 0;
     if (!failed && (status = lrnn_model_save(model, settings->output)) != LRNN_OK) {
         failed = complain_status(status, NULL);

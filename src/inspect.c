@@ -1,6 +1,4 @@
 /* lrnn inspect: what is in a model file. */
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -237,7 +235,7 @@ static int print_tensors(const lrnn_model *model)
 
 static bool is_checkpoint(const char *path)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = system_open_input(path);
     bool found = descriptor >= 0 && file_kind_is(FILE_CHECKPOINT, descriptor);
     if (descriptor >= 0) {
         close(descriptor);
@@ -262,10 +260,10 @@ static int check_sections(const char *path)
 
 static int print_model(const lrnn_model *model, const char *path)
 {
-    struct stat info;
+    system_about about;
     printf("file: %s\n", path);
-    if (stat(path, &info) == 0) {
-        printf("size: %lld bytes\n", (long long)info.st_size);
+    if (system_look(&about, path)) {
+        printf("size: %lld bytes\n", (long long)about.bytes);
     }
     print_architecture(model);
     const lrnn_vocab *input = lrnn_model_input_vocab(model);

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "model_file.h"
 #include "output.h"
@@ -225,7 +224,7 @@ int inspect_text(const command_line *line, const lrnn_model *model, const view_s
         failed = read_text(&v, line, model);
     }
     bool colored =
-        settings->color == COLOR_ALWAYS || (settings->color == COLOR_AUTO && isatty(STDOUT_FILENO));
+        settings->color == COLOR_ALWAYS || (settings->color == COLOR_AUTO && system_is_terminal(1));
     if (!failed && settings->html != NULL) {
         failed = write_html(&v, settings->html);
     } else if (!failed && colored) {

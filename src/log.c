@@ -2,14 +2,15 @@
 #include "log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "output.h"
+#include "system.h"
+
+enum { ROW_BYTES = 512 }; /* longer than any of ours */
 
 const char log_header[] =
     "epoch\tstep\ttokens\tloss\tvalid_loss\tlearning_rate\tgradient_norm\ttokens_per_second\n";
@@ -43,10 +44,11 @@ static int flush(log_file *file)
     size_t done = 0;
     int reason = 0;
     while (done < file->length && reason == 0) {
-        ssize_t written = write(file->descriptor, file->waiting + done, file->length - done);
+        ptrdiff_t written =
+            system_write(file->descriptor, file->waiting + done, file->length - done);
         if (written >= 0) {
             done += (size_t)written;
-        } else if (errno != EINTR) {
+        } else {
             reason = errno;
         }
     }
@@ -61,23 +63,21 @@ static int flush(log_file *file)
 
 /* Finds where the rows up to keep_steps end: 0 if it is no log. A row without a newline was cut off
  * while it was written. */
-static void find_end(const log_file *file, FILE *stream, size_t keep_steps, long *end)
+static void find_end(const log_file *file, FILE *stream, size_t keep_steps, int64_t *end)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length = getline(&line, &capacity, stream);
-    bool ours = length >= 0 && strcmp(line, log_header) == 0;
-    *end = ours ? (long)length : 0;
+    char line[ROW_BYTES];
+    bool ours = fgets(line, sizeof line, stream) != NULL && strcmp(line, log_header) == 0;
+    *end = ours ? (int64_t)strlen(line) : 0;
     size_t kept = 0;
-    while (ours && (length = getline(&line, &capacity, stream)) > 0) {
-        size_t step = 0;
-        if (line[length - 1] != '\n' || sscanf(line, "%*u %zu", &step) != 1 || step > keep_steps) {
+    while (ours && fgets(line, sizeof line, stream) != NULL) {
+        size_t step = 0, length = strlen(line);
+        if (length == 0 || line[length - 1] != '\n' || sscanf(line, "%*u %zu", &step) != 1 ||
+            step > keep_steps) {
             break;
         }
-        *end += (long)length;
+        *end += (int64_t)length;
         kept = step;
     }
-    free(line);
     if (ours && kept < keep_steps) {
         complain("%s: ends with step %zu; the rows up to step %zu are missing", file->path, kept,
                  keep_steps);
@@ -87,22 +87,21 @@ static void find_end(const log_file *file, FILE *stream, size_t keep_steps, long
 /* A pipe or a device cannot be continued, only written to. */
 static bool is_regular(const char *path)
 {
-    struct stat about;
-    return stat(path, &about) == 0 && S_ISREG(about.st_mode);
+    system_about about;
+    return system_look(&about, path) && about.kind == SYSTEM_REGULAR;
 }
 
 static int continue_log(log_file *file, size_t keep_steps)
 {
-    FILE *stream = fopen(file->path, "r");
+    FILE *stream = system_open_stream(file->path);
     if (stream == NULL) {
         return errno == ENOENT ? 0 : fail(file, errno);
     }
-    long end = 0;
+    int64_t end = 0;
     find_end(file, stream, keep_steps, &end);
     fclose(stream);
-    file->descriptor = open(file->path, O_WRONLY | O_CLOEXEC);
-    if (file->descriptor < 0 || ftruncate(file->descriptor, end) != 0 ||
-        lseek(file->descriptor, end, SEEK_SET) != end) {
+    file->descriptor = system_open_rows(file->path, false);
+    if (file->descriptor < 0 || !system_cut(file->descriptor, end)) {
         return fail(file, errno);
     }
     return end == 0 ? append(file, log_header, strlen(log_header)) : 0;
@@ -118,7 +117,7 @@ int log_open(log_file *file, const char *path, size_t keep_steps)
         return 1;
     }
     if (file->descriptor < 0) {
-        file->descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        file->descriptor = system_open_rows(path, true);
         if (file->descriptor < 0) {
             return fail(file, errno);
         }
@@ -148,7 +147,7 @@ static int append_row(log_file *file, const log_row *row)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *stream = open_memstream(&text, &length);
+    FILE *stream = system_text_open(&text, &length);
     if (stream == NULL) {
         return complain("%s: out of memory", file->path);
     }
@@ -159,8 +158,9 @@ static int append_row(log_file *file, const log_row *row)
     write_number(stream, "%.6g", row->gradient_norm);
     write_number(stream, "%.0f", row->tokens_per_second);
     fputc('\n', stream);
-    int failed = fclose(stream) != 0 ? complain("%s: out of memory", file->path)
-                                     : append(file, text, length);
+    int failed = system_text_close(stream, &text, &length) != 0
+                     ? complain("%s: out of memory", file->path)
+                     : append(file, text, length);
     free(text);
     return failed;
 }

@@ -1,16 +1,13 @@
 /* lrnn: train recurrent language models, and use them, from the command line. Everything it does is
  * done through the public header of the library. */
-#include <errno.h>
-#include <fcntl.h>
 #include <lrnn.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "commands.h"
 #include "output.h"
+#include "system.h"
 #include "workers.h"
 
 static const struct {
@@ -66,20 +63,6 @@ static int check_kernels(void)
     return EXIT_USAGE;
 }
 
-/* A file that is opened while standard output is closed would get its number, and what is printed
- * would go there. What is opened here instead cannot be used for what the number stands for. */
-static void keep_standard_numbers(void)
-{
-    for (int number = 0; number <= STDERR_FILENO; number++) {
-        if (fcntl(number, F_GETFD) == -1 && errno == EBADF) {
-            int flags = number == STDIN_FILENO ? O_WRONLY : O_RDONLY;
-            if (open("/dev/null", flags) != number) {
-                return;
-            }
-        }
-    }
-}
-
 /* Commands of one word take no more. */
 static void refuse_more(int argc, char **argv)
 {
@@ -125,10 +108,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    keep_standard_numbers();
-    /* A closed pipe or a file too large is then an error of the write, like a full disk. */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
+    system_begin(&argc, &argv);
     workers_begin(&argc, &argv);
     return workers_end(run(argc, argv));
 }

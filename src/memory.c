@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "system.h"
 
 static const double gigabyte = 1e9;
 
@@ -34,33 +35,9 @@ void memory_probe_init(memory_probe *probe, size_t limit)
     }
 }
 
-/* A container may have less than the machine. */
-static double limit_of_group(void)
-{
-    double limit = 0;
-    FILE *stream = fopen("/sys/fs/cgroup/memory.max", "r");
-    if (stream != NULL) {
-        if (fscanf(stream, "%lf", &limit) != 1) {
-            limit = 0;
-        }
-        fclose(stream);
-    }
-    return limit;
-}
-
-static double memory_of_machine(void)
-{
-    double memory = 0;
-#ifdef _SC_PHYS_PAGES
-    memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-#endif
-    double limit = limit_of_group();
-    return limit > 0 && (memory <= 0 || limit < memory) ? limit : memory;
-}
-
 void memory_refuse(const command_line *line, double bytes, const char *what)
 {
-    double memory = memory_of_machine();
+    double memory = system_memory();
     if (memory > 0 && bytes > memory) {
         options_fail(line, "%s: would take %.3g GB of memory, and this machine has %.3g GB", what,
                      bytes / gigabyte, memory / gigabyte);

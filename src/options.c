@@ -9,6 +9,7 @@
 
 #include "options_value.h"
 #include "output.h"
+#include "system.h"
 
 enum { ROW_BASE = 1000 };
 
@@ -27,10 +28,10 @@ static void fail_value(const command_line *line, const option_row *row, const ch
 {
     char *expected = NULL;
     size_t length = 0;
-    FILE *stream = open_memstream(&expected, &length);
+    FILE *stream = system_text_open(&expected, &length);
     if (stream != NULL) {
         option_write_expected(row, stream);
-        fclose(stream);
+        system_text_close(stream, &expected, &length);
     }
     options_fail(line, "--%s: expected %s, found '%s'%s%s", row->name,
                  expected != NULL ? expected : "another value", value,
@@ -116,17 +117,23 @@ static _Noreturn void fail_long(const command_line *line, const char *argument)
     char *several = NULL;
     size_t size = 0;
     size_t length = strcspn(argument, "=");
-    FILE *stream = open_memstream(&several, &size);
+    FILE *stream = system_text_open(&several, &size);
     for (size_t i = 0; stream != NULL && length > 2 && i < line->count; i++) {
         const char *name = line->rows[i].name;
         if (name != NULL && strncmp(name, argument + 2, length - 2) == 0) {
             fprintf(stream, "%s--%s", ftell(stream) > 0 ? ", " : "", name);
         }
     }
-    if (stream == NULL || fclose(stream) != 0 || size == 0) {
+    if (stream == NULL || system_text_close(stream, &several, &size) != 0 || size == 0) {
         options_fail(line, "%.*s: no such option", (int)length, argument);
     }
     options_fail(line, "%.*s: ambiguous: %s", (int)length, argument, several);
+}
+
+/* Some systems say ':' of a flag with a value too. */
+static bool is_flag(const command_line *line, int option)
+{
+    return option >= ROW_BASE && line->rows[option - ROW_BASE].kind == OPTION_FLAG;
 }
 
 /* getopt_long has left the reason in optopt. */
@@ -153,10 +160,10 @@ int options_parse(command_line *line, void *settings, int argc, char **argv)
             options_print_help(line, settings);
             exit(output_flush());
         }
-        if (found == ':') {
+        if (found == ':' && !is_flag(line, optopt)) {
             options_fail(line, "%s: expected a value after it", argv[optind - 1]);
         }
-        if (found == '?') {
+        if (found == '?' || found == ':') {
             fail_unknown(line, argv[optind - 1]);
         }
         size_t row = row_of(line, found);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "files.h"
+#include "system.h"
 
 enum { OPTIONS_MAX = 128, OPTION_LIST_MAX = 256 };
 
@@ -84,7 +85,7 @@ int options_parse(command_line *line, void *settings, int argc, char **argv);
 
 /* Ends the program with 2 after "lrnn COMMAND: message". */
 _Noreturn void options_fail(const command_line *line, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(PRINTF_FORMAT, 2, 3)));
 
 /* For a call of the library that failed with what the options say: where its message begins with
  * the field of an option, maybe after the operand `what` and a colon, ends the program with 2 and

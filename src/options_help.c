@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "options_value.h"
+#include "system.h"
 
 enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
 
@@ -58,7 +59,7 @@ static void print_row(const option_row *row, const char *settings)
     }
     char *text = NULL;
     size_t length = 0;
-    FILE *stream = open_memstream(&text, &length);
+    FILE *stream = system_text_open(&text, &length);
     if (stream == NULL) {
         return;
     }
@@ -73,7 +74,7 @@ static void print_row(const option_row *row, const char *settings)
         option_write_value(row, settings + row->offset, 6, stream);
         fputc(')', stream);
     }
-    if (fclose(stream) == 0) {
+    if (system_text_close(stream, &text, &length) == 0) {
         print_wrapped(text, HELP_COLUMN, HELP_COLUMN);
     }
     free(text);

@@ -3,12 +3,9 @@
 #include "output.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 static bool line_is_open;
 
@@ -40,13 +37,6 @@ int complain_status(lrnn_status status, const char *what)
     return what == NULL ? complain("%s", detail) : complain("%s: %s", what, detail);
 }
 
-/* Whatever errno has become since. */
-static bool reader_has_left(void)
-{
-    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
-}
-
 bool output_is_over(void)
 {
     return ferror(stdout) != 0;
@@ -57,7 +47,7 @@ int output_flush(void)
     if (fflush(stdout) != 0 || ferror(stdout)) {
         line_is_open = false;
         int reason = errno;
-        if (reason == EPIPE || reader_has_left()) {
+        if (reason == EPIPE || system_reader_has_left()) {
             return 0;
         }
         /* What is still in the buffer cannot be written either. */
@@ -112,7 +102,5 @@ char *format_text(const char *format, ...)
 
 double now(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+    return system_seconds();
 }

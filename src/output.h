@@ -8,10 +8,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "system.h"
+
 enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 /* Prints "lrnn: " and the message as one line on stderr. Returns 1. */
-int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int complain(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
 /* The same for a library call that failed: "lrnn: <what>: <detail of the library>". what: NULL
  * where the detail names a file. Returns 1. */
@@ -41,7 +43,7 @@ bool output_is_over(void);
 void print_quoted(const char *word, FILE *stream);
 
 /* printf into fresh memory; NULL when there is none. */
-char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *format_text(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
 /* Seconds on a clock that only goes forward. */
 double now(void);

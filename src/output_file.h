@@ -30,4 +30,7 @@ char *path_follow_links(const char *path);
 /* "." or what is before the last slash, with it. */
 char *path_folder(const char *path);
 
+bool path_is_separator(char c);          /* ends a folder */
+const char *path_name(const char *path); /* what comes after the last separator */
+
 #endif

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "output.h"
 #include "workers.h"
@@ -43,15 +41,6 @@ const char *progress_duration(double seconds)
     return text;
 }
 
-static size_t terminal_width(void)
-{
-    struct winsize window;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 1) {
-        return window.ws_col;
-    }
-    return 80;
-}
-
 /* From the longest to the shortest. */
 enum { WAYS = 4 };
 
@@ -83,7 +72,7 @@ static void write_line(char line[LINE_BYTES], const progress *shown, const progr
 /* The longest that the terminal has room for. */
 static void draw(const progress *shown, const progress_point *point)
 {
-    size_t width = terminal_width() - 1;
+    size_t width = system_terminal_width() - 1;
     char line[LINE_BYTES];
     for (size_t way = 0; way < WAYS; way++) {
         write_line(line, shown, point, way);
@@ -161,7 +150,7 @@ static void print_line(progress *shown, const char *line)
     progress_clear(shown);
     shown->drawn = 0;
     if (shown->terminal) {
-        print_broken(line, terminal_width() - 1);
+        print_broken(line, system_terminal_width() - 1);
     } else {
         puts(line);
     }
@@ -188,7 +177,7 @@ void progress_say_one(progress *shown, const char *const *ways, size_t count)
 {
     size_t way = 0;
     while (shown->terminal && way + 1 < count &&
-           columns_of(ways[way], strlen(ways[way])) > terminal_width() - 1) {
+           columns_of(ways[way], strlen(ways[way])) > system_terminal_width() - 1) {
         way++;
     }
     if (!shown->quiet) {

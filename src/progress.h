@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "system.h"
+
 typedef struct progress {
     bool quiet;
     bool terminal;
@@ -30,7 +32,8 @@ void progress_start(progress *shown, bool quiet, size_t report_every, size_t epo
 void progress_step(progress *shown, const progress_point *point);
 
 /* A line of its own, above the moving one, broken between words where a terminal ends. */
-void progress_say(progress *shown, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void progress_say(progress *shown, const char *format, ...)
+    __attribute__((format(PRINTF_FORMAT, 2, 3)));
 
 /* One of several ways to say the same, from the longest to the shortest: the first that fits the
  * terminal; the longest elsewhere. */

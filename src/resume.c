@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "output.h"
+#include "system.h"
 #include "train.h"
 
 static const char first_line[] = "lrnn train 1";
@@ -30,7 +31,7 @@ static char *write_note(const training *run)
 {
     char *note = NULL;
     size_t length = 0;
-    FILE *stream = open_memstream(&note, &length);
+    FILE *stream = system_text_open(&note, &length);
     if (stream == NULL) {
         return NULL;
     }
@@ -43,7 +44,7 @@ static char *write_note(const training *run)
     if (run->settings->plot != NULL || run->settings->average_patience > 0) {
         history_write(&run->at.losses.validation, "validation", stream);
     }
-    if (fclose(stream) != 0) {
+    if (system_text_close(stream, &note, &length) != 0) {
         free(note);
         return NULL;
     }
@@ -149,6 +150,18 @@ static int load_note(char **note, const char *path)
     return status == LRNN_OK ? 0 : complain_status(status, NULL);
 }
 
+/* The next line without its newline, which becomes a NUL; NULL after the last. */
+static char *take_line(char **rest)
+{
+    char *line = *rest;
+    if (line != NULL) {
+        char *end = strchr(line, '\n');
+        *rest = end != NULL ? end + 1 : NULL;
+        line[strcspn(line, "\n")] = '\0';
+    }
+    return line;
+}
+
 int resume_read(training *run)
 {
     const char *path = run->settings->resume;
@@ -156,11 +169,11 @@ int resume_read(training *run)
         return 1;
     }
     char *rest = run->note;
-    const char *first = strsep(&rest, "\n");
+    const char *first = take_line(&rest);
     if (strcmp(first, first_line) != 0) {
         return complain("%s: not a checkpoint of this version of lrnn train", path);
     }
-    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+    for (char *line; (line = take_line(&rest)) != NULL;) {
         if (line[0] != '\0' && read_line(run, line) != 0) {
             return 1;
         }

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "corpus.h"
 #include "output.h"
@@ -102,10 +100,11 @@ const char *text_name(const char *path)
 
 static bool is_endless(FILE *stream)
 {
-    struct stat about;
+    system_about about;
     int descriptor = fileno(stream);
-    if (fstat(descriptor, &about) != 0 || (!S_ISCHR(about.st_mode) && !S_ISBLK(about.st_mode)) ||
-        isatty(descriptor)) {
+    if (!system_look_at(&about, descriptor) ||
+        (about.kind != SYSTEM_CHARACTERS && about.kind != SYSTEM_BLOCKS) ||
+        system_is_terminal(descriptor)) {
         return false;
     }
     int first = getc(stream);
@@ -114,7 +113,7 @@ static bool is_endless(FILE *stream)
 
 FILE *text_open(const char *path)
 {
-    FILE *stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    FILE *stream = strcmp(path, "-") == 0 ? stdin : system_open_stream(path);
     if (stream == NULL) {
         complain("cannot read %s: %s", path, strerror(errno));
         return NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "output.h"
+#include "output_file.h"
 #include "train.h"
 #include "workers.h"
 
@@ -68,8 +69,7 @@ static int draw_plot(const training *run)
     if (settings->plot == NULL || run->at.losses.training.count == 0) {
         return 0;
     }
-    const char *name = strrchr(settings->output, '/');
-    char *title = format_text("Training of %s", name != NULL ? name + 1 : settings->output);
+    char *title = format_text("Training of %s", path_name(settings->output));
     if (title == NULL) {
         return complain("out of memory");
     }

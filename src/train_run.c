@@ -1,37 +1,15 @@
 /* The training loop: a step, and what is due after it. A run that is stopped anywhere and resumed
  * goes through the same states, so nothing here may depend on time but what is shown. */
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "evaluate.h"
 #include "generation.h"
 #include "output.h"
+#include "system.h"
 #include "train.h"
 #include "workers.h"
-
-/* ---- signals ---- */
-
-/* The first signal is kept for the end of the step; SA_RESETHAND gives the second its own effect,
- * which is the end of the program. */
-static void on_signal(int number)
-{
-    (void)number;
-    workers_ask_to_stop();
-}
-
-/* A signal that whoever started the program wants ignored stays ignored. */
-static void catch_signal(int number)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    struct sigaction inherited;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(number, NULL, &inherited) == 0 && inherited.sa_handler != SIG_IGN) {
-        sigaction(number, &action, NULL);
-    }
-}
 
 /* ---- samples ---- */
 
@@ -367,9 +345,7 @@ int training_run(training *run)
     if (run->at.step == 0 && start_average(run) != 0) {
         return 1;
     }
-    catch_signal(SIGINT);
-    catch_signal(SIGTERM);
-    catch_signal(SIGHUP); /* the terminal has gone */
+    system_catch_stop(workers_ask_to_stop); /* at the end of a step */
     run->started = now();
     run->started_step = run->at.step;
     while (run->at.epoch <= settings->epochs && !has_stalled(run)) {

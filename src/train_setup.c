@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "output.h"
+#include "system.h"
 #include "train.h"
 #include "workers.h"
 
@@ -81,11 +82,11 @@ static int compare_options(const training *run)
 {
     char *lines = NULL;
     size_t length = 0;
-    FILE *stream = open_memstream(&lines, &length);
+    FILE *stream = system_text_open(&lines, &length);
     if (stream != NULL) {
         options_remember(run->line, run->settings, stream);
     }
-    if (stream == NULL || fclose(stream) != 0) {
+    if (stream == NULL || system_text_close(stream, &lines, &length) != 0) {
         free(lines);
         return complain("out of memory");
     }

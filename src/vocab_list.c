@@ -54,7 +54,7 @@ static long read_hex(token_reader *r, int digits)
         if (found == NULL) {
             return -1;
         }
-        value = value * 16 + (found - known) % 16;
+        value = value * 16 + (long)(found - known) % 16;
         r->at++;
     }
     return value;

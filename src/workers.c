@@ -2,7 +2,8 @@
 #include "workers.h"
 
 #include <signal.h>
-#include <unistd.h>
+
+#include "system.h"
 
 static volatile sig_atomic_t stopping;
 
@@ -23,7 +24,7 @@ bool workers_are_first(void)
 
 bool workers_have_terminal(void)
 {
-    return isatty(STDOUT_FILENO) == 1;
+    return system_is_terminal(1);
 }
 
 void workers_speak(void)

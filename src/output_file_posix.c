@@ -49,12 +49,6 @@ char *path_follow_links(const char *path)
     return NULL;
 }
 
-char *path_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? format_text(".") : format_text("%.*s", (int)(slash - path) + 1, path);
-}
-
 /* ---- temporary files ---- */
 
 static char *new_name(const char *folder)
