@@ -75,14 +75,14 @@ PARTS_CFLAGS += $(if $(KERNELS),-DLRNN_KERNELS_LISTED $(KERNELS:%=-DLRNN_KERNELS
 # ---- flags -----------------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual -Wvla -Wmissing-prototypes \
-            -Wstrict-prototypes
+            -Wstrict-prototypes $(PLATFORM_WARNINGS)
 ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 SANITIZE ?=
 override ALL_CFLAGS = -std=gnu11 $(PLATFORM_CFLAGS) $(WARNINGS) $(CFLAGS) $(SANITIZE)
-LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) $(PARTS_CFLAGS) -fPIC -fvisibility=hidden -pthread $(ALL_CFLAGS) $(LTO_CFLAGS) $(if $(MISSING),-Wno-unused-function)
-LIBS       = $(BLAS_LIBS) -lm -pthread
+LIB_CFLAGS = -Iinclude -Ilib $(BLAS_CFLAGS) $(PARTS_CFLAGS) $(LIBRARY_CFLAGS) $(THREADS) $(ALL_CFLAGS) $(LTO_CFLAGS) $(if $(MISSING),-Wno-unused-function)
+LIBS       = $(BLAS_LIBS) -lm $(THREADS)
 
 # ---- files -----------------------------------------------------------------------------------------
 
@@ -91,15 +91,15 @@ LIB_FOLDERS  := base kernels text format model $(filter train decode,$(PARTS))
 IMPORT       := lib/model/import% lib/format/pickle% lib/format/torch% lib/format/tensor_file% lib/format/zip%
 LIB_SOURCES  := $(filter-out $(OTHER_SYSTEM) $(if $(filter import,$(MISSING)),$(IMPORT)),$(sort $(wildcard $(LIB_FOLDERS:%=lib/%/*.c))))
 LIB_OBJECTS  := $(LIB_SOURCES:%.c=$(BUILD)/obj/%.o)
-PROGRAM      := $(if $(MISSING),,$(BUILD)/lrnn)
-PROG_SOURCES := $(sort $(wildcard src/*.c))
+PROGRAM      := $(if $(MISSING),,$(BUILD)/lrnn$(EXE))
+PROG_SOURCES := $(filter-out $(OTHER_SYSTEM),$(sort $(wildcard src/*.c)))
 PROG_OBJECTS := $(PROG_SOURCES:%.c=$(BUILD)/obj/%.o)
 EXAMPLES     := $(patsubst examples/%.c,%,$(sort $(wildcard examples/*.c)))
-TESTS        := $(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c tests/fault/*_test.c \
-                  tests/fuzz/*_test.c tests/golden/*_test.c))
-TEST_BINARIES := $(TESTS:tests/%.c=$(BUILD)/tests/%)
+TESTS        := $(filter-out $(OTHER_TESTS),$(sort $(wildcard tests/unit/*_test.c tests/api/*_test.c \
+                  tests/fault/*_test.c tests/fuzz/*_test.c tests/golden/*_test.c)))
+TEST_BINARIES := $(TESTS:tests/%.c=$(BUILD)/tests/%$(EXE))
 GRADCHECKS   := $(sort $(wildcard tests/gradcheck/*_test.c))
-GRADCHECK_BINARIES := $(GRADCHECKS:tests/%.c=$(BUILD)/tests/%)
+GRADCHECK_BINARIES := $(GRADCHECKS:tests/%.c=$(BUILD)/tests/%$(EXE))
 HEADERS      := include/lrnn.h $(TOPIC_HEADERS)
 
 STATIC := $(BUILD)/liblrnn.a
@@ -142,20 +142,28 @@ $(INTERNAL): $(LIB_OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(STATIC): $(LIB_OBJECTS)
-	$(PARTIAL_LINK) $^ -o $(BUILD)/obj/liblrnn.o
+# The exported names: what Windows' linker and objcopy read of the map.
+$(BUILD)/exported: lib/lrnn.map
+	@mkdir -p $(@D)
+	sed -n 's/^ *\(lrnn_[a-z0-9_]*\);$$/\1/p' $< > $@
+
+$(BUILD)/lrnn.def: $(BUILD)/exported
+	(echo EXPORTS; cat $<) > $@
+
+$(STATIC): $(LIB_OBJECTS) $(BUILD)/exported
+	$(PARTIAL_LINK) $(LIB_OBJECTS) -o $(BUILD)/obj/liblrnn.o
 	$(LOCALIZE) $(BUILD)/obj/liblrnn.o
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/obj/liblrnn.o
 
-$(SHARED): $(LIB_OBJECTS) lib/lrnn.map
+$(SHARED): $(LIB_OBJECTS) lib/lrnn.map $(BUILD)/lrnn.def
 	$(CC) $(SHARED_FLAGS) $(CFLAGS) $(PLATFORM_CFLAGS) $(SANITIZE) $(PARTS_LDFLAGS) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
 
 $(BUILD)/$(LINK_NAME): $(SHARED)
-	ln -sf $(SHARED_NAME) $(BUILD)/$(SONAME)
-	ln -sf $(SONAME) $@
+	$(if $(SONAME),ln -sf $(SHARED_NAME) $(BUILD)/$(SONAME))
+	$(if $(SONAME),ln -sf $(SONAME) $@,touch $@)
 
-$(BUILD)/lrnn: $(PROG_OBJECTS) $(STATIC)
+$(BUILD)/lrnn$(EXE): $(PROG_OBJECTS) $(STATIC)
 	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(PROG_OBJECTS) $(STATIC) $(LIBS) -o $@
 
 # BLAS is named by its flags: openblas.pc would ask a static build for a Fortran run-time library that
@@ -175,11 +183,14 @@ $(BUILD)/lrnn.pc: lrnn.pc.in FORCE
 OWN_CMOCKA ?=
 CMOCKA_CFLAGS := $(if $(OWN_CMOCKA),-Itests/support/cmocka)
 CMOCKA_LIBS   := $(if $(OWN_CMOCKA),,-lcmocka)
+ifeq ($(SYSTEM),windows)
+CMOCKA_CFLAGS += -Itests/support/windows -include tests/support/windows/posix.h -Wno-unused-value -Wno-unused-variable
+endif
 
 TEST_CFLAGS = $(CMOCKA_CFLAGS) -Iinclude -Ilib -Itests $(BLAS_CFLAGS) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
               -pthread -DSOURCE_ROOT='"$(CURDIR)"' -DEXPECT_BLAS='"$(BLAS_EXPECT)"'
 
-$(BUILD)/tests/%: tests/%.c $(INTERNAL)
+$(BUILD)/tests/%$(EXE): tests/%.c $(INTERNAL)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d $< $(filter %.o,$^) $(INTERNAL) $(LDFLAGS) $(LIBS) $(CMOCKA_LIBS) -o $@
 
@@ -188,14 +199,14 @@ $(BUILD)/tests/declared.h: tests/support/declared.awk $(HEADERS)
 	@mkdir -p $(@D)
 	awk -f tests/support/declared.awk $(HEADERS) > $@
 
-DECLARED_TEST := $(BUILD)/tests/api/declared_test $(BUILD)/objects/api/declared_test.o
+DECLARED_TEST := $(BUILD)/tests/api/declared_test$(EXE) $(BUILD)/objects/api/declared_test.o
 $(DECLARED_TEST): TEST_CFLAGS += -I$(BUILD)/tests
 $(DECLARED_TEST): $(BUILD)/tests/declared.h
 
 # The fuzz test of a checkpoint's note is a test of the program: it includes train.c, which has the
 # table of options, and links the other sources.
 NOTE_OBJECTS := $(filter-out %/main.o %/train.o,$(PROG_OBJECTS))
-$(BUILD)/tests/fuzz/note_test $(BUILD)/targets/note: $(NOTE_OBJECTS)
+$(BUILD)/tests/fuzz/note_test$(EXE) $(BUILD)/targets/note: $(NOTE_OBJECTS)
 
 # Targets for libFuzzer; tests/fuzz/run builds the library for them.
 $(BUILD)/targets/%: tests/fuzz/%_test.c $(INTERNAL)
@@ -225,14 +236,14 @@ $(DOUBLE)/rename.h: $(HEADERS)
 
 $(DOUBLE)/obj/%.o: lib/%.c $(DOUBLE_HEADERS) $(DOUBLE)/rename.h $(BUILD)/config
 	@mkdir -p $(@D)
-	$(CC) $(DOUBLE_FLAGS) $(BLAS_CFLAGS) -fvisibility=hidden -pthread $(ALL_CFLAGS) \
+	$(CC) $(DOUBLE_FLAGS) $(BLAS_CFLAGS) $(filter-out -fPIC,$(LIBRARY_CFLAGS)) $(THREADS) $(ALL_CFLAGS) \
 	    $(KERNEL_FLAGS_$(<:lib/kernels/%.c=%)) -MMD -MP -c $< -o $@
 
 $(DOUBLE)/liblrnn_double.a: $(DOUBLE_OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/tests/gradcheck/%: tests/gradcheck/%.c $(DOUBLE)/liblrnn_double.a
+$(BUILD)/tests/gradcheck/%$(EXE): tests/gradcheck/%.c $(DOUBLE)/liblrnn_double.a
 	@mkdir -p $(@D)
 	$(CC) $(CMOCKA_CFLAGS) $(DOUBLE_FLAGS) -Itests $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) \
 	    -MMD -MP -MF $@.d $< $(DOUBLE)/liblrnn_double.a $(LDFLAGS) $(LIBS) $(CMOCKA_LIBS) -o $@
@@ -311,9 +322,9 @@ install: all $(BUILD)/lrnn.h ## into $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)/lrnn' '$(DESTDIR)$(BINDIR)' \
 	    '$(DESTDIR)$(MANDIR)/man1'
 	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/'
-	$(INSTALL) -m 755 $(SHARED) '$(DESTDIR)$(LIBDIR)/'
-	ln -sf $(SHARED_NAME) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
-	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/$(LINK_NAME)'
+	$(INSTALL) -m 755 $(SHARED) '$(DESTDIR)$(SHARED_DIR)/'
+	$(if $(SONAME),ln -sf $(SHARED_NAME) '$(DESTDIR)$(LIBDIR)/$(SONAME)')
+	$(if $(SONAME),ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/$(LINK_NAME)',$(INSTALL) -m 644 $(BUILD)/$(LINK_NAME) '$(DESTDIR)$(LIBDIR)/')
 	$(INSTALL) -m 644 $(BUILD)/lrnn.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/'
 	$(INSTALL) -m 644 $(BUILD)/lrnn.h '$(DESTDIR)$(INCLUDEDIR)/'
 	$(INSTALL) -m 644 $(TOPIC_HEADERS) '$(DESTDIR)$(INCLUDEDIR)/lrnn/'
@@ -323,8 +334,9 @@ install: all $(BUILD)/lrnn.h ## into $(DESTDIR)$(PREFIX)
 uninstall: ## remove what install put there
 	@cd '$(DESTDIR)$(LIBDIR)' 2> /dev/null && \
 	    rm -f liblrnn.a $(LINK_NAME) $(SONAME) $(SHARED_NAME) pkgconfig/lrnn.pc || true
+	@rm -f '$(DESTDIR)$(SHARED_DIR)/$(SHARED_NAME)'
 	@cd '$(DESTDIR)$(INCLUDEDIR)' 2> /dev/null && rm -f lrnn.h $(TOPIC_HEADERS:include/%=%) || true
-	@rm -f '$(DESTDIR)$(BINDIR)/lrnn' '$(DESTDIR)$(MANDIR)/man1/lrnn.1'
+	@rm -f '$(DESTDIR)$(BINDIR)/lrnn$(EXE)' '$(DESTDIR)$(MANDIR)/man1/lrnn.1'
 	@rmdir '$(DESTDIR)$(INCLUDEDIR)/lrnn' 2> /dev/null || true
 
 dist: ## a source archive of the committed tree

@@ -82,7 +82,7 @@ static inline void change_number(change_file *file, uint64_t *random)
     }
     unsigned long number = strtoul(file->text + at, NULL, 10);
     if (fuzz_random(random, 2) == 0) {
-        snprintf(near, sizeof near, "%lu", number + fuzz_random(random, 3) - 1);
+        snprintf(near, sizeof near, "%lu", number + (unsigned long)fuzz_random(random, 3) - 1);
     } else {
         put = odd[fuzz_random(random, sizeof odd / sizeof *odd)];
     }

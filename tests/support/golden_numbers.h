@@ -92,6 +92,26 @@ static inline double golden_difference_of(const float *found, size_t count, cons
     return worst / greatest;
 }
 
+/* Calls run() in a new process under these kernels; 0 if all went well. */
+static inline int golden_run_under(const kernel_table *table, int (*run)(void))
+{
+#ifdef _WIN32 /* the same program again, which finds the environment set */
+    (void)run;
+    setenv("LRNN_KERNELS", table->name, 1);
+    int status = (int)_spawnl(_P_WAIT, _pgmptr, _pgmptr, NULL);
+    unsetenv("LRNN_KERNELS");
+    return status;
+#else
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("LRNN_KERNELS", table->name, 1);
+        exit(kernels() != table || run() != 0);
+    }
+    return child < 0 || waitpid(child, &status, 0) != child || status != 0;
+#endif
+}
+
 /* Calls run() in one new process for each kernel table of this machine, since a process chooses its
  * table once, or in this one if the environment names a table; returns how many failed. */
 static inline int golden_under_all_kernels(int (*run)(void))
@@ -101,13 +121,7 @@ static inline int golden_under_all_kernels(int (*run)(void))
         return run();
     }
     for (size_t i = 0; kernel_table_at(i) != NULL; i++) {
-        int status = 0;
-        pid_t child = fork();
-        if (child == 0) {
-            setenv("LRNN_KERNELS", kernel_table_at(i)->name, 1);
-            exit(kernels() != kernel_table_at(i) || run() != 0);
-        }
-        if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+        if (golden_run_under(kernel_table_at(i), run) != 0) {
             fprintf(stderr, "failed with LRNN_KERNELS=%s\n", kernel_table_at(i)->name);
             failed++;
         }

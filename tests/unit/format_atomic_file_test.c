@@ -196,12 +196,11 @@ static void links_in_a_circle_are_an_error(void **state)
 static void a_path_in_the_current_folder_needs_no_slash(void **state)
 {
     (void)state;
-    int here = open(".", O_RDONLY | O_DIRECTORY);
-    assert_true(here >= 0);
+    char here[4096];
+    assert_non_null(getcwd(here, sizeof here));
     assert_int_equal(chdir(folder.folder), 0);
     assert_int_equal(replace("file", "x"), LRNN_OK);
-    assert_int_equal(fchdir(here), 0);
-    close(here);
+    assert_int_equal(chdir(here), 0);
     assert_contains(scratch_path(&folder, "file"), "x");
 }
 
@@ -242,6 +241,9 @@ static void a_pipe_is_refused(void **state)
 static void devices_are_written_to_and_never_replaced(void **state)
 {
     (void)state;
+#ifdef _WIN32
+    skip(); /* it has no /dev; format_windows_test writes to NUL */
+#endif
     assert_int_equal(replace("/dev/null", "x"), LRNN_OK);
     assert_true(S_ISCHR(mode_of("/dev/null")));
     if (access("/dev/full", W_OK) != 0) {

@@ -1,0 +1,1 @@
+/* Windows has none: see posix.h. */
