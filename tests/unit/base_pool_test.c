@@ -323,11 +323,12 @@ static void threads_that_the_system_refuses_leave_nothing_behind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* the first, as long as no other pool can have changed the mask of this thread */
+        cmocka_unit_test(our_threads_take_no_signals_but_those_of_their_own_faults),
         cmocka_unit_test(each_piece_runs_once_under_a_worker_number_of_its_own),
         cmocka_unit_test(what_the_caller_wrote_is_seen_and_what_the_pieces_wrote_comes_back),
         cmocka_unit_test(workers_that_slept_wake_up_and_share_the_work),
         cmocka_unit_test(denormals_are_flushed_in_every_thread_and_the_caller_keeps_its_mode),
-        cmocka_unit_test(our_threads_take_no_signals_but_those_of_their_own_faults),
         cmocka_unit_test(destroying_takes_null_and_an_idle_pool_and_one_just_made),
         cmocka_unit_test(a_child_of_fork_works_on_its_only_thread_and_destroys),
         cmocka_unit_test(a_thread_count_out_of_range_is_refused),
