@@ -142,21 +142,21 @@ $(INTERNAL): $(LIB_OBJECTS)
 	rm -f $@
 	$(AR) rcs $@ $^
 
-# The exported names: what Windows' linker and objcopy read of the map.
-$(BUILD)/exported: lib/lrnn.map
-	@mkdir -p $(@D)
-	sed -n 's/^ *\(lrnn_[a-z0-9_]*\);$$/\1/p' $< > $@
+# The exported names, those that the parts have: what Windows' linker and objcopy read of the map.
+$(BUILD)/exported: lib/lrnn.map $(LIB_OBJECTS)
+	$(NM) -g --defined-only $(LIB_OBJECTS) | sed -n 's/.* T \(lrnn_[a-z0-9_]*\)$$/\1/p' > $@.defined
+	sed -n 's/^ *\(lrnn_[a-z0-9_]*\);$$/\1/p' $< | grep -Fxf $@.defined > $@
 
 $(BUILD)/lrnn.def: $(BUILD)/exported
 	(echo EXPORTS; cat $<) > $@
 
-$(STATIC): $(LIB_OBJECTS) $(BUILD)/exported
+$(STATIC): $(LIB_OBJECTS) $(EXPORTED)
 	$(PARTIAL_LINK) $(LIB_OBJECTS) -o $(BUILD)/obj/liblrnn.o
 	$(LOCALIZE) $(BUILD)/obj/liblrnn.o
 	rm -f $@
 	$(AR) rcs $@ $(BUILD)/obj/liblrnn.o
 
-$(SHARED): $(LIB_OBJECTS) lib/lrnn.map $(BUILD)/lrnn.def
+$(SHARED): $(LIB_OBJECTS) lib/lrnn.map $(EXPORTED)
 	$(CC) $(SHARED_FLAGS) $(CFLAGS) $(PLATFORM_CFLAGS) $(SANITIZE) $(PARTS_LDFLAGS) $(LDFLAGS) $(LIB_OBJECTS) $(LIBS) -o $@
 
 $(BUILD)/$(LINK_NAME): $(SHARED)

@@ -15,6 +15,7 @@ ifeq ($(origin AR),default)
 AR := $(call tool,ar)
 endif
 OBJCOPY    ?= $(call tool,objcopy)
+NM         ?= $(call tool,nm)
 PKG_CONFIG ?= $(call tool,pkg-config)
 INSTALL    ?= install
 
@@ -89,6 +90,7 @@ else ifeq ($(SYSTEM),windows)
 SHARED_NAME  := lrnn.dll
 LINK_NAME    := liblrnn.dll.a
 SHARED_DIR    = $(BINDIR)
+EXPORTED      = $(BUILD)/exported $(BUILD)/lrnn.def
 SHARED_FLAGS = -shared -static-libgcc -Wl,--no-insert-timestamp -Wl,--out-implib,$(BUILD)/$(LINK_NAME) $(BUILD)/lrnn.def
 else
 SHARED_NAME  := liblrnn.so.$(VERSION)

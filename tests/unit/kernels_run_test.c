@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "support/kernel_values.h"
 
 #define STEPS   5
@@ -20,7 +21,10 @@ typedef struct layer {
 static real *pack(const kernel_table *table, size_t K, size_t N, size_t seed, packed_matrix *to)
 {
     real *values = values_create(K * N, 1, seed);
-    real *packed = aligned_alloc(64, (kernel_packed_size(table, K, N) * sizeof(real) + 127) & ~63u);
+    lrnn_allocator allocator;
+    allocator_read(&allocator, NULL);
+    real *packed =
+        memory_allocate(&allocator, kernel_packed_size(table, K, N), sizeof(real), "packed");
     kernel_pack(table, packed, values, N, 1, K, N);
     free(values);
     *to = (packed_matrix){.data = packed};
@@ -59,9 +63,15 @@ static layer layer_create(const kernel_table *table, int32_t cell, size_t H, siz
 
 static void layer_destroy(layer *l)
 {
-    real *all[] = {l->w, l->u, l->head, l->bias, l->hidden_bias, l->head_bias, l->x, l->h, l->c};
+    real *all[] = {l->bias, l->hidden_bias, l->head_bias, l->x, l->h, l->c};
+    real *packed[] = {l->w, l->u, l->head};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         free(all[i]);
+    }
+    for (size_t i = 0; i < sizeof packed / sizeof *packed; i++) {
+        lrnn_allocator allocator;
+        allocator_read(&allocator, NULL);
+        memory_release(&allocator, packed[i]);
     }
 }
 

@@ -97,7 +97,9 @@ __attribute__((noreturn, unused)) static void _fail(const char *file, int line)
 #define assert_in_range(x, low, high)                                                              \
     do {                                                                                           \
         unsigned long long own_x = (unsigned long long)(x);                                        \
-        if (own_x < (unsigned long long)(low) || own_x > (unsigned long long)(high)) {             \
+        unsigned long long own_low = (unsigned long long)(low);                                    \
+        unsigned long long own_high = (unsigned long long)(high);                                  \
+        if (own_x < own_low || own_x > own_high) {                                                 \
             own_fail("%s (%llu) is not in its range", #x, own_x);                                  \
         }                                                                                          \
     } while (0)
