@@ -25,6 +25,16 @@ typedef struct import_settings {
     int32_t cell;
     int32_t head;
     int32_t level;
+    const char *input_layer;
+    const char *head_layer;
+    const char *initial_h;
+    const char *initial_c;
+    option_list norms;
+    double norm_epsilon;
+    int32_t input_activation;
+    int32_t head_activation;
+    bool layer_norm;
+    bool residual;
     bool one_hot;
     bool tied;
     bool force;
@@ -34,6 +44,10 @@ typedef struct import_settings {
 /* "auto", then the enumerators of the library in order. */
 static const char *const cell_choices[] = {"auto", "rnn", "rnn-relu", "lstm", "gru", NULL};
 static const char *const head_choices[] = {"auto", "none", "steps", "last", "final", NULL};
+/* The activations of layers, as lrnn train calls them, and their enumerators. */
+static const char *const activation_choices[] = {"none", "sigmoid", "tanh", "relu", NULL};
+static const int32_t activations[] = {LRNN_ACTIVATION_NONE, LRNN_ACTIVATION_SIGMOID,
+                                      LRNN_ACTIVATION_TANH, LRNN_ACTIVATION_RELU};
 static const char *const level_choices[] = {"byte", "char", "word", "label", NULL};
 
 static const option_row rows[] = {
@@ -122,6 +136,61 @@ static const option_row rows[] = {
      .maximum = INT32_MAX,
      .bounds = WHOLE,
      .help = "token whose vector stays as it is in training; -1: none"},
+    HEADING("What stands around the recurrent layers:"),
+    {.kind = OPTION_FLAG,
+     .name = "layer-norm",
+     AT(import_settings, layer_norm),
+     .help = "an nn.LayerNorm normalizes what each layer reads"},
+    {.kind = OPTION_LIST,
+     .name = "norm",
+     .field = "norm_modules",
+     .argument = "NAME",
+     AT(import_settings, norms),
+     .help = "name of a normalization; given once for each layer, in their order, where the names "
+             "do not say it. Implies --layer-norm"},
+    {.kind = OPTION_NUMBER,
+     .name = "norm-epsilon",
+     .field = "layer_norm_epsilon",
+     AT(import_settings, norm_epsilon),
+     .minimum = 0,
+     .help = "eps of nn.LayerNorm; 0: 1e-5, as there"},
+    {.kind = OPTION_FLAG,
+     .name = "residual",
+     AT(import_settings, residual),
+     .help = "what a layer reads is added to what it gives, where both are of one size"},
+    {.kind = OPTION_TEXT,
+     .name = "input-layer",
+     .argument = "NAME",
+     AT(import_settings, input_layer),
+     .help = "name of a linear layer before the first recurrent one"},
+    {.kind = OPTION_CHOICE,
+     .name = "input-activation",
+     .field = "input_layer_activation",
+     .choices = activation_choices,
+     AT(import_settings, input_activation),
+     .help = "what follows it"},
+    {.kind = OPTION_TEXT,
+     .name = "head-layer",
+     .argument = "NAME",
+     AT(import_settings, head_layer),
+     .help = "name of a linear layer before the head, such as out.0 of an nn.Sequential"},
+    {.kind = OPTION_CHOICE,
+     .name = "head-activation",
+     .field = "head_layer_activation",
+     .choices = activation_choices,
+     AT(import_settings, head_activation),
+     .help = "what follows it"},
+    {.kind = OPTION_TEXT,
+     .name = "initial-h",
+     .argument = "TENSOR",
+     AT(import_settings, initial_h),
+     .help = "parameter that h begins with: one row for each layer and direction, or a list of "
+             "such parameters"},
+    {.kind = OPTION_TEXT,
+     .name = "initial-c",
+     .argument = "TENSOR",
+     AT(import_settings, initial_c),
+     .help = "the same for c of an LSTM"},
     HEADING("Vocabularies:"),
     {.kind = OPTION_TEXT,
      .name = "vocab",
@@ -204,6 +273,11 @@ static const struct {
     {"option 'head'", "--head-module"},
     {"option 'partial'", "--partial"},
     {"option 'without'", "--without"},
+    {"option 'layer_norm'", "--layer-norm"},
+    {"option 'norm_modules'", "--norm"},
+    {"option 'initial_h'", "--initial-h"},
+    {"option 'input_layer'", "--input-layer"},
+    {"option 'head_layer'", "--head-layer"},
 };
 
 /* The message with our names for its options; NULL: out of memory. */
@@ -262,6 +336,21 @@ static bool predicts_its_input(const lrnn_model *model, const lrnn_vocab *vocab)
     return vocab != NULL && lrnn_model_options_init(&options, sizeof options) == LRNN_OK &&
            lrnn_model_get_options(&options, model) == LRNN_OK && options.head != LRNN_HEAD_NONE &&
            lrnn_model_output_size(model) == lrnn_vocab_size(vocab);
+}
+
+static void set_stages(lrnn_import_options *options, const import_settings *settings)
+{
+    options->layer_norm = settings->layer_norm;
+    options->layer_norm_epsilon = settings->norm_epsilon;
+    options->norm_modules = settings->norms.items;
+    options->norm_module_count = settings->norms.count;
+    options->residual = settings->residual;
+    options->input_layer = settings->input_layer;
+    options->input_layer_activation = activations[settings->input_activation];
+    options->head_layer = settings->head_layer;
+    options->head_layer_activation = activations[settings->head_activation];
+    options->initial_h = settings->initial_h;
+    options->initial_c = settings->initial_c;
 }
 
 static void set_options(lrnn_import_options *options, const import_settings *settings,
@@ -339,6 +428,7 @@ static int import(const command_line *line, const import_settings *settings,
         return complain_status(status, "import");
     }
     set_options(&options, settings, names);
+    set_stages(&options, settings);
     int failed = read_vocabs(&input, &output, settings);
     options.input_vocab = input;
     options.output_vocab = output;

@@ -509,6 +509,35 @@ typedef struct lrnn_import_options {
     /* Called for each tensor that was left out, once the model is made. Default NULL. Since 0.2. */
     void (*left_out)(void *left_out_user, const char *name);
     void *left_out_user; /* its first argument; default NULL. Since 0.2. */
+    /* What stands around the recurrent layers. The file says neither what is done with such tensors
+     * nor that they are there to be used, so the caller does; what is not asked for is an error.
+     * With `model`, which says which of them there are, these fields are only names, and
+     * layer_norm_epsilon, the activations, layer_norm and residual must keep their defaults. */
+    double layer_norm_epsilon; /* of nn.LayerNorm; 0 (default): 1e-5. Since 0.2. */
+    /* The names of the linear layers before layer 0 and before the head, such as "fc_in" and
+     * "head.0". NULL (default): there is none, or with a `model` that has one "input" and
+     * "head_input". Since 0.2. */
+    const char *input_layer;
+    const char *head_layer;
+    /* The names of the tensors that h and c of every stream begin with: of [L*D,1,R] or [L*D,R], or
+     * with one layer and direction [R], and H in place of R for c. Where there is no such tensor,
+     * those of a list, "h0.0", "h0.1" and so on, which share the layers evenly. NULL (default):
+     * there is none, or with a `model` that has learned_state "h0" and "c0". Since 0.2. */
+    const char *initial_h;
+    const char *initial_c;
+    /* The names of the normalizations, one for each layer in their order; layer_norm is then taken
+     * as 1. Default NULL and 0: found. Since 0.2. */
+    const char *const *norm_modules;
+    size_t norm_module_count;
+    /* LRNN_ACTIVATION_* after the two linear layers: NONE (default), SIGMOID, TANH or RELU. Since
+     * 0.2. */
+    int32_t input_layer_activation;
+    int32_t head_layer_activation;
+    /* 1: there is an nn.LayerNorm before each layer, of what that layer reads. They are the modules
+     * with a weight and a bias of rank 1, in the order of the number in which their names differ.
+     * Default 0. Since 0.2. */
+    int32_t layer_norm;
+    int32_t residual; /* 1: the model's residual; no tensor shows it. Default 0. Since 0.2. */
 } lrnn_import_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_import_options).
@@ -547,6 +576,13 @@ typedef struct lrnn_export_options {
     const char *embedding;
     const char *recurrent;
     const char *head;
+    /* The same for the linear layers, "input" and "head_input"; the list of normalizations, "norm";
+     * and the tensors that streams begin with, "h0" [L*D,1,R] and "c0" [L*D,1,H]. Since 0.2. */
+    const char *input_layer;
+    const char *head_layer;
+    const char *norm;
+    const char *initial_h;
+    const char *initial_c;
 } lrnn_export_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_export_options).
@@ -555,9 +591,10 @@ LRNN_API lrnn_status lrnn_export_options_init(lrnn_export_options *options, size
 
 /* Writes only the parameters, as a safetensors file for safetensors.torch.load_file and
  * load_state_dict(strict=True). The tensors of a model that was imported keep the names they had,
- * also after training, saving and loading. A head that had no bias there gets none in the file
- * unless it is no longer zero. The file appears complete or not at all, as with lrnn_model_save.
- * options: NULL means the defaults.
+ * also after training, saving and loading. Otherwise, with layer_norm or residual each layer is a
+ * module of a list, "rnn.0.weight_ih_l0", as it has to be in PyTorch; without, all are of one. A
+ * head that had no bias there gets none in the file unless it is no longer zero. The file appears
+ * complete or not at all, as with lrnn_model_save. options: NULL means the defaults.
  * LRNN_ERR_UNSUPPORTED: embedding and head were one tensor when the model was imported and are no
  * longer equal; naming the head in the options writes both. LRNN_ERR_INVALID: two tensors would
  * have the same name, a name is not UTF-8, NULL argument. LRNN_ERR_IO, LRNN_ERR_MEMORY.

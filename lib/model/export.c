@@ -1,4 +1,5 @@
 /* The parameters alone, under the names they have elsewhere. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,13 +17,30 @@ lrnn_status lrnn_export_options_init(lrnn_export_options *options, size_t struct
     return OPTIONS_INIT(options, struct_size, &default_options, lrnn_export_options);
 }
 
+/* The modules of our names. */
+static const struct {
+    const char *name;
+    size_t field; /* of lrnn_export_options */
+} modules[] = {
+    {"embedding", offsetof(lrnn_export_options, embedding)},
+    {"rnn", offsetof(lrnn_export_options, recurrent)},
+    {"head", offsetof(lrnn_export_options, head)},
+    {"input", offsetof(lrnn_export_options, input_layer)},
+    {"head_input", offsetof(lrnn_export_options, head_layer)},
+    {"norm", offsetof(lrnn_export_options, norm)},
+};
+
 /* The module name that is asked for, NULL: none. */
 static const char *asked_for(const lrnn_export_options *options, const char *name)
 {
-    return strncmp(name, "rnn.", 4) == 0          ? options->recurrent
-           : strncmp(name, "head.", 5) == 0       ? options->head
-           : strncmp(name, "embedding.", 10) == 0 ? options->embedding
-                                                  : NULL;
+    size_t length = (size_t)(strchr(name, '.') - name);
+    const char *asked = NULL;
+    for (size_t i = 0; i < sizeof modules / sizeof *modules; i++) {
+        if (strlen(modules[i].name) == length && memcmp(modules[i].name, name, length) == 0) {
+            memcpy(&asked, (const char *)options + modules[i].field, sizeof asked);
+        }
+    }
+    return asked;
 }
 
 static bool all_zero(const real *values, size_t count)
@@ -61,8 +79,27 @@ static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *mo
     return put_leaf(writer, model, tensor, module, length, strchr(tensor->name, '.') + 1);
 }
 
-/* A head's bias that was not in the imported file: only where it has become something, and then
- * beside the weight, whose remembered name is `weight`. */
+/* Must each layer be a module of its own, since something stands between them? */
+static bool is_list(const network *net)
+{
+    return net->options.layer_norm || net->options.residual;
+}
+
+/* Of a recurrent layer that is a module: "weight_hh_l1_reverse" of "rnn" becomes
+ * "rnn.1.weight_hh_l0_reverse". */
+static lrnn_status put_layer(safetensors_writer *writer, const lrnn_model *model,
+                             const network_tensor *tensor, const char *module)
+{
+    char leaf[2 * NETWORK_NAME_ROOM];
+    const char *ours = strchr(tensor->name, '.') + 1, *kind = strstr(ours, "_l");
+    size_t digits = strspn(kind + 2, "0123456789");
+    snprintf(leaf, sizeof leaf, "%.*s.%.*s_l0%s", (int)digits, kind + 2, (int)(kind - ours), ours,
+             kind + 2 + digits);
+    return put_leaf(writer, model, tensor, module, strlen(module), leaf);
+}
+
+/* A linear layer's bias that was not in the imported file: only where it has become something, and
+ * then beside the weight, whose remembered name is `weight`. */
 static lrnn_status put_unnamed(safetensors_writer *writer, const lrnn_model *model,
                                const network_tensor *tensor, const char *weight)
 {
@@ -94,17 +131,110 @@ static lrnn_status put_tensor(safetensors_writer *writer, const lrnn_model *mode
                               const char *remembered, const char *before)
 {
     const char *module = asked_for(options, tensor->name);
+    const network *net = &model->net;
+    bool layer = strncmp(tensor->name, "rnn.", 4) == 0 && is_list(net);
+    if (layer && (module != NULL || remembered == NULL)) {
+        return put_layer(writer, model, tensor, module != NULL ? module : "rnn");
+    }
     if (module != NULL) {
         return put_composed(writer, model, tensor, module, strlen(module));
     }
     if (remembered != NULL && *remembered == '\0') {
-        return put_unnamed(writer, model, tensor,
-                           network_is_tied(&model->net) ? model_names_next(remembered) : before);
+        bool tied = network_is_tied(net) && tensor->offset == net->head_bias;
+        return put_unnamed(writer, model, tensor, tied ? model_names_next(remembered) : before);
     }
     return safetensors_writer_tensor(writer, remembered != NULL ? remembered : tensor->name,
                                      model_tensor_dtype(model, tensor), tensor->rank, tensor->shape,
                                      model_tensor(model, tensor));
 }
+
+/* ---- where streams begin ---- */
+
+static bool is_state(const network_tensor *tensor)
+{
+    return strncmp(tensor->name, "state.", 6) == 0;
+}
+
+static bool is_c(const network_tensor *tensor)
+{
+    return tensor->name[6] == 'c';
+}
+
+/* The name of the tensor that our tensor i is a row of. */
+static const char *state_name(const lrnn_model *model, const lrnn_export_options *options, size_t i)
+{
+    bool c = is_c(&model->net.tensors[i]);
+    const char *asked = c ? options->initial_c : options->initial_h;
+    const char *name = model->names.text;
+    for (size_t k = 0; name != NULL && k < i; k++) {
+        name = model_names_next(name);
+    }
+    return asked != NULL ? asked : name != NULL ? name : c ? "c0" : "h0";
+}
+
+/* A tensor of `rows` rows of the shape of `row`. */
+static lrnn_status put_rows(safetensors_writer *writer, const lrnn_model *model, const char *name,
+                            const network_tensor *row, size_t rows, const char *data)
+{
+    size_t rank = model->names.state_rank, shape[] = {rows, 1, row->count};
+    rank = rank == 0 ? 3 : rank == 1 && rows > 1 ? 2 : rank;
+    shape[1] = rank == 2 ? row->count : 1;
+    return safetensors_writer_tensor(writer, name, model_tensor_dtype(model, row), rank,
+                                     rank == 1 ? shape + 2 : shape, data);
+}
+
+/* The rows of h, or of c, one after the other at `to`; those that follow each other under one name
+ * are one tensor. Leaves *to behind them. */
+static lrnn_status put_state(safetensors_writer *writer, const lrnn_model *model,
+                             const lrnn_export_options *options, bool c, char **to)
+{
+    const network *net = &model->net;
+    const network_tensor *row = NULL;
+    const char *name = NULL, *begin = *to;
+    size_t rows = 0;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        const network_tensor *tensor = &net->tensors[i];
+        if (!is_state(tensor) || is_c(tensor) != c) {
+            continue;
+        }
+        const char *own = state_name(model, options, i);
+        if (rows > 0 && strcmp(own, name) != 0) {
+            CHECK(put_rows(writer, model, name, row, rows, begin));
+            rows = 0;
+        }
+        begin = rows == 0 ? *to : begin;
+        name = own;
+        row = tensor;
+        rows++;
+        size_t bytes = tensor->count * tensor_dtype_size(model_tensor_dtype(model, tensor));
+        memcpy(*to, model_tensor(model, tensor), bytes);
+        *to += bytes;
+    }
+    return rows > 0 ? put_rows(writer, model, name, row, rows, begin) : LRNN_OK;
+}
+
+/* *data is theirs, and the caller's to release after saving. */
+static lrnn_status put_states(safetensors_writer *writer, const lrnn_model *model,
+                              const lrnn_export_options *options, char **data)
+{
+    const network *net = &model->net;
+    size_t values = 0;
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        values += is_state(&net->tensors[i]) ? net->tensors[i].count : 0;
+    }
+    if (values == 0) {
+        return LRNN_OK;
+    }
+    char *to = memory_allocate(&model->allocator, values, sizeof(real), "export: initial states");
+    if (to == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    *data = to;
+    CHECK(put_state(writer, model, options, false, &to));
+    return put_state(writer, model, options, true, &to);
+}
+
+/* ---- all of it ---- */
 
 static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *model,
                                const lrnn_export_options *options)
@@ -112,7 +242,9 @@ static lrnn_status put_tensors(safetensors_writer *writer, const lrnn_model *mod
     const network *net = &model->net;
     const char *remembered = model->names.text, *before = NULL;
     for (size_t i = 0; i < net->tensor_count; i++) {
-        CHECK(put_tensor(writer, model, &net->tensors[i], options, remembered, before));
+        if (!is_state(&net->tensors[i])) {
+            CHECK(put_tensor(writer, model, &net->tensors[i], options, remembered, before));
+        }
         before = remembered;
         remembered = remembered != NULL ? model_names_next(remembered) : NULL;
     }
@@ -141,13 +273,18 @@ static lrnn_status export(const lrnn_model *model, const char *path,
                           const lrnn_export_options *options)
 {
     safetensors_writer *writer;
+    char *states = NULL;
     CHECK(check_tie(model, options));
     CHECK(safetensors_writer_create(&writer, &model->allocator));
     lrnn_status status = put_tensors(writer, model, options);
     if (status == LRNN_OK) {
+        status = put_states(writer, model, options, &states);
+    }
+    if (status == LRNN_OK) {
         status = safetensors_writer_save(writer, path);
     }
     safetensors_writer_destroy(writer);
+    memory_release(&model->allocator, states);
     return status;
 }
 

@@ -44,6 +44,26 @@ static lrnn_status check_names(const char *name, const char *const *names, size_
                : error_set(LRNN_ERR_INVALID, "%s and %s are both given", single_name, name);
 }
 
+/* What stands around layers, as far as it is no name. */
+static lrnn_status check_stages(lrnn_import_options *o)
+{
+    CHECK(check_choice("layer_norm", o->layer_norm, 1));
+    CHECK(check_choice("residual", o->residual, 1));
+    CHECK(check_names("norm_modules", o->norm_modules, o->norm_module_count, NULL, NULL));
+    if (o->initial_c != NULL && o->initial_h == NULL) {
+        return error_set(LRNN_ERR_INVALID, "initial_c: given without initial_h");
+    }
+    if (o->model != NULL) {
+        CHECK(check_alone("layer_norm", o->layer_norm == 0));
+        CHECK(check_alone("layer_norm_epsilon", o->layer_norm_epsilon == 0));
+        CHECK(check_alone("residual", o->residual == 0));
+        CHECK(check_alone("input_layer_activation", o->input_layer_activation == 0));
+        CHECK(check_alone("head_layer_activation", o->head_layer_activation == 0));
+    }
+    o->layer_norm |= o->norm_module_count > 0;
+    return LRNN_OK;
+}
+
 static lrnn_status read_options(importing *in, const lrnn_import_options *given)
 {
     lrnn_import_options *o = &in->options;
@@ -61,6 +81,7 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
     CHECK(check_names("recurrent_modules", o->recurrent_modules, o->recurrent_module_count,
                       o->recurrent, "recurrent"));
     CHECK(check_names("without", o->without, o->without_count, NULL, NULL));
+    CHECK(check_stages(o));
     CHECK(lrnn_model_options_init(&in->model, sizeof in->model));
     if (o->model != NULL) {
         CHECK(check_alone("cell", o->cell == -1));
@@ -79,23 +100,35 @@ static lrnn_status read_options(importing *in, const lrnn_import_options *given)
 
 /* ---- parts and architecture ---- */
 
+/* A name that is wanted where the model has such a part, by default ours. */
+static lrnn_status wish_name(const char **wish, const char *field, bool has, const char *ours)
+{
+    if (*wish != NULL && !has) {
+        return error_set(LRNN_ERR_INVALID, "%s: given, but the model has none", field);
+    }
+    *wish = *wish == NULL && has ? ours : *wish;
+    return LRNN_OK;
+}
+
+static lrnn_status wish_stages(import_wish *wish, const network *net)
+{
+    const lrnn_model_options *o = &net->options;
+    const bool learned = o->learned_state != 0;
+    CHECK(wish_name(&wish->input_layer, "input_layer", o->input_layer_size > 0, "input"));
+    CHECK(wish_name(&wish->head_layer, "head_layer", o->head_layer_size > 0, "head_input"));
+    CHECK(wish_name(&wish->initial[0], "initial_h", learned, "h0"));
+    CHECK(wish_name(&wish->initial[1], "initial_c", learned && net->cell->has_c, "c0"));
+    if (wish->layer_norm && !o->layer_norm) {
+        return error_set(LRNN_ERR_INVALID, "norm_modules: given, but the model has none");
+    }
+    wish->layer_norm = o->layer_norm != 0;
+    return LRNN_OK;
+}
+
 /* What the given architecture leaves open, from a network of that architecture. */
 static lrnn_status wish_of_model(import_wish *wish, const importing *in)
 {
     network net;
-    const lrnn_model_options *asked = &in->model;
-    const char *field = asked->layer_norm              ? "layer_norm"
-                        : asked->residual              ? "residual"
-                        : asked->learned_state         ? "learned_state"
-                        : asked->input_layer_size != 0 ? "input_layer_size"
-                        : asked->head_layer_size != 0  ? "head_layer_size"
-                                                       : NULL;
-    if (field != NULL) {
-        return error_set(LRNN_ERR_UNSUPPORTED,
-                         "%s: such models are not imported; make one with "
-                         "lrnn_model_create_from_tensors",
-                         field);
-    }
     CHECK(network_create(&net, &in->model, &in->allocator));
     const lrnn_model_options *o = &net.options;
     wish->no_recurrent = o->layers == 0;
@@ -105,8 +138,9 @@ static lrnn_status wish_of_model(import_wish *wish, const importing *in)
     wish->feature_size = o->embedding_size == 0 ? 0 : o->feature_size;
     wish->input_size = net.input_size;
     wish->top_size = net.top_size;
+    lrnn_status status = wish_stages(wish, &net);
     network_release(&net, &in->allocator);
-    return LRNN_OK;
+    return status;
 }
 
 static lrnn_status find_parts(importing *in)
@@ -119,6 +153,12 @@ static lrnn_status find_parts(importing *in)
         .recurrent_count = o->recurrent != NULL ? 1 : o->recurrent_module_count,
         .no_embedding = o->one_hot != 0,
         .no_head = o->head_kind == LRNN_HEAD_NONE,
+        .input_layer = o->input_layer,
+        .head_layer = o->head_layer,
+        .initial = {o->initial_h, o->initial_c},
+        .norms = o->norm_modules,
+        .norm_count = o->norm_module_count,
+        .layer_norm = o->layer_norm != 0,
         .feature_size = o->feature_size,
         .partial = o->partial != 0,
     };
@@ -128,8 +168,9 @@ static lrnn_status find_parts(importing *in)
     if (wish.no_embedding && o->embedding != NULL) {
         return error_set(LRNN_ERR_INVALID, "embedding: given, but the model has none");
     }
-    if (wish.no_head && o->head != NULL) {
-        return error_set(LRNN_ERR_INVALID, "head: given, but the model has none");
+    if (wish.no_head && (o->head != NULL || wish.head_layer != NULL)) {
+        return error_set(LRNN_ERR_INVALID, "%s: given, but the model has no head",
+                         o->head != NULL ? "head" : "head_layer");
     }
     return import_find_parts(&in->parts, &in->index, &wish);
 }
@@ -152,14 +193,60 @@ static lrnn_status tell_cell(int32_t *cell, const importing *in, size_t gates)
     return LRNN_OK;
 }
 
+/* Of what stands around layers, what the options say and the shapes. */
+static void work_out_stages(importing *in, const import_sizes *sizes)
+{
+    lrnn_model_options *o = &in->model;
+    const lrnn_import_options *asked = &in->options;
+    const import_parts *parts = &in->parts;
+    o->layer_norm = asked->layer_norm;
+    o->layer_norm_epsilon = asked->layer_norm_epsilon;
+    o->residual = asked->residual;
+    o->learned_state = asked->initial_h != NULL;
+    o->input_layer_size = parts->input_layer != NULL ? sizes->input_size : 0;
+    o->input_layer_activation = asked->input_layer_activation;
+    o->head_layer_size = parts->head_layer != NULL ? parts->head_layer->weight->view->shape[0] : 0;
+    o->head_layer_activation = asked->head_layer_activation;
+}
+
+/* What is read at a step. */
+static lrnn_status work_out_input(importing *in, size_t input_size)
+{
+    lrnn_model_options *o = &in->model;
+    const import_module *embedding = in->parts.embedding;
+    if (embedding != NULL) {
+        o->vocab_size = embedding->weight->view->shape[0];
+        o->embedding_size = embedding->weight->view->shape[1];
+        o->feature_size = in->options.feature_size;
+    } else if (in->options.one_hot || o->input_vocab != NULL) {
+        o->vocab_size = input_size - in->options.feature_size;
+        o->embedding_size = 0;
+        o->feature_size = in->options.feature_size;
+    } else {
+        o->vocab_size = 0;
+        o->feature_size = input_size;
+        if (in->options.feature_size != 0 && in->options.feature_size != input_size) {
+            return error_set(LRNN_ERR_INVALID,
+                             "%s: feature_size: without embedding all %zu values that layer 0 "
+                             "reads are features, found %zu",
+                             in->path, input_size, in->options.feature_size);
+        }
+    }
+    return LRNN_OK;
+}
+
 /* Sets in->model from what the file has. */
 static lrnn_status work_out(importing *in)
 {
     lrnn_model_options *o = &in->model;
-    const import_module *embedding = in->parts.embedding, *head = in->parts.head;
+    const import_module *head = in->parts.head;
     import_sizes sizes;
     CHECK(import_measure(&sizes, &in->index, &in->parts));
     CHECK(tell_cell(&o->cell, in, sizes.gates));
+    if (in->options.initial_c != NULL && !cell_find(o->cell)->has_c) {
+        return error_set(LRNN_ERR_INVALID, "%s: initial_c: given, but a %s has no c", in->path,
+                         cell_find(o->cell)->module);
+    }
     o->hidden_size = sizes.hidden_size;
     o->projection_size = sizes.projection_size;
     o->padding_token = in->options.padding_token;
@@ -167,24 +254,8 @@ static lrnn_status work_out(importing *in)
     o->layers = sizes.layers;
     o->bidirectional = sizes.bidirectional;
     o->bias = sizes.bias;
-    if (embedding != NULL) {
-        o->vocab_size = embedding->weight->view->shape[0];
-        o->embedding_size = embedding->weight->view->shape[1];
-        o->feature_size = in->options.feature_size;
-    } else if (in->options.one_hot || o->input_vocab != NULL) {
-        o->vocab_size = sizes.input_size - in->options.feature_size;
-        o->embedding_size = 0;
-        o->feature_size = in->options.feature_size;
-    } else {
-        o->vocab_size = 0;
-        o->feature_size = sizes.input_size;
-        if (in->options.feature_size != 0 && in->options.feature_size != sizes.input_size) {
-            return error_set(LRNN_ERR_INVALID,
-                             "%s: feature_size: without embedding all %zu values that layer 0 "
-                             "reads are features, found %zu",
-                             in->path, sizes.input_size, in->options.feature_size);
-        }
-    }
+    work_out_stages(in, &sizes);
+    CHECK(work_out_input(in, import_input_size(&in->parts, &sizes)));
     o->head = in->options.head_kind != -1 ? in->options.head_kind
               : head != NULL              ? LRNN_HEAD_STEPS
                                           : LRNN_HEAD_NONE;
@@ -220,7 +291,8 @@ static lrnn_status blame(lrnn_status status, const importing *in)
     bool callers = status != LRNN_ERR_INVALID || o->model != NULL ||
                    in->model.input_vocab != NULL || in->model.output_vocab != NULL ||
                    (o->padding_token != -1 && is_about("padding_token")) ||
-                   (o->head_kind != -1 && is_about("head"));
+                   (o->head_kind != -1 && is_about("head")) || is_about("layer_norm") ||
+                   is_about("residual") || is_about("input_layer") || is_about("head_layer");
     return callers ? status : error_set(LRNN_ERR_FORMAT, "%s: %s", in->path, lrnn_last_error());
 }
 

@@ -1,7 +1,8 @@
 /* From the tensors of a file to the parts of a model. The sources: import_index.c takes names
  * apart, import_fold.c finds weights that are stored as something else, import_stack.c the
- * recurrent layers, import_parts.c embedding and head, import_rest.c judges what is left,
- * import_read.c reads the parameters, and import.c calls them in turn. */
+ * recurrent layers, import_parts.c embedding and head, import_stages.c what stands around layers,
+ * import_rest.c judges what is left, import_read.c reads the parameters, and import.c calls them in
+ * turn. */
 #ifndef MODEL_IMPORT_H
 #define MODEL_IMPORT_H
 
@@ -82,6 +83,7 @@ typedef struct import_index {
     import_module *modules;
     size_t module_count;
     import_layers *layers; /* room for all modules */
+    import_layers *norms;  /* the same */
     tensor_view *views;    /* of what is folded, or has another name than in the file */
     import_fold *folds;
     char *names;
@@ -153,19 +155,30 @@ lrnn_status import_adaptive_measure(lrnn_model_options *options, const import_in
 /* The part of a model that each module is; NULL, 0: there is none. */
 typedef struct import_parts {
     const import_module *embedding, *head;
+    const import_module *input_layer, *head_layer;
     const import_layers *layers; /* in order */
     size_t layers_count;
+    const import_layers *norms; /* one a layer of the model, in order */
+    size_t norm_count;
     import_adaptive adaptive; /* whose head is `head` */
+    const char *initial[2];   /* names of the tensors that h and c begin with */
+    size_t model_layers;      /* of the layers that are found */
+    bool bidirectional;
 } import_parts;
 
 /* What to look for. Sizes are LRNN_AUTO where they are not known. */
 typedef struct import_wish {
-    const char *embedding, *head; /* names; NULL: find out */
-    const char *const *recurrent; /* names in order */
-    size_t recurrent_count;       /* 0: find out */
-    bool no_recurrent;            /* the model has no recurrent layers */
-    bool no_embedding, no_head;   /* nothing may be one */
-    bool whole_head;              /* the head is no adaptive softmax */
+    const char *embedding, *head;         /* names; NULL: find out */
+    const char *const *recurrent;         /* names in order */
+    size_t recurrent_count;               /* 0: find out */
+    bool no_recurrent;                    /* the model has no recurrent layers */
+    bool no_embedding, no_head;           /* nothing may be one */
+    bool whole_head;                      /* the head is no adaptive softmax */
+    const char *input_layer, *head_layer; /* NULL: there is none */
+    const char *initial[2];               /* of h and c */
+    const char *const *norms;             /* names in order */
+    size_t norm_count;                    /* 0: find them, if there are any */
+    bool layer_norm;
     size_t feature_size;
     size_t input_size, top_size; /* for a model without recurrent layers */
     bool partial;
@@ -179,6 +192,33 @@ lrnn_status import_find_parts(import_parts *parts, const import_index *index,
 /* The recurrent layers alone. */
 lrnn_status import_find_layers(import_parts *parts, const import_index *index,
                                const import_wish *wish);
+
+/* import_stages.c: linear layers, normalizations, and the names of what streams begin with, once
+ * the layers are found. */
+lrnn_status import_find_stages(import_parts *parts, const import_index *index,
+                               const import_wish *wish);
+
+/* A part of a tensor that holds what streams of several layers begin with. */
+typedef struct import_piece {
+    import_tensor *tensor; /* NULL: there is none */
+    size_t row, rows;      /* of the tensor's rows */
+} import_piece;
+
+/* Where a parameter "state.h_l0" is in the file. */
+import_piece import_find_state(const import_index *index, const import_parts *parts,
+                               const char *name);
+bool import_is_state(const char *name);
+
+/* LRNN_ERR_FORMAT: it has not so many values a row, or another rank. */
+lrnn_status import_check_state(const import_index *index, const import_piece *piece, size_t width,
+                               size_t rank);
+
+/* Sorts modules by the number in which their names differ; false: they differ in something else. */
+bool import_sort_by_name(const import_index *index, import_layers *list, size_t count);
+
+/* A module that is named and has a matrix. LRNN_ERR_NOT_FOUND. */
+lrnn_status import_find_matrix(const import_module **found, const import_index *index,
+                               const char *name);
 
 /* What names and shapes of the layers say. */
 typedef struct import_sizes {
@@ -194,6 +234,13 @@ typedef struct import_sizes {
 /* LRNN_ERR_FORMAT: the shapes are no cell's, or the layers do not fit each other. */
 lrnn_status import_measure(import_sizes *sizes, const import_index *index,
                            const import_parts *parts);
+
+/* What the model reads at a step: what layer 0 does, or the layer before it. */
+static inline size_t import_input_size(const import_parts *parts, const import_sizes *sizes)
+{
+    return parts->input_layer != NULL ? parts->input_layer->weight->view->shape[1]
+                                      : sizes->input_size;
+}
 
 /* The file's tensor for a parameter of the model, NULL: none. */
 import_tensor *import_find_parameter(const import_index *index, const import_parts *parts,

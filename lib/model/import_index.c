@@ -162,12 +162,13 @@ static lrnn_status allocate(import_index *index, const lrnn_allocator *allocator
     index->tensors = memory_allocate(allocator, count, sizeof *index->tensors, "list of tensors");
     index->modules = memory_allocate(allocator, count, sizeof *index->modules, "list of modules");
     index->layers = memory_allocate(allocator, count, sizeof *index->layers, "list of layers");
+    index->norms = memory_allocate(allocator, count, sizeof *index->norms, "list of layers");
     index->views = memory_allocate(allocator, count, sizeof *index->views, "list of tensors");
     index->folds = memory_allocate(allocator, count, sizeof *index->folds, "list of tensors");
     index->names = memory_allocate(allocator, names, 1, "names of tensors");
     bool all = index->raws != NULL && index->tensors != NULL && index->modules != NULL &&
-               index->layers != NULL && index->views != NULL && index->folds != NULL &&
-               index->names != NULL;
+               index->layers != NULL && index->norms != NULL && index->views != NULL &&
+               index->folds != NULL && index->names != NULL;
     return all ? LRNN_OK : LRNN_ERR_MEMORY;
 }
 
@@ -211,6 +212,7 @@ void import_index_release(import_index *index, const lrnn_allocator *allocator)
     memory_release(allocator, index->tensors);
     memory_release(allocator, index->modules);
     memory_release(allocator, index->layers);
+    memory_release(allocator, index->norms);
     memory_release(allocator, index->views);
     memory_release(allocator, index->folds);
     memory_release(allocator, index->names);

@@ -32,15 +32,18 @@ static bool called_embedding(const import_index *index, const import_module *mod
 lrnn_status import_two_could_be(const import_index *index, const char *what, const char *option,
                                 const import_module *a, const import_module *b)
 {
+    const char *others = strcmp(option, "head") == 0
+                             ? "; option 'input_layer' or option 'head_layer' takes another linear "
+                               "layer"
+                             : "";
     return error_set(LRNN_ERR_FORMAT,
-                     "%s: both '%.*s' and '%.*s' could be the %s; option '%s' says which",
+                     "%s: both '%.*s' and '%.*s' could be the %s; option '%s' says which%s",
                      tensor_file_name(index->file), IMPORT_MODULE(index, a),
-                     IMPORT_MODULE(index, b), what, option);
+                     IMPORT_MODULE(index, b), what, option, others);
 }
 
-/* A module that is named. */
-static lrnn_status find_named(const import_module **found, const import_index *index,
-                              const char *name)
+lrnn_status import_find_matrix(const import_module **found, const import_index *index,
+                               const char *name)
 {
     const import_module *module = import_find_module(index, name);
     *found = module != NULL && module->weight != NULL ? module : NULL;
@@ -88,6 +91,14 @@ static bool may_be_head(const search *s, const import_module *module)
            module->weight->view->shape[1] == s->head_columns;
 }
 
+/* Modules that no head or embedding is looked for in. */
+static bool is_taken(const search *s, const import_module *module)
+{
+    const import_parts *parts = s->parts;
+    return module == parts->embedding || module == parts->head || module == parts->input_layer ||
+           module == parts->head_layer || import_adaptive_owns(s->index, &parts->adaptive, module);
+}
+
 /* Modules with a bias: the head is the only one, or the only one with the right columns where
  * others may be left. */
 static lrnn_status find_biased_head(search *s)
@@ -95,8 +106,7 @@ static lrnn_status find_biased_head(search *s)
     const import_module *found = NULL;
     for (size_t i = 0; i < s->index->module_count; i++) {
         const import_module *module = &s->index->modules[i];
-        if (module->weight == NULL || module->bias == NULL || module == s->parts->embedding ||
-            import_adaptive_owns(s->index, &s->parts->adaptive, module) ||
+        if (module->weight == NULL || module->bias == NULL || is_taken(s, module) ||
             (s->wish->partial && module->weight->view->shape[1] != s->head_columns)) {
             continue;
         }
@@ -198,9 +208,7 @@ static void collect_plain(search *s)
     s->plain_count = 0;
     for (size_t i = 0; i < s->index->module_count && s->plain_count < 3; i++) {
         const import_module *module = &s->index->modules[i];
-        if (module->weight != NULL && module->bias == NULL && module != s->parts->embedding &&
-            module != s->parts->head &&
-            !import_adaptive_owns(s->index, &s->parts->adaptive, module) &&
+        if (module->weight != NULL && module->bias == NULL && !is_taken(s, module) &&
             (!s->wish->partial || may_be_embedding(s, module) || may_be_head(s, module)) &&
             !is_another_name(s, module)) {
             s->plain[s->plain_count++] = module;
@@ -212,7 +220,7 @@ static lrnn_status find_embedding_and_head(search *s)
 {
     const import_wish *wish = s->wish;
     if (wish->embedding != NULL) {
-        CHECK(find_named(&s->parts->embedding, s->index, wish->embedding));
+        CHECK(import_find_matrix(&s->parts->embedding, s->index, wish->embedding));
     }
     if (!wish->no_head && !wish->whole_head) {
         CHECK(import_adaptive_find(&s->parts->adaptive, s->index, wish->head));
@@ -220,7 +228,7 @@ static lrnn_status find_embedding_and_head(search *s)
     if (s->parts->adaptive.tails > 0) {
         s->parts->head = s->parts->adaptive.head;
     } else if (wish->head != NULL) {
-        CHECK(find_named(&s->parts->head, s->index, wish->head));
+        CHECK(import_find_matrix(&s->parts->head, s->index, wish->head));
     } else if (!wish->no_head) {
         CHECK(find_biased_head(s));
     }
@@ -249,6 +257,12 @@ lrnn_status import_find_parts(import_parts *parts, const import_index *index,
     if (parts->layers_count > 0) {
         CHECK(import_measure(&sizes, index, parts));
     }
+    parts->model_layers = sizes.layers;
+    parts->bidirectional = sizes.bidirectional;
+    CHECK(import_find_stages(parts, index, wish));
+    sizes.input_size = import_input_size(parts, &sizes);
+    sizes.top_size =
+        parts->head_layer != NULL ? parts->head_layer->weight->view->shape[0] : sizes.top_size;
     if (wish->feature_size > sizes.input_size) {
         return error_set(LRNN_ERR_INVALID,
                          "%s: feature_size: expected at most the %zu values that layer 0 reads, "

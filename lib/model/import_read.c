@@ -26,11 +26,43 @@ static lrnn_status check_shape(const importing *in, const network_tensor *expect
                                      import_shape(shape, expected->rank, expected->shape));
 }
 
+static lrnn_status check_state(const importing *in, const network_tensor *expected)
+{
+    import_piece piece = import_find_state(&in->index, &in->parts, expected->name);
+    const import_tensor *first = find_tensor(in, "state.h_l0");
+    char h[NETWORK_NAME_ROOM];
+    CHECK(import_check_state(&in->index, &piece, expected->count, first->view->rank));
+    snprintf(h, sizeof h, "%s", expected->name);
+    h[sizeof "state." - 1] = 'h';
+    if (strcmp(h, expected->name) != 0 && find_tensor(in, h) == piece.tensor) {
+        return error_set(LRNN_ERR_INVALID, "%s: initial_h and initial_c are both tensor '%.100s'",
+                         in->path, piece.tensor->view->name);
+    }
+    return LRNN_OK;
+}
+
+static lrnn_status missing_state(const importing *in, const network_tensor *expected)
+{
+    bool c = strncmp(expected->name, "state.c", 7) == 0;
+    const char *name = in->parts.initial[c];
+    if (name == NULL) {
+        return error_set(LRNN_ERR_INVALID, "%s: initial_%c: required, as is the other", in->path,
+                         c ? 'c' : 'h');
+    }
+    return error_set(LRNN_ERR_NOT_FOUND,
+                     "%s: initial_%c: there is no tensor '%.100s', nor '%.100s.0' and others that "
+                     "the layers share",
+                     in->path, c ? 'c' : 'h', name, name);
+}
+
 static lrnn_status missing(const importing *in, const network_tensor *expected)
 {
     char shape[IMPORT_SHAPE_ROOM], leaf[NETWORK_NAME_ROOM];
     const import_module *home = import_home(&in->index, &in->parts, expected->name, leaf);
     import_shape(shape, expected->rank, expected->shape);
+    if (import_is_state(expected->name)) {
+        return missing_state(in, expected);
+    }
     if (home == NULL) {
         return error_set(LRNN_ERR_FORMAT, "%s: no tensor can be %s %s of the model", in->path,
                          expected->name, shape);
@@ -72,6 +104,15 @@ static lrnn_status check_tied_head(const importing *in)
                      import_shape(head_shape, head->view->rank, head->view->shape));
 }
 
+/* A bias without which a linear layer may be; it is zero then. */
+static bool may_be_absent(const importing *in, const network *net, const network_tensor *expected)
+{
+    const import_module *owner = expected->offset == net->head_bias    ? in->parts.head
+                                 : expected->offset == net->input_bias ? in->parts.input_layer
+                                                                       : in->parts.head_layer;
+    return network_may_lack(net, expected) && owner != NULL;
+}
+
 lrnn_status import_check_tensors(importing *in, const network *net)
 {
     if (network_is_adaptive(net) && in->parts.adaptive.tails == 0) {
@@ -85,9 +126,10 @@ lrnn_status import_check_tensors(importing *in, const network *net)
         import_tensor *found = find_tensor(in, expected->name);
         if (found != NULL) {
             found->used = true;
-            CHECK(check_shape(in, expected, found->view));
+            CHECK(import_is_state(expected->name) ? check_state(in, expected)
+                                                  : check_shape(in, expected, found->view));
             CHECK(import_check_fold(&in->index, found));
-        } else if (expected->offset != net->head_bias || in->parts.head == NULL) {
+        } else if (!may_be_absent(in, net, expected)) {
             return missing(in, expected);
         }
     }
@@ -97,33 +139,49 @@ lrnn_status import_check_tensors(importing *in, const network *net)
     return import_check_rest(in, net);
 }
 
-static lrnn_status read_tensor(const importing *in, real *values, const import_tensor *tensor)
+/* `count` values from `first` on; of what is folded all. */
+static lrnn_status read_part(const importing *in, real *values, const import_tensor *tensor,
+                             size_t first, size_t count)
 {
     const tensor_view *view = tensor->view;
     lrnn_status status = tensor->fold != NULL
                              ? import_read_fold(values, tensor->fold, &in->allocator)
-                             : tensor_read(values, view, 0, view->count);
+                             : tensor_read(values, view, first, count);
     if (status == LRNN_ERR_FORMAT) {
         return error_set(status, "%s: %s", in->path, lrnn_last_error());
     }
     CHECK(status);
-    for (size_t i = 0; i < view->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!isfinite(values[i])) {
             return error_set(LRNN_ERR_NUMERIC,
                              "%s: tensor '%.100s': value %zu is not a finite float", in->path,
-                             view->name, i);
+                             view->name, first + i);
         }
     }
     return LRNN_OK;
+}
+
+static lrnn_status read_tensor(const importing *in, real *values, const import_tensor *tensor)
+{
+    return read_part(in, values, tensor, 0, tensor->view->count);
+}
+
+static lrnn_status read_state(const importing *in, real *values, const network_tensor *to)
+{
+    import_piece piece = import_find_state(&in->index, &in->parts, to->name);
+    return read_part(in, values, piece.tensor, piece.row * to->count, to->count);
 }
 
 static lrnn_status read_all(const importing *in, lrnn_model *model)
 {
     const network *net = &model->net;
     for (size_t i = 0; i < net->tensor_count; i++) {
-        const import_tensor *found = find_tensor(in, net->tensors[i].name);
+        const network_tensor *to = &net->tensors[i];
+        const import_tensor *found = find_tensor(in, to->name);
         if (found != NULL) {
-            CHECK(read_tensor(in, model->parameters + net->tensors[i].offset, found));
+            real *values = model->parameters + to->offset;
+            CHECK(import_is_state(to->name) ? read_state(in, values, to)
+                                            : read_tensor(in, values, found));
         }
     }
     return LRNN_OK;
@@ -180,6 +238,9 @@ static lrnn_status keep_names(const importing *in, lrnn_model *model)
     }
     const import_tensor *embedding = find_tensor(in, "embedding.weight");
     const import_tensor *head = find_tensor(in, "head.weight");
+    const import_tensor *initial =
+        net->options.learned_state ? find_tensor(in, "state.h_l0") : NULL;
+    model->names.state_rank = initial != NULL ? initial->view->rank : 0;
     model->names.tied = !network_is_tied(net) && embedding != NULL && head != NULL &&
                         import_is_same(embedding, head);
     return LRNN_OK;

@@ -81,9 +81,14 @@ static bool is_needed(const importing *in, const network *net, const import_modu
     const import_parts *parts = &in->parts;
     bool within = is_within(&in->index, tensor, parts->embedding) ||
                   is_within(&in->index, tensor, parts->head) ||
+                  is_within(&in->index, tensor, parts->input_layer) ||
+                  is_within(&in->index, tensor, parts->head_layer) ||
                   import_adaptive_owns(&in->index, &parts->adaptive, home);
     for (size_t i = 0; i < parts->layers_count; i++) {
         within = within || is_within(&in->index, tensor, parts->layers[i].module);
+    }
+    for (size_t i = 0; i < parts->norm_count; i++) {
+        within = within || is_within(&in->index, tensor, parts->norms[i].module);
     }
     bool linear = home->matrix && (tensor->kind == IMPORT_BIAS ||
                                    (tensor->kind == IMPORT_WEIGHT && tensor->view->rank >= 2));
@@ -109,8 +114,11 @@ static lrnn_status none_is_taken(const importing *in, const tensor_list *list, b
     char more[40], hint[IMPORT_HINT_ROOM];
     import_hint(hint, &in->index);
     const char *advice =
-        all_needed ? "; option 'without' leaves a tensor out, though what is taken may need it"
-                   : "; option 'partial' leaves out what other modules have";
+        all_needed ? "; option 'layer_norm' takes normalizations, option 'initial_h' what streams "
+                     "begin with; option 'without' leaves a tensor out, though what is taken may "
+                     "need it"
+                   : "; option 'input_layer' or option 'head_layer' takes a linear layer, option "
+                     "'partial' leaves out what other modules have";
     return error_set(LRNN_ERR_FORMAT, "%s: tensor%s %s%s %s no part of the model%s", in->path,
                      list->count > 1 ? "s" : "", list->text, and_more(more, list),
                      list->count > 1 ? "are" : "is", hint[0] != '\0' ? hint : advice);

@@ -229,25 +229,27 @@ static int compare_layers(const void *left, const void *right)
     return (a->first > b->first) - (a->first < b->first);
 }
 
-/* Sorts by the number in which the names differ; false: they differ in something else. */
-static bool sort_by_name(const import_index *index, size_t count)
+bool import_sort_by_name(const import_index *index, import_layers *list, size_t count)
 {
     size_t a_length, b_length;
-    const char *a = name_of(index, index->layers[0].module, &a_length);
-    const char *b = name_of(index, index->layers[1].module, &b_length);
+    if (count < 2) {
+        return true;
+    }
+    const char *a = name_of(index, list[0].module, &a_length);
+    const char *b = name_of(index, list[1].module, &b_length);
     place at = find_place(a, a_length, b, b_length);
     for (size_t i = 0; i < count; i++) {
-        const char *name = name_of(index, index->layers[i].module, &b_length);
+        const char *name = name_of(index, list[i].module, &b_length);
         long number = number_at(name, b_length, at);
         if (number < -1 || memcmp(name, a, at.begin) != 0 ||
             memcmp(name + b_length - at.tail, a + a_length - at.tail, at.tail) != 0) {
             return false;
         }
-        index->layers[i].first = (size_t)(number + 1);
+        list[i].first = (size_t)(number + 1);
     }
-    qsort(index->layers, count, sizeof *index->layers, compare_layers);
+    qsort(list, count, sizeof *list, compare_layers);
     for (size_t i = 1; i < count; i++) {
-        if (index->layers[i].first == index->layers[i - 1].first) {
+        if (list[i].first == list[i - 1].first) {
             return false;
         }
     }
@@ -306,7 +308,7 @@ lrnn_status import_find_layers(import_parts *parts, const import_index *index,
     if (parts->layers_count == 0) {
         return none(index);
     }
-    if (parts->layers_count > 1 && !sort_by_name(index, parts->layers_count)) {
+    if (!import_sort_by_name(index, index->layers, parts->layers_count)) {
         return error_set(LRNN_ERR_FORMAT,
                          "%s: both '%.*s' and '%.*s' could be the recurrent module; option "
                          "'recurrent' says which, or option 'recurrent_modules' the order of "
@@ -320,6 +322,19 @@ lrnn_status import_find_layers(import_parts *parts, const import_index *index,
 
 /* ---- parameters ---- */
 
+/* Of what is neither layer nor head. */
+static const import_module *find_around(const import_parts *parts, const char *name)
+{
+    if (strncmp(name, "norm.", 5) == 0) {
+        size_t layer = (size_t)strtoul(name + 5, NULL, 10);
+        return layer < parts->norm_count ? parts->norms[layer].module : NULL;
+    }
+    return strncmp(name, "input.", 6) == 0         ? parts->input_layer
+           : strncmp(name, "head_input.", 11) == 0 ? parts->head_layer
+           : strncmp(name, "embedding.", 10) == 0  ? parts->embedding
+                                                   : NULL;
+}
+
 const import_module *import_home(const import_index *index, const import_parts *parts,
                                  const char *name, char leaf[NETWORK_NAME_ROOM])
 {
@@ -331,7 +346,7 @@ const import_module *import_home(const import_index *index, const import_parts *
         return import_adaptive_part(index, &parts->adaptive, name);
     }
     if (strncmp(name, "rnn.", 4) != 0) {
-        return head ? parts->head : parts->embedding;
+        return head ? parts->head : find_around(parts, name);
     }
     const import_module *home = NULL;
     for (size_t i = 0; i < parts->layers_count; i++) {
@@ -351,6 +366,9 @@ import_tensor *import_find_parameter(const import_index *index, const import_par
                                      const char *name)
 {
     char leaf[NETWORK_NAME_ROOM];
+    if (import_is_state(name)) {
+        return import_find_state(index, parts, name).tensor;
+    }
     const import_module *home = import_home(index, parts, name, leaf);
     if (home == NULL) {
         return NULL;

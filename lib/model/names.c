@@ -12,6 +12,7 @@
 
 #define KEY_NAMES "lrnn.names"
 #define KEY_TIED  "lrnn.tied"
+#define KEY_STATE "lrnn.state_rank"
 
 lrnn_status model_names_allocate(model_names *names, size_t count, size_t length,
                                  const lrnn_allocator *allocator)
@@ -33,6 +34,7 @@ lrnn_status model_names_copy(model_names *names, const model_names *from,
     CHECK(model_names_allocate(names, 0, from->length, allocator));
     memcpy(names->text, from->text, from->length);
     names->tied = from->tied;
+    names->state_rank = from->state_rank;
     return LRNN_OK;
 }
 
@@ -75,13 +77,17 @@ lrnn_status model_names_write(safetensors_writer *writer, const model_names *nam
     lrnn_status status = safetensors_writer_metadata(writer, KEY_NAMES, text, length);
     memory_release(allocator, text);
     CHECK(status);
+    if (names->state_rank > 0) {
+        char digit = (char)('0' + names->state_rank);
+        CHECK(safetensors_writer_metadata(writer, KEY_STATE, &digit, 1));
+    }
     return names->tied ? safetensors_writer_metadata(writer, KEY_TIED, "1", 1) : LRNN_OK;
 }
 
 /* Whether this tensor may have been absent from the file. */
 static bool may_be_absent(const network *net, size_t index)
 {
-    return index < net->tensor_count && net->tensors[index].offset == net->head_bias;
+    return index < net->tensor_count && network_may_lack(net, &net->tensors[index]);
 }
 
 /* The document has to be an array of model_names_count strings without NUL bytes. */
@@ -130,6 +136,9 @@ lrnn_status model_names_read(model_names *names, const network *net, const safet
     json_release(&json);
     CHECK(status);
     const char *tied = safetensors_metadata(file, KEY_TIED, NULL);
+    const char *rank = safetensors_metadata(file, KEY_STATE, NULL);
+    bool one_to_three = rank != NULL && *rank >= '1' && *rank <= '3' && rank[1] == '\0';
+    names->state_rank = one_to_three ? (size_t)(*rank - '0') : 0;
     const network_tensor *embedding = network_find(net, "embedding.weight");
     const network_tensor *head = network_find(net, "head.weight");
     names->tied = tied != NULL && strcmp(tied, "1") == 0 && embedding != NULL && head != NULL &&

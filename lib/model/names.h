@@ -13,7 +13,10 @@ typedef struct model_names {
      */
     char *text;
     size_t length; /* bytes, NULs included */
-    bool tied;     /* embedding.weight and head.weight were one tensor */
+    /* Axes of the tensor that h begins with, whose name all of state.h_l0 and so on have; that of c
+     * is alike. 0: there is none. */
+    size_t state_rank;
+    bool tied; /* embedding.weight and head.weight were one tensor */
 } model_names;
 
 /* Empty names where `count` tensors have `length` bytes of names in all, for the caller to write
@@ -36,8 +39,8 @@ static inline const char *model_names_next(const char *name)
     return name + __builtin_strlen(name) + 1;
 }
 
-/* As metadata of a model file: lrnn.names, a JSON array, and lrnn.tied. Nothing to do where there
- * are none. */
+/* As metadata of a model file: lrnn.names, a JSON array, lrnn.state_rank and lrnn.tied. Nothing to
+ * do where there are none. */
 lrnn_status model_names_write(safetensors_writer *writer, const model_names *names,
                               const lrnn_allocator *allocator);
 lrnn_status model_names_read(model_names *names, const network *net, const safetensors *file,

@@ -114,6 +114,13 @@ static inline bool network_gives_logits(const network *net)
            net->options.output_activation != LRNN_ACTIVATION_TANH;
 }
 
+/* Is it a bias that a linear layer of PyTorch may be without? */
+static inline bool network_may_lack(const network *net, const network_tensor *tensor)
+{
+    return tensor->offset == net->head_bias || tensor->offset == net->input_bias ||
+           tensor->offset == net->head_input_bias;
+}
+
 /* Must what the first layer reads lie in rows of its own? */
 static inline bool network_reads_rows(const network *net)
 {

@@ -42,6 +42,12 @@ static const char *const import_words[] = {"weight_ih_l0",
                                            ".weight",
                                            ".bias",
                                            "_l99999999999",
+                                           "fc_in.",
+                                           "ln_0.",
+                                           "out.0.",
+                                           "h0",
+                                           "c0",
+                                           "h0.0",
                                            "model",
                                            "state_dict",
                                            "."};
@@ -51,6 +57,18 @@ enum { IMPORT_WORDS = sizeof import_words / sizeof *import_words };
 static inline void note_left_out(void *user, const char *name)
 {
     FUZZ_CHECK(user == NULL && name != NULL);
+}
+
+/* What stands around layers. */
+static inline void import_stages(lrnn_import_options *options, unsigned flags)
+{
+    options->layer_norm = flags & 1;
+    options->residual = flags >> 1 & 1;
+    options->input_layer = (flags & 4) != 0 ? "fc_in" : NULL;
+    options->input_layer_activation = (flags & 4) != 0 ? LRNN_ACTIVATION_TANH : 0;
+    options->head_layer = (flags & 8) != 0 ? "out.0" : NULL;
+    options->initial_h = (flags & 16) != 0 ? "h0" : NULL;
+    options->initial_c = (flags & 20) == 20 ? "c0" : NULL;
 }
 
 static inline lrnn_import_options import_options(fuzz_bytes *from, const lrnn_allocator *allocator)
@@ -73,13 +91,18 @@ static inline lrnn_import_options import_options(fuzz_bytes *from, const lrnn_al
     options.without = (flags & 3) == 3 ? without : NULL;
     options.without_count = (flags & 3) == 3 ? 1 : 0;
     options.left_out = note_left_out;
-    options.cell = (int32_t)(kinds % 8) - 1;
-    options.head_kind = (int32_t)(kinds / 8 % 8) - 1;
+    if (kinds % 8 == 7) {
+        import_stages(&options, kinds >> 3);
+    } else {
+        options.cell = (int32_t)(kinds % 8) - 1;
+        options.head_kind = (int32_t)(kinds / 8 % 8) - 1;
+    }
     return options;
 }
 
-/* The model again, from what is exported of it. */
-static inline void import_exported(const lrnn_model *model, const lrnn_allocator *allocator)
+/* The model again, from what is exported of it under the names that it was imported with. */
+static inline void import_exported(const lrnn_model *model, const lrnn_import_options *with,
+                                   const lrnn_allocator *allocator)
 {
     const char *path = fuzz_output("exported");
     lrnn_model *again;
@@ -91,6 +114,10 @@ static inline void import_exported(const lrnn_model *model, const lrnn_allocator
         FUZZ_CHECK(lrnn_import_options_init(&options, sizeof options) == LRNN_OK);
         options.allocator = allocator;
         options.model = &architecture;
+        options.input_layer = with->input_layer;
+        options.head_layer = with->head_layer;
+        options.initial_h = with->initial_h;
+        options.initial_c = with->initial_c;
         status = lrnn_model_import(&again, path, &options);
         FUZZ_CHECK(status == LRNN_ERR_MEMORY || (status == LRNN_OK && use_same(model, again)));
         lrnn_model_destroy(again);
@@ -106,7 +133,7 @@ static inline void import_one(const unsigned char *bytes, size_t length)
     lrnn_status status = lrnn_model_import(&model, fuzz_file(from.next, from.left), &options);
     if (status == LRNN_OK) {
         use_model(model, allocator);
-        import_exported(model, allocator);
+        import_exported(model, &options, allocator);
     } else {
         FUZZ_CHECK(model == NULL);
         FUZZ_CHECK(status == LRNN_ERR_FORMAT || status == LRNN_ERR_NUMERIC ||

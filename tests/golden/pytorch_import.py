@@ -169,4 +169,69 @@ fastai["0.encoder_dp.emb.weight"] = fastai["0.encoder.weight"]
 fastai["1.decoder.bias"] = torch.zeros(5)
 torch.save(fastai, folder / "awd_fastai.pt")
 
+# What stands around layers: normalizations, connections, linear layers, and parameters that streams begin with.
+
+
+class Around(nn.Module):
+    """The net of docs/from-pytorch.md, under other names. Layers are modules of their own."""
+
+    def __init__(self, kind, names, layers=2, inputs=None, residual=False, head_layer=None, learned=None, eps=1e-5):
+        super().__init__()
+        self.names, self.residual, self.layers = names, residual, layers
+        self.emb = nn.Embedding(V, 3)
+        if inputs:
+            self.add_module(names["input"], nn.Linear(3, inputs))
+        sizes = [inputs or 3] + [4] * (layers - 1)
+        if "norm" in names:
+            for i, size in enumerate(sizes):
+                self.put(names["norm"] % i, nn.LayerNorm(size, eps=eps))
+        for i, size in enumerate(sizes):
+            self.put(names["rnn"] % i, kind(size, 4, batch_first=True))
+        if learned:
+            each = [4] if kind is nn.GRU else [4, 4]
+            for name, size in zip(("h", "c"), each):
+                if "%d" in names[name]:
+                    self.put(names[name].split(".")[0], nn.ParameterList(torch.randn(*learned, size) for _ in sizes))
+                else:
+                    self.register_parameter(names[name], nn.Parameter(torch.randn(*learned, size)))
+        self.out = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5)) if head_layer else nn.Linear(4, 5)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter += 0.2 * torch.randn_like(parameter)
+
+    def put(self, name, module):
+        """A module "lns.0" or "ln_0"; parameters too."""
+        first, _, last = name.partition(".")
+        if not last:
+            self.add_module(first, module)
+            return
+        if not hasattr(self, first):
+            self.add_module(first, nn.ModuleList())
+        getattr(self, first).append(module)
+
+    def state(self, what, i, batch):
+        name = self.names[what]
+        value = getattr(self, name.split(".")[0])
+        value = value[i] if "%d" in name else value.reshape(self.layers, -1)[i]
+        return value.reshape(1, 1, -1).expand(1, batch, -1).contiguous()
+
+    def forward(self, tokens):
+        names, x = self.names, self.emb(tokens)
+        if "input" in names:
+            x = torch.tanh(self.get_submodule(names["input"])(x))
+        for i in range(self.layers):
+            u = self.get_submodule(names["norm"] % i)(x) if "norm" in names else x
+            rnn = self.get_submodule(names["rnn"] % i)
+            begin = [self.state(what, i, len(x)) for what in "hc"[:1 + isinstance(rnn, nn.LSTM)] if what in names]
+            y, _ = rnn(u, None if not begin else tuple(begin) if len(begin) == 2 else begin[0])
+            x = y + x if self.residual and x.shape == y.shape else y
+        return self.out(x)
+
+
+keep("norms", Around(nn.LSTM, {"norm": "norms.%d", "rnn": "rnns.%d"}))
+net = Around(nn.LSTM, {"input": "fc_in", "norm": "ln_%d", "rnn": "lstm_%d", "h": "h0", "c": "c0"}, 3, 4, True, True, (3, 1), 1e-3)
+keep("around", net)
+torch.save({"epoch": 2, "model": net.state_dict()}, folder / "around.pt")
+keep("states", Around(nn.GRU, {"rnn": "grus.%d", "h": "h0.%d"}, learned=(1,)))
+
 save_file(expected, folder / "expected.safetensors")

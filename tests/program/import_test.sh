@@ -49,6 +49,24 @@ holds "a norm is folded" sh -c "LC_ALL=C grep -aq '\"rnn.weight_ih_l1\"' out"
 fails "what is folded in a way that is not known" 1 "'rnn.parametrizations.weight_hh_l0.0.base' makes a weight is not known" \
     "$LRNN" import "$parts/orthogonal.safetensors" -o m --force
 
+# What stands around layers is named.
+around() {
+    "$LRNN" import "$parts/around.pt" -o m --force --input-layer fc_in --input-activation tanh --head-layer out.0 \
+        --head-activation relu --norm-epsilon 0.001 --residual --initial-h h0 --initial-c c0 "$@"
+}
+fails "a linear layer that is not named" 1 "'fc_in' and 'out.0' could be the head; --head-module says which; --input-layer or --head-layer takes" \
+    "$LRNN" import "$parts/around.pt" -o m --force
+fails "a layer that is not there" 2 "import: --input-activation: there is no such layer" \
+    "$LRNN" import "$parts/states.safetensors" -o m --force --initial-h h0 --input-activation tanh
+fails "normalizations that are not asked for" 1 "--layer-norm takes normalizations, --initial-h what" \
+    "$LRNN" import "$parts/norms.safetensors" -o m --force
+around --layer-norm && "$LRNN" export m -o out
+holds "the names of what stands around layers come back" sh -c "'$LRNN' inspect m | grep -q '^layer normalization, epsilon 0.001\$' &&
+    '$LRNN' inspect m | grep -q '^head layer: 6, activation relu' && LC_ALL=C grep -aq '\"c0\"' out"
+mv m n && around --norm ln_0 --norm ln_1 --norm ln_2
+holds "normalizations may be named" cmp m n
+rm -f m n out
+
 # A part of a net: what is left out is told, and nothing that the rest would need.
 fails "a part is asked for" 1 "'average.net'" "$LRNN" import "$parts/nested_two.pt" -o m --force --partial
 "$LRNN" import "$parts/unordered.safetensors" -o m --force --partial --recurrent deep --embedding emb --head-module fc > said

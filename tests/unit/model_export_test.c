@@ -10,6 +10,7 @@
 
 #include "support/fault_allocator.h"
 #include "support/pytorch_golden.h"
+#include "support/same_tensors.h"
 #include "support/scratch.h"
 #include "support/tensor_bytes.h"
 
@@ -23,29 +24,6 @@ static lrnn_model *import(const char *path)
         fail_msg("%s", lrnn_last_error());
     }
     return model;
-}
-
-/* Both files have the same tensors: names, shapes and, as floats, values. */
-static void same_tensors(const char *left, const char *right)
-{
-    safetensors *a, *b;
-    assert_int_equal(safetensors_open(&a, NULL, left), LRNN_OK);
-    assert_int_equal(safetensors_open(&b, NULL, right), LRNN_OK);
-    assert_int_equal(safetensors_count(a), safetensors_count(b));
-    for (size_t i = 0; i < safetensors_count(a); i++) {
-        const tensor_view *x = safetensors_tensor(a, i), *y = safetensors_find(b, x->name);
-        float value[2];
-        assert_non_null(y);
-        assert_int_equal(x->rank, y->rank);
-        assert_memory_equal(x->shape, y->shape, x->rank * sizeof x->shape[0]);
-        for (size_t k = 0; k < x->count; k++) {
-            assert_int_equal(tensor_read(&value[0], x, k, 1), LRNN_OK);
-            assert_int_equal(tensor_read(&value[1], y, k, 1), LRNN_OK);
-            assert_true(value[0] == value[1]);
-        }
-    }
-    safetensors_destroy(a);
-    safetensors_destroy(b);
 }
 
 static void names_survive_saving_loading_training_and_come_back(void **unused)
