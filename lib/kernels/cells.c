@@ -63,11 +63,13 @@ const cell_kind *cell_with_gates(size_t gates)
 
 size_t cell_forget_gate(const cell_kind *cell)
 {
-    size_t gate = 0;
-    while (gate < cell->gates && strcmp(cell->activations[gate], "forget_gate") != 0) {
-        gate++;
+    for (size_t gate = 0; gate < cell->gates; gate++) {
+        const char *name = cell->activations[gate]; /* a plain RNN has no names */
+        if (name != NULL && strcmp(name, "forget_gate") == 0) {
+            return gate;
+        }
     }
-    return gate;
+    return cell->gates;
 }
 
 int32_t cell_last(void)

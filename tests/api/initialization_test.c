@@ -223,6 +223,8 @@ static void what_does_not_fit_is_refused_by_name(void **state)
     REFUSE(LRNN_CELL_LSTM, "forget_bias: expected a finite number",
            options.forget_bias = (double)INFINITY);
     REFUSE(LRNN_CELL_GRU, "forget_bias: needs LSTM", options.forget_bias = 1);
+    REFUSE(LRNN_CELL_RNN_TANH, "forget_bias: needs LSTM", options.forget_bias = 1);
+    REFUSE(LRNN_CELL_RNN_RELU, "forget_bias: needs LSTM", options.forget_bias = 1);
     REFUSE(LRNN_CELL_LSTM, "forget_bias: needs LSTM layers with bias", options.forget_bias = 1,
            options.bias = 0);
     REFUSE(LRNN_CELL_LSTM, "forget_bias: needs LSTM layers", options.forget_bias = 1,
