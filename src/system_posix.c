@@ -60,7 +60,8 @@ void system_catch_stop(void (*ask)(void))
     ask_to_stop = ask;
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
-    catch_signal(SIGHUP); /* the terminal has gone */
+    catch_signal(SIGHUP);  /* the terminal has gone */
+    catch_signal(SIGUSR1); /* what schedulers send before the end, and what mpirun passes on */
 }
 
 double system_seconds(void)

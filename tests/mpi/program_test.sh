@@ -90,6 +90,13 @@ says out 'mpirun -n 4 lrnn-mpi train --resume run.checkpoint'
 run -n 2 "$mpi" train --resume run.checkpoint --force -o run --log run.log text > out 2>&1 || { bad resume; cat out; }
 same whole run
 begin
+kill -USR1 $job # mpirun passes this one on
+wait $job
+[ $? -eq 130 ] && ok || bad 'mpirun that is sent SIGUSR1: not 130'
+says out '^stopped at epoch'
+run -n 2 "$mpi" train --resume run.checkpoint --force -o run --log run.log text > out 2>&1 || { bad resume; cat out; }
+same whole run
+begin
 kill -INT $job # as Ctrl-C does; Open MPI 4 exits with 1 by itself then
 wait $job && bad 'mpirun that is interrupted ends with 0'
 says out '^stopped at epoch'

@@ -27,7 +27,7 @@ same_end() {
     holds "$1: the plot is the same" cmp whole.svg part.picture
 }
 
-for signal in INT TERM HUP; do
+for signal in INT TERM HUP USR1; do
     interrupted $signal
     holds "SIG$signal ends with 130" test $? -eq 130
     holds "SIG$signal: it says how to go on" grep -q "lrnn train --resume part.checkpoint text" part.out
