@@ -77,14 +77,6 @@ static void whole_checkpoints_are_sound(void **state)
     scratch_destroy(&folder);
 }
 
-static void write_file(const char *path, const unsigned char *bytes, size_t length)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* Every byte of every section, not only of the model. */
 static void a_changed_byte_of_any_array_is_seen(void **state)
 {
@@ -97,7 +89,7 @@ static void a_changed_byte_of_any_array_is_seen(void **state)
     unsigned char *bytes = file_bytes(&length, path);
     for (size_t i = 8 + safetensors_header_length(bytes); i < length; i += 3) {
         bytes[i] ^= 1;
-        write_file(path, bytes, length);
+        scratch_write(path, bytes, length);
         EXPECT_FAILURE(lrnn_checkpoint_check(path, NULL), LRNN_ERR_FORMAT, path, "is damaged");
         bytes[i] ^= 1;
     }
@@ -125,9 +117,9 @@ static void refused(const char *path, const char *after, const char *to, lrnn_st
     size_t length, kept_length;
     unsigned char *bytes = undigested_bytes(&length, path), *kept = file_bytes(&kept_length, path);
     memcpy(find(bytes, length, after) + strlen(after), to, strlen(to));
-    write_file(path, bytes, length);
+    scratch_write(path, bytes, length);
     EXPECT_FAILURE(lrnn_checkpoint_check(path, NULL), status, path, why);
-    write_file(path, kept, kept_length);
+    scratch_write(path, kept, kept_length);
     free(bytes);
     free(kept);
 }
@@ -160,9 +152,9 @@ static void refused_value(const char *path, const char *name, float value, const
     at = strstr(at, "data_offsets\":[") + strlen("data_offsets\":[");
     safetensors_put_float(bytes + 8 + safetensors_header_length(bytes) + strtoul(at, NULL, 10),
                           value);
-    write_file(path, bytes, length);
+    scratch_write(path, bytes, length);
     EXPECT_FAILURE(lrnn_checkpoint_check(path, NULL), LRNN_ERR_NUMERIC, path, name, why);
-    write_file(path, kept, kept_length);
+    scratch_write(path, kept, kept_length);
     free(bytes);
     free(kept);
 }

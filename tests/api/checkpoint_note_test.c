@@ -162,8 +162,7 @@ static void change(const char *path, const char *from, const char *to)
     }
     assert_true(at + size <= length && strlen(to) == size);
     memcpy(bytes + at, to, size);
-    FILE *file = fopen(path, "wb");
-    assert_true(file != NULL && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
+    scratch_write(path, bytes, length);
     free(bytes);
 }
 

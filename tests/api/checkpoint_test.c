@@ -449,14 +449,6 @@ static size_t data_of(const unsigned char *bytes, size_t length, const char *nam
     return offset;
 }
 
-static void write_file(const char *path, const unsigned char *bytes, size_t length)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* Overwrites what follows `key` in the header with a text of the same length. */
 static void change_text(unsigned char *bytes, const char *key, const char *to)
 {
@@ -500,24 +492,24 @@ static void numbers_that_cannot_be_are_refused(void **state)
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
         unsigned char *bytes = undigested_bytes(&length, path), *kept = file_bytes(&length, path);
         safetensors_put_float(bytes + data_of(bytes, length, tensors[i].tensor), tensors[i].value);
-        write_file(path, bytes, length);
+        scratch_write(path, bytes, length);
         REFUSE(LRNN_ERR_NUMERIC, (void)p, path, tensors[i].told, "value 0");
-        write_file(path, kept, length);
+        scratch_write(path, kept, length);
         free(bytes);
         free(kept);
     }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         unsigned char *bytes = undigested_bytes(&length, path), *kept = file_bytes(&length, path);
         change_text(bytes, texts[i].key, texts[i].to);
-        write_file(path, bytes, length);
+        scratch_write(path, bytes, length);
         REFUSE(LRNN_ERR_FORMAT, (void)p, path, texts[i].told);
-        write_file(path, kept, length);
+        scratch_write(path, kept, length);
         free(bytes);
         free(kept);
     }
     unsigned char *bytes = undigested_bytes(&length, path);
     change_text(bytes, "lrnn.format\":\"", "3");
-    write_file(path, bytes, length);
+    scratch_write(path, bytes, length);
     REFUSE(LRNN_ERR_UNSUPPORTED, (void)p, path, "format '3'");
     free(bytes);
     scratch_destroy(&folder);

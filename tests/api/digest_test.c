@@ -30,14 +30,6 @@ static lrnn_model *small_model(int32_t weight_type)
     return converted;
 }
 
-static void write_bytes(const char *path, const unsigned char *bytes, size_t length)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
 static size_t header_end(const unsigned char *bytes)
 {
     return 8 + bytes[0] + 256 * (size_t)bytes[1];
@@ -102,11 +94,11 @@ static void the_damaged_tensor_and_the_file_are_named(void **state)
     lrnn_model_destroy(model);
     unsigned char *bytes = file_bytes(&length, path);
     bytes[length - 1] ^= 1; /* the last number of the last tensor */
-    write_bytes(path, bytes, length);
+    scratch_write(path, bytes, length);
     EXPECT_FAILURE(lrnn_model_load(&model, path, NULL), LRNN_ERR_FORMAT, path, "head.bias",
                    "damaged", "digest");
     bytes[length - 1] ^= 1;
-    write_bytes(path, bytes, length);
+    scratch_write(path, bytes, length);
     EXPECT_OK(lrnn_model_load(&model, path, NULL));
     lrnn_model_destroy(model);
     free(bytes);
@@ -206,7 +198,7 @@ static void every_changed_byte_of_a_checkpoint_is_seen(void **state)
     for (size_t at = 8; at < length; at++) {
         unsigned char kept = bytes[at];
         bytes[at] ^= (unsigned char)(1u << at % 8);
-        write_bytes(path, bytes, length);
+        scratch_write(path, bytes, length);
         bytes[at] = kept;
         if (lrnn_checkpoint_load(&t.all, path) == LRNN_OK) {
             EXPECT_OK(lrnn_checkpoint_save(&t.all, again, "a note"));

@@ -242,10 +242,7 @@ static void expect_load_failure(const changed_file *file, const unsigned char *b
                                 lrnn_status status, const char *const *words)
 {
     const char *path = scratch_path(&file->folder, "changed");
-    FILE *to = fopen(path, "wb");
-    assert_non_null(to);
-    assert_int_equal(fwrite(bytes, 1, length, to), length);
-    assert_int_equal(fclose(to), 0);
+    scratch_write(path, bytes, length);
     lrnn_model *model = nowhere();
     EXPECT_FAILURE(lrnn_model_load_memory(&model, bytes, length, NULL), status, words[0], words[1]);
     assert_null(model);

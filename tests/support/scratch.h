@@ -36,6 +36,16 @@ static inline const char *scratch_path(const scratch *from, const char *name)
     return paths[next];
 }
 
+/* Makes a file of these bytes. */
+static inline void scratch_write(const char *path, const void *bytes, size_t length)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(bytes, 1, length, file) != length || fclose(file) != 0) {
+        perror(path);
+        abort();
+    }
+}
+
 /* Number of files in the folder, and the folder emptied when asked. */
 static inline size_t scratch_files(const scratch *from, bool remove_them)
 {

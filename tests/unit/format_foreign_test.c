@@ -16,9 +16,7 @@ static void refused(const void *bytes, size_t length, const char *why)
 {
     scratch files = scratch_create();
     lrnn_model *model;
-    FILE *file = fopen(scratch_path(&files, "x"), "wb");
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    fclose(file);
+    scratch_write(scratch_path(&files, "x"), bytes, length);
     assert_int_not_equal(lrnn_model_import(&model, scratch_path(&files, "x"), NULL), LRNN_OK);
     if (strstr(lrnn_last_error(), why) == NULL) {
         fail_msg("'%s' is not in: %s", why, lrnn_last_error());

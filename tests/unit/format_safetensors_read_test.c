@@ -127,10 +127,7 @@ static size_t copy_plain(const char *path)
 {
     size_t length;
     unsigned char *bytes = file_bytes(&length, GOLDEN "plain.safetensors");
-    FILE *stream = fopen(path, "wb");
-    assert_non_null(stream);
-    assert_int_equal(fwrite(bytes, 1, length, stream), length);
-    fclose(stream);
+    scratch_write(path, bytes, length);
     free(bytes);
     return length;
 }

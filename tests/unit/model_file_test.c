@@ -161,8 +161,7 @@ static void every_byte_of_the_header_length_counts(void **state)
     unsigned char *bytes = file_bytes(&length, path);
     for (size_t i = 2; i < 8; i++) {
         bytes[i]++;
-        FILE *file = fopen(path, "wb");
-        assert_true(file != NULL && fwrite(bytes, 1, length, file) == length && fclose(file) == 0);
+        scratch_write(path, bytes, length);
         assert_int_equal(lrnn_model_load(&loaded, path, NULL), LRNN_ERR_FORMAT);
         assert_int_equal(lrnn_model_load_memory(&loaded, bytes, length, NULL), LRNN_ERR_FORMAT);
         bytes[i]--;

@@ -372,14 +372,6 @@ static void replace(unsigned char *bytes, size_t length, const char *from, const
     memcpy(bytes + at, to, size);
 }
 
-static void write_bytes(const char *path, const unsigned char *bytes, size_t length)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void an_id_outside_the_vocabulary_is_named(void **state)
 {
     (void)state;
@@ -390,7 +382,7 @@ static void an_id_outside_the_vocabulary_is_named(void **state)
     unsigned char *bytes = undigested_bytes(&length, scratch_path(&files, "t"));
     replace(bytes, length, "\"digests\"", "\"ignored\"");
     bytes[length - 8 - 8] = 20;
-    write_bytes(scratch_path(&files, "t"), bytes, length);
+    scratch_write(scratch_path(&files, "t"), bytes, length);
     free(bytes);
     lrnn_tokens *tokens;
     EXPECT_OK(lrnn_tokens_open(&tokens, scratch_path(&files, "t"), NULL));
@@ -424,7 +416,7 @@ static void damage_is_seen_wherever_tokens_are_read(void **state)
             lrnn_tokens *tokens;
             size_t bad = draw((uint32_t)count, i, k);
             bytes[tokens_at + bad * cases[i].size] ^= 1;
-            write_bytes(path, bytes, length);
+            scratch_write(path, bytes, length);
             bytes[tokens_at + bad * cases[i].size] ^= 1;
             EXPECT_OK(lrnn_tokens_open(&tokens, path, NULL));
             size_t first = draw((uint32_t)bad + 1, 7, k);
@@ -439,7 +431,7 @@ static void damage_is_seen_wherever_tokens_are_read(void **state)
             lrnn_tokens_destroy(tokens);
         }
         bytes[length - 1] ^= 1; /* a digest itself */
-        write_bytes(path, bytes, length);
+        scratch_write(path, bytes, length);
         lrnn_tokens *tokens;
         EXPECT_FAILURE(lrnn_tokens_open(&tokens, path, NULL), LRNN_ERR_FORMAT, path, "digests");
         free(bytes);
