@@ -57,8 +57,8 @@ $(error PARTS must be base text model, and any of import, train and decode, not 
 endif
 MISSING := $(filter-out $(PARTS),import train decode)
 # What nobody calls is left out of the shared library, and of a program linked with -Wl,--gc-sections.
-PARTS_CFLAGS := $(if $(MISSING),-fno-asynchronous-unwind-tables) $(if $(filter train,$(MISSING)),-DLRNN_TRAIN=0)
-PARTS_LDFLAGS := $(if $(MISSING),-Wl$(comma)--gc-sections)
+PARTS_CFLAGS := $(if $(MISSING),-fno-asynchronous-unwind-tables) $(if $(filter train,$(MISSING)),-DLRNN_TRAIN=0) $(if $(filter decode,$(MISSING)),-DLRNN_DECODE=0)
+PARTS_LDFLAGS := $(if $(MISSING),-Wl$(comma)--gc-sections$(comma)-z$(comma)noseparate-code)
 
 # The instruction sets, of those below; reference is always there. The last of each line needs the one
 # before.

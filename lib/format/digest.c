@@ -6,7 +6,7 @@
 #include "base/byte_order.h"
 
 /* With -Og gcc does not inline what xxhash.h says must be. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
+#if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
 #pragma GCC optimize("O2")
 #endif
 #if defined(__GNUC__)

@@ -356,11 +356,10 @@ ALWAYS_INLINE void add_block(const block *of, const size_t whole, size_t vectors
     }
 }
 
-ALWAYS_INLINE void byte_sums(const cell_step *s, const block *of, const size_t G,
+ALWAYS_INLINE void byte_sums(const cell_step *s, const block *of, size_t G, const size_t whole,
                              const size_t apart, const byte_rows *x, const byte_rows *h,
                              block_sums *to)
 {
-    const size_t whole = BLOCK_TILES(G) * G;
     const real *from = s->start + of->row * s->start_row + of->column;
     size_t from_row = s->start_row, vectors = of->tiles * G;
     if (x->K > 0) {
@@ -380,11 +379,12 @@ ALWAYS_INLINE void byte_sums(const cell_step *s, const block *of, const size_t G
     add_block(of, whole, vectors, &s->hidden, h, from, from_row, to->gates);
 }
 
-ALWAYS_INLINE void run_byte_step(const cell_step *s, const size_t G, const size_t apart,
-                                 apply_function *apply)
+/* `whole`: vectors of a whole block. */
+ALWAYS_INLINE void run_byte_step(const cell_step *s, size_t G, const size_t whole,
+                                 const size_t apart, apply_function *apply)
 {
     block_sums with;
-    const size_t each = BLOCK_TILES(G) * VECTOR_LENGTH;
+    const size_t each = whole / G * VECTOR_LENGTH;
     size_t count = (s->H + each - 1) / each;
     byte_rows h = {s->scratch, NULL, s->R}, x = {.K = s->inputs};
     x.bytes = h.bytes + BYTES_STEP_ROWS * bytes_row(h.K);
@@ -400,22 +400,40 @@ ALWAYS_INLINE void run_byte_step(const cell_step *s, const size_t G, const size_
             block of = block_at(s, G, (s->last_first ? count - 1 - i : i) * each);
             of.rows = rows;
             of.row = row;
-            byte_sums(s, &of, G, apart, &x, &h, &with);
+            byte_sums(s, &of, G, whole, apart, &x, &h, &with);
             apply(s, &of, &with);
         }
     }
 }
 
-#define BYTE_STEP(name, G, apart)                                                                  \
-    static void fast_##name##_byte_step(const cell_step *s)                                        \
-    {                                                                                              \
-        run_byte_step(s, G, apart, apply_##name);                                                  \
-    }
+/* Cells whose whole blocks are as wide are one function: it is large. */
+#define WHOLE_BLOCK (BLOCK_TILES(1) * 1)
+_Static_assert(BLOCK_TILES(4) * 4 == WHOLE_BLOCK, "LSTM's blocks are as wide as RNN's");
 
-BYTE_STEP(rnn_tanh, 1, 0)
-BYTE_STEP(rnn_relu, 1, 0)
-BYTE_STEP(lstm, 4, 0)
-BYTE_STEP(gru, 3, 3)
+ONE_COPY void byte_step(const cell_step *s, size_t G, apply_function *apply)
+{
+    run_byte_step(s, G, WHOLE_BLOCK, 0, apply);
+}
+
+static void fast_rnn_tanh_byte_step(const cell_step *s)
+{
+    byte_step(s, 1, apply_rnn_tanh);
+}
+
+static void fast_rnn_relu_byte_step(const cell_step *s)
+{
+    byte_step(s, 1, apply_rnn_relu);
+}
+
+static void fast_lstm_byte_step(const cell_step *s)
+{
+    byte_step(s, 4, apply_lstm);
+}
+
+static void fast_gru_byte_step(const cell_step *s)
+{
+    run_byte_step(s, 3, BLOCK_TILES(3) * 3, 3, apply_gru);
+}
 
 _Static_assert(BYTES_STEP_ROWS == BLOCK_ROWS, "the rows of a block");
 

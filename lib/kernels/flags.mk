@@ -15,7 +15,9 @@ ifneq ($(filter aarch64% arm64%,$(MACHINE)),)
 KERNEL_FLAGS_neon_dot = -march=armv8.2-a+dotprod
 endif
 
-# A library that is to be small (CFLAGS=-Os) has fast kernels all the same.
+# A library that is to be small (CFLAGS=-Os) has fast kernels all the same, but not those that do what
+# others do too: of a small layer's steps (fast_run.h).
 ifneq ($(filter -Os -Oz,$(CFLAGS)),)
-$(foreach name,baseline avx2 avx2_vnni avx512 avx512_vnni neon neon_dot,$(eval KERNEL_FLAGS_$(name) += -O2))
+PARTS_CFLAGS += -DLRNN_RUNS=0
+$(foreach name,baseline avx2 avx2_vnni avx512 avx512_vnni neon neon_dot,$(eval KERNEL_FLAGS_$(name) += -O2 -falign-functions=1))
 endif

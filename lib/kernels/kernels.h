@@ -113,15 +113,23 @@ typedef struct kernel_table {
  */
 #define KERNEL_PANELS ((size_t)64)
 
-/* What training alone calls. A library without it (PARTS) has NULL there, and the kernel is not
- * linked. */
+/* What training or decoding alone calls. A library without it (PARTS) has NULL there, and the
+ * kernel is not linked. */
 #ifndef LRNN_TRAIN
 #define LRNN_TRAIN 1
+#endif
+#ifndef LRNN_DECODE
+#define LRNN_DECODE 1
 #endif
 #if LRNN_TRAIN
 #define IN_TRAINING(kernel) kernel
 #else
 #define IN_TRAINING(kernel) NULL
+#endif
+#if LRNN_DECODE
+#define IN_DECODING(kernel) kernel
+#else
+#define IN_DECODING(kernel) NULL
 #endif
 
 /* The functions of a table, whose names are those of the members after a prefix. A kernel is added
@@ -130,11 +138,10 @@ typedef struct kernel_table {
     .multiply_packed = IN_TRAINING(prefix##multiply_packed),                                       \
     .multiply_parts = IN_TRAINING(prefix##multiply_parts),                                         \
     .multiply_packed_from = prefix##multiply_packed_from, .exp = IN_TRAINING(prefix##exp),         \
-    .sigmoid = IN_TRAINING(prefix##sigmoid), .tanh = IN_TRAINING(prefix##tanh),                    \
-    .add = IN_TRAINING(prefix##add), .scale = IN_TRAINING(prefix##scale),                          \
-    .add_rows = IN_TRAINING(prefix##add_rows), .dot = prefix##dot,                                 \
-    .max_sum_exp = prefix##max_sum_exp, .exp_below_max = IN_TRAINING(prefix##exp_below_max),       \
-    .exp_shifted = prefix##exp_shifted, .adam = IN_TRAINING(prefix##adam)
+    .sigmoid = prefix##sigmoid, .tanh = prefix##tanh, .add = IN_TRAINING(prefix##add),             \
+    .scale = prefix##scale, .add_rows = IN_TRAINING(prefix##add_rows), .dot = prefix##dot,         \
+    .max_sum_exp = prefix##max_sum_exp, .exp_below_max = prefix##exp_below_max,                    \
+    .exp_shifted = IN_DECODING(prefix##exp_shifted), .adam = IN_TRAINING(prefix##adam)
 
 const kernel_table *kernels(void);
 
