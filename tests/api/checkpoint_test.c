@@ -543,15 +543,38 @@ static void what_could_not_be_loaded_is_not_saved(void **state)
 
 /* ---- files of earlier releases ---- */
 
-#define OLD SOURCE_ROOT "/tests/files/0.1/"
-
-/* A checkpoint of 0.1 after 7 windows goes on to the parameters that 0.1 had after 12. Its files
- * were made with the reference kernels; others round differently. */
-static void a_checkpoint_of_0_1_goes_on(void **state)
+/* Until the next call. */
+static const char *file_of(const char *release, const char *name)
 {
-    (void)state;
+    static char path[512];
+    snprintf(path, sizeof path, SOURCE_ROOT "/tests/files/%s/%s.safetensors", release, name);
+    return path;
+}
+
+/* 0.1 had no token files: the text is encoded. */
+static size_t read_text(int32_t *ids, size_t room, const char *release, const lrnn_model *model)
+{
     static const char text[] = "the cat sat on the mat. the dog sat on the log. "
                                "the cat and the dog sat. the dog sat on the cat. ";
+    size_t count;
+    lrnn_tokens *tokens;
+    if (strcmp(release, "0.1") == 0) {
+        EXPECT_OK(lrnn_vocab_encode(ids, room, &count, lrnn_model_input_vocab(model), text,
+                                    strlen(text)));
+        return count;
+    }
+    EXPECT_OK(lrnn_tokens_open(&tokens, file_of(release, "tokens"), NULL));
+    count = lrnn_tokens_count(tokens);
+    assert_int_equal(count, strlen(text));
+    EXPECT_OK(lrnn_tokens_read(ids, tokens, 0, count));
+    lrnn_tokens_destroy(tokens);
+    return count;
+}
+
+/* The checkpoint of a release after 7 windows goes on to the parameters that it had after 12. The
+ * files were made with the reference kernels; others round differently. */
+static void goes_on(const char *release)
+{
     lrnn_model *model, *end, *expected;
     lrnn_trainer_options t;
     lrnn_optimizer_options o;
@@ -559,12 +582,10 @@ static void a_checkpoint_of_0_1_goes_on(void **state)
     lrnn_batches_options b;
     lrnn_checkpoint all;
     lrnn_sequences s;
-    int32_t ids[sizeof text];
-    size_t count;
-    EXPECT_OK(lrnn_model_load(&model, OLD "model.safetensors", NULL));
-    EXPECT_OK(lrnn_model_load(&expected, OLD "end.safetensors", NULL));
-    EXPECT_OK(lrnn_vocab_encode(ids, sizeof text, &count, lrnn_model_input_vocab(model), text,
-                                strlen(text)));
+    int32_t ids[200];
+    EXPECT_OK(lrnn_model_load(&model, file_of(release, "model"), NULL));
+    EXPECT_OK(lrnn_model_load(&expected, file_of(release, "end"), NULL));
+    size_t count = read_text(ids, sizeof ids / sizeof *ids, release, model);
     EXPECT_OK(lrnn_checkpoint_init(&all, sizeof all));
     EXPECT_OK(lrnn_trainer_options_init(&t, sizeof t));
     EXPECT_OK(lrnn_optimizer_options_init(&o, sizeof o));
@@ -580,7 +601,7 @@ static void a_checkpoint_of_0_1_goes_on(void **state)
     EXPECT_OK(lrnn_optimizer_create(&all.optimizer, lrnn_model_parameter_count(model), &o));
     EXPECT_OK(lrnn_schedule_create(&all.schedule, &c));
     EXPECT_OK(lrnn_batches_create(&all.batches, ids, count, &b));
-    EXPECT_OK(lrnn_checkpoint_load(&all, OLD "checkpoint.safetensors"));
+    EXPECT_OK(lrnn_checkpoint_load(&all, file_of(release, "checkpoint")));
     assert_int_equal(lrnn_optimizer_updates(all.optimizer), 7);
     assert_true(lrnn_optimizer_learning_rate(all.optimizer) == 0.01);
     for (int i = 7; i < 12; i++) {
@@ -606,6 +627,13 @@ static void a_checkpoint_of_0_1_goes_on(void **state)
     lrnn_model_destroy(model);
     lrnn_model_destroy(end);
     lrnn_model_destroy(expected);
+}
+
+static void checkpoints_and_token_files_of_every_release_go_on(void **state)
+{
+    (void)state;
+    goes_on("0.1");
+    goes_on("0.2");
 }
 
 /* The parameters of a model, which the caller frees. */
@@ -688,7 +716,7 @@ int main(void)
         cmocka_unit_test(files_that_are_no_checkpoint_are_refused),
         cmocka_unit_test(numbers_that_cannot_be_are_refused),
         cmocka_unit_test(what_could_not_be_loaded_is_not_saved),
-        cmocka_unit_test(a_checkpoint_of_0_1_goes_on),
+        cmocka_unit_test(checkpoints_and_token_files_of_every_release_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
