@@ -285,8 +285,8 @@ mutate: ## break the library on purpose and see that tests notice; MUTATE=patter
 
 run-mutate: $(INTERNAL) $(DOUBLE)/liblrnn_double.a $(MUTATE_TESTS:%=$(BUILD)/objects/%.o)
 	@LIST='$(MUTATE_LIST)' BUILD='$(BUILD)' CC='$(CC)' LIB_CFLAGS='$(LIB_CFLAGS)' LIBS='$(LDFLAGS) $(LIBS)' \
-	    DOUBLE_FLAGS='$(DOUBLE_FLAGS)' KERNEL_FLAGS_avx2='$(KERNEL_FLAGS_avx2)' \
-	    KERNEL_FLAGS_avx512='$(KERNEL_FLAGS_avx512)' tests/mutate/run
+	    DOUBLE_FLAGS='$(DOUBLE_FLAGS)' \
+	    $(foreach set,avx2 avx2_vnni avx512 avx512_vnni,KERNEL_FLAGS_$(set)='$(KERNEL_FLAGS_$(set))') tests/mutate/run
 
 $(BUILD)/objects/gradcheck/%.o: tests/gradcheck/%.c $(DOUBLE_HEADERS) $(DOUBLE)/rename.h
 	@mkdir -p $(@D)
