@@ -3,7 +3,6 @@
 #include "foreign.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define STATE_DICT "torch.save(model.state_dict(), path)"
@@ -92,6 +91,22 @@ const char *foreign_beginning(const unsigned char *bytes, size_t length)
                "with " STATE_DICT;
     }
     return NULL;
+}
+
+/* At the beginning of a safetensors file they would mean a header of 67 MB, or of more than the
+ * format allows. */
+static const unsigned char zip_beginning[] = {'P', 'K', 3, 4};
+static const unsigned char old_beginning[] = {0x80, 2, 0x8a, 10}; /* PROTO 2, LONG1: the magic */
+
+bool foreign_is_old_torch(const unsigned char *bytes, size_t length)
+{
+    return length >= 4 && memcmp(bytes, old_beginning, 4) == 0;
+}
+
+bool foreign_is_torch(const unsigned char *bytes, size_t length)
+{
+    return (length >= 4 && memcmp(bytes, zip_beginning, 4) == 0) ||
+           foreign_is_old_torch(bytes, length);
 }
 
 static bool has_entry(const zip_file *zip, const char *text, bool at_end)

@@ -5,23 +5,52 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "foreign.h"
 #include "header.h"
 #include "input_file.h"
 
-static lrnn_status header_length(size_t *length, const char *name, const unsigned char *prefix,
-                                 size_t file_length)
+/* The first bytes of a file, as many as are looked at to say what it is. */
+typedef struct beginning {
+    const unsigned char *bytes;
+    size_t length;
+} beginning;
+
+static size_t beginning_length(size_t file_length)
 {
-    uint64_t stated = 0;
+    return file_length < FOREIGN_BYTES ? file_length : FOREIGN_BYTES;
+}
+
+static lrnn_status no_safetensors(const char *name, const beginning *first, uint64_t stated,
+                                  size_t file_length)
+{
+    const char *foreign = foreign_is_torch(first->bytes, first->length)
+                              ? "a file of torch.save: 'lrnn import' makes a model of it"
+                              : foreign_beginning(first->bytes, first->length);
+    if (foreign != NULL) {
+        return error_set(LRNN_ERR_FORMAT, "%s: %s", name, foreign);
+    }
     if (file_length < SAFETENSORS_PREFIX) {
         return error_set(LRNN_ERR_FORMAT, "%s: %zu bytes are no safetensors file", name,
                          file_length);
     }
+    return error_set(LRNN_ERR_FORMAT,
+                     "%s: not a safetensors file, or cut off: a header of %llu bytes in a file of "
+                     "%zu",
+                     name, (unsigned long long)stated, file_length);
+}
+
+static lrnn_status header_length(size_t *length, const char *name, const beginning *first,
+                                 size_t file_length)
+{
+    uint64_t stated = 0;
+    if (file_length < SAFETENSORS_PREFIX) {
+        return no_safetensors(name, first, 0, file_length);
+    }
     for (int i = SAFETENSORS_PREFIX - 1; i >= 0; i--) {
-        stated = stated << 8 | prefix[i];
+        stated = stated << 8 | first->bytes[i];
     }
     if (stated > SAFETENSORS_MAX_HEADER || stated > file_length - SAFETENSORS_PREFIX) {
-        return error_set(LRNN_ERR_FORMAT, "%s: a header of %llu bytes in a file of %zu", name,
-                         (unsigned long long)stated, file_length);
+        return no_safetensors(name, first, stated, file_length);
     }
     *length = (size_t)stated;
     return LRNN_OK;
@@ -34,7 +63,8 @@ lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocato
     size_t header_bytes = 0;
     *file = NULL;
     CHECK(allocator_read(&memory, allocator));
-    CHECK(header_length(&header_bytes, name, bytes, length));
+    const beginning first = {.bytes = bytes, .length = beginning_length(length)};
+    CHECK(header_length(&header_bytes, name, &first, length));
     const unsigned char *data = (const unsigned char *)bytes + SAFETENSORS_PREFIX + header_bytes;
     CHECK(safetensors_read_header(file, &memory, name, (const char *)bytes + SAFETENSORS_PREFIX,
                                   header_bytes, length - SAFETENSORS_PREFIX - header_bytes));
@@ -50,12 +80,11 @@ lrnn_status safetensors_parse(safetensors **file, const lrnn_allocator *allocato
 static lrnn_status read_header(safetensors **file, const lrnn_allocator *allocator,
                                const input_file *input)
 {
-    unsigned char prefix[SAFETENSORS_PREFIX];
+    unsigned char bytes[FOREIGN_BYTES];
+    const beginning first = {.bytes = bytes, .length = beginning_length(input->length)};
     size_t header_bytes = 0;
-    if (input->length >= sizeof prefix) {
-        CHECK(input_file_read(input, prefix, sizeof prefix, 0));
-    }
-    CHECK(header_length(&header_bytes, input->name, prefix, input->length));
+    CHECK(input_file_read(input, bytes, first.length, 0));
+    CHECK(header_length(&header_bytes, input->name, &first, input->length));
     char *text = memory_allocate(allocator, header_bytes, 1, "header of a safetensors file");
     if (text == NULL) {
         return LRNN_ERR_MEMORY;

@@ -79,7 +79,7 @@ static lrnn_status is_torch_file(bool *found, const char *path)
     unsigned char first[FOREIGN_BYTES];
     size_t length;
     CHECK(read_beginning(first, &length, path));
-    *found = torch_file_recognizes(first, length);
+    *found = foreign_is_torch(first, length);
     const char *foreign = *found ? NULL : foreign_beginning(first, length);
     return foreign == NULL ? LRNN_OK : error_set(LRNN_ERR_FORMAT, "%s: %s", path, foreign);
 }

@@ -24,17 +24,6 @@ struct torch_file {
     unsigned char *copies; /* of the tensors that were not dense */
 };
 
-/* At the beginning of a safetensors file they would mean a header of 67 MB, or of more than the
- * format allows. */
-static const unsigned char zip_beginning[] = {'P', 'K', 3, 4};
-static const unsigned char old_beginning[] = {0x80, 2, 0x8a, 10}; /* PROTO 2, LONG1: the magic */
-
-bool torch_file_recognizes(const unsigned char *first, size_t length)
-{
-    return length >= 4 &&
-           (memcmp(first, zip_beginning, 4) == 0 || memcmp(first, old_beginning, 4) == 0);
-}
-
 /* ---- the zip ---- */
 
 static bool ends_with(const zip_entry *entry, const char *end)
@@ -296,7 +285,7 @@ static lrnn_status read_file(torch_file *file, const char *name, const void *byt
                              const char *const *entries, size_t entry_count)
 {
     torch_reader r = {.name = name};
-    if (length >= 4 && memcmp(bytes, old_beginning, 4) == 0) {
+    if (foreign_is_old_torch(bytes, length)) {
         return error_set(LRNN_ERR_UNSUPPORTED,
                          "%s: in the format of torch.save before PyTorch 1.6; torch.load it there "
                          "and torch.save it again",

@@ -4,14 +4,9 @@
 #ifndef FORMAT_TORCH_FILE_H
 #define FORMAT_TORCH_FILE_H
 
-#include <stdbool.h>
-
 #include "safetensors.h"
 
 typedef struct torch_file torch_file;
-
-/* Whether a file that begins so is one of torch.save's, of this format or an older one. */
-bool torch_file_recognizes(const unsigned char *first, size_t length);
 
 /* Reads the state_dict. With entry_count 0 it is the dictionary in the file if that has nothing but
  * tensors, otherwise the only dictionary with a tensor that one key leads to, or if it has no

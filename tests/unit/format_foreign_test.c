@@ -12,15 +12,27 @@
 #include "support/scratch.h"
 #include "support/torch_bytes.h"
 
+static void expect_reason(const char *why)
+{
+    if (strstr(lrnn_last_error(), why) == NULL) {
+        fail_msg("'%s' is not in: %s", why, lrnn_last_error());
+    }
+}
+
+static const char *write_file(const scratch *files, const void *bytes, size_t length)
+{
+    const char *path = scratch_path(files, "x");
+    scratch_write(path, bytes, length);
+    return path;
+}
+
 static void refused(const void *bytes, size_t length, const char *why)
 {
     scratch files = scratch_create();
     lrnn_model *model;
-    scratch_write(scratch_path(&files, "x"), bytes, length);
-    assert_int_not_equal(lrnn_model_import(&model, scratch_path(&files, "x"), NULL), LRNN_OK);
-    if (strstr(lrnn_last_error(), why) == NULL) {
-        fail_msg("'%s' is not in: %s", why, lrnn_last_error());
-    }
+    const char *path = write_file(&files, bytes, length);
+    assert_int_not_equal(lrnn_model_import(&model, path, NULL), LRNN_OK);
+    expect_reason(why);
     assert_null(model);
     scratch_destroy(&files);
 }
@@ -58,6 +70,37 @@ static void safetensors_are_safetensors_whatever_their_length(void **state)
     REFUSED("\x1f\x8b\0\0\0\0\0\0{}", "a header of 35615 bytes");
 }
 
+/* Whatever reads files of ours says the same. */
+static void no_model(const void *bytes, size_t length, const char *why)
+{
+    scratch files = scratch_create();
+    lrnn_model *model;
+    const char *path = write_file(&files, bytes, length);
+    assert_int_equal(lrnn_model_load(&model, path, NULL), LRNN_ERR_FORMAT);
+    expect_reason(why);
+    assert_int_equal(lrnn_model_load_memory(&model, bytes, length, NULL), LRNN_ERR_FORMAT);
+    expect_reason(why);
+    assert_int_equal(lrnn_checkpoint_check(path, NULL), LRNN_ERR_FORMAT);
+    expect_reason(why);
+    scratch_destroy(&files);
+}
+
+#define NO_MODEL(literal, why) no_model(literal, sizeof(literal) - 1, why)
+
+static void what_is_loaded_as_a_model_is_named_too(void **state)
+{
+    (void)state;
+    NO_MODEL("", "empty");
+    NO_MODEL("abc", "3 bytes are no safetensors file");
+    NO_MODEL("GGUF", "GGUF");
+    NO_MODEL("version https://git-lfs.github.com/spec/v1\noid", "git lfs pull");
+    NO_MODEL("<!DOCTYPE html><html>", "web page");
+    NO_MODEL("PK\3\4\0\0\0\0\0\0\0\0", "a file of torch.save: 'lrnn import'");
+    NO_MODEL("\x80\2\x8a\x0al\xfc\x9c\x46\xf9", "a file of torch.save: 'lrnn import'");
+    NO_MODEL("just some lines of a text", "not a safetensors file");
+    NO_MODEL("\x80\2\0\0\0\0\0\0{}", "cut off: a header of 640 bytes in a file of 10");
+}
+
 static void zip_with(const char *first, const char *second, const char *why)
 {
     zip_builder zip = {0};
@@ -85,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_are_known_by_their_beginning),
         cmocka_unit_test(safetensors_are_safetensors_whatever_their_length),
+        cmocka_unit_test(what_is_loaded_as_a_model_is_named_too),
         cmocka_unit_test(zip_files_are_known_by_what_is_in_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
