@@ -159,8 +159,8 @@ ALWAYS_INLINE void add_pairs(const size_t panels, const unsigned char *b, size_t
         vector low = low_halves(both), high = high_halves(both);
         both_now(&low, &high);
         vector *to = sum + v / HALF * PANEL_VECTORS + v % HALF;
-        to[0] = value * low + to[0];
-        to[HALF] = value * high + to[HALF];
+        to[0] = multiply_add(value, low, to[0]);
+        to[HALF] = multiply_add(value, high, to[HALF]);
     }
 }
 
@@ -187,7 +187,7 @@ ALWAYS_INLINE void tile_add(const size_t rows, const size_t panels, const size_t
             vector value = splat(at->a[r * a_row]);
             UNROLL for (size_t v = 0; v < width; v++)
             {
-                sum[r][v] = value * row[v] + sum[r][v];
+                sum[r][v] = multiply_add(value, row[v], sum[r][v]);
             }
         }
     }

@@ -74,7 +74,7 @@ ALWAYS_INLINE void add_value(const size_t vectors, size_t K, const real *b, real
     UNROLL for (size_t v = 0; v < vectors; v++)
     {
         const real *at = b + v / PANEL_VECTORS * K * PANEL + v % PANEL_VECTORS * VECTOR_LENGTH;
-        sum[v] = all * load(at) + sum[v];
+        sum[v] = multiply_add(all, load(at), sum[v]);
     }
 }
 
@@ -92,7 +92,8 @@ ALWAYS_INLINE void run_tiles(const run_parts s, const size_t G, const size_t apa
                              size_t now)
 {
     const size_t vectors = count * G, column = tile * G * VECTOR_LENGTH;
-    const real *input = s.input + column * s.inputs, *hidden = s.hidden + column * s.H;
+    const real *input = s.inputs > 0 ? s.input + column * s.inputs : NULL;
+    const real *hidden = s.hidden + column * s.H;
     vector sum[BLOCK_VECTORS];
     real gates[BLOCK_WIDTH] __attribute__((aligned(64)));
     real kept[BLOCK_MOST_TILES * VECTOR_LENGTH] __attribute__((aligned(64)));
@@ -181,8 +182,9 @@ ALWAYS_INLINE void run_head(const cell_step *s, const real *h, real *outputs)
     few_outputs sum, row;
     memcpy(&sum, s->head_bias, sizeof sum);
     for (size_t p = 0; p < H; p++) {
+        few_outputs value = h[p] - (few_outputs){0};
         memcpy(&row, w + p * PANEL, sizeof row);
-        sum = (h[p] - (few_outputs){0}) * row + sum;
+        sum = value * row + sum;
     }
     outputs[0] = sum[0];
     for (size_t i = 1; i < s->head_size; i++) {
@@ -220,7 +222,7 @@ ALWAYS_INLINE void run_steps(const cell_step *given, const size_t G, const size_
         last_first = !last_first;
         s.h = state.h[now];
         s.start += given->start_step;
-        s.x += s.inputs > 0 ? given->x_step : 0;
+        s.x = s.inputs > 0 ? s.x + given->x_step : NULL;
         h_next += given->h_next_step;
     }
     if (given->c != NULL) {

@@ -41,7 +41,7 @@ ALWAYS_INLINE void add_row(const size_t panels, const bool pairs, vector sum[], 
         tile_row(panels, PANEL_VECTORS, pairs, b, K * PANEL * VALUE_BYTES(pairs), row);
         UNROLL for (size_t v = 0; v < panels * PANEL_VECTORS; v++)
         {
-            sum[v] = value * row[v] + sum[v];
+            sum[v] = multiply_add(value, row[v], sum[v]);
         }
     }
 }

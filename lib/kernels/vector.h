@@ -74,6 +74,13 @@ ALWAYS_INLINE vector load_bytes(const unsigned char *from)
     return x;
 }
 
+/* a * b + c of values that are there before: between a product and its sum there is nothing, such
+ * as a sanitizer's look at an index, that would keep the compiler from fusing them. */
+ALWAYS_INLINE vector multiply_add(vector a, vector b, vector c)
+{
+    return a * b + c;
+}
+
 /* Of pairs of bfloat16 those in the low halves of the words, and those in the high ones. */
 ALWAYS_INLINE vector low_halves(vector pairs)
 {
