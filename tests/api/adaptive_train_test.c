@@ -55,6 +55,45 @@ static void a_trainer_finds_the_loss_and_what_is_right(void **unused)
     lrnn_model_destroy(model);
 }
 
+/* Class weights, as PyTorch's: the mean of what the targets cost, each as often as its class
+ * counts. */
+static void classes_count_by_their_weights(void **unused)
+{
+    (void)unused;
+    static float outputs[B * T * V];
+    float class_weights[V];
+    lrnn_model *model = create();
+    lrnn_state *state = create_state(model, B);
+    lrnn_sequences s = window_of(B, T);
+    lrnn_trainer_options o;
+    lrnn_trainer *trainer;
+    lrnn_train_result result;
+    double loss = 0, weight = 0;
+    for (size_t i = 0; i < V; i++) {
+        class_weights[i] = 0.25f * (float)(i % 7);
+    }
+    EXPECT_OK(lrnn_trainer_options_init(&o, sizeof o));
+    o.batch = B;
+    o.steps = T;
+    o.class_weights = class_weights;
+    EXPECT_OK(lrnn_trainer_create(&trainer, model, &o));
+    EXPECT_OK(lrnn_state_forward(state, &s, outputs));
+    for (size_t i = 0; i < B * T; i++) {
+        if (targets[i] >= 0) {
+            double share = (double)class_weights[targets[i]];
+            loss -= share * (double)outputs[i * V + (size_t)targets[i]];
+            weight += share;
+        }
+    }
+    EXPECT_OK(lrnn_train_result_init(&result, sizeof result));
+    EXPECT_OK(lrnn_trainer_evaluate(trainer, &s, &result));
+    assert_true(fabs(result.loss_sum - loss) < 1e-4 * loss);
+    assert_true(fabs(result.loss_weight - weight) < 1e-6 * weight);
+    lrnn_trainer_destroy(trainer);
+    lrnn_state_destroy(state);
+    lrnn_model_destroy(model);
+}
+
 /* Targets of all kinds: likeliest in the shortlist, in each tail, and not. */
 static void what_is_right_is_told_in_every_section(void **unused)
 {
@@ -240,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trainer_finds_the_loss_and_what_is_right),
+        cmocka_unit_test(classes_count_by_their_weights),
         cmocka_unit_test(what_is_right_is_told_in_every_section),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(recomputing_trains_the_same_model),
