@@ -44,12 +44,10 @@ static tensor_dtype dtype_of(size_t size)
     return size == 1 ? TENSOR_U8 : size == 2 ? TENSOR_U16 : TENSOR_I32;
 }
 
-/* Without digests: as the file will be with the largest numbers. */
 static lrnn_status describe(safetensors_writer *to, const lrnn_token_writer *w, size_t count,
                             uint64_t characters, const unsigned char *digests)
 {
-    size_t blocks = digests != NULL ? w->blocks : SIZE_MAX / 2 / BLOCK_BYTES;
-    const size_t shape[2] = {blocks, DIGEST_BYTES};
+    const size_t shape[2] = {w->blocks, DIGEST_BYTES};
     char number[24];
     char *text;
     size_t length;
@@ -62,9 +60,7 @@ static lrnn_status describe(safetensors_writer *to, const lrnn_token_writer *w, 
     memory_release(&w->allocator, text);
     CHECK(status);
     CHECK(safetensors_writer_place(to, TOKENS_TENSOR, dtype_of(w->size), 1, &count));
-    CHECK(digests != NULL
-              ? safetensors_writer_tensor(to, DIGESTS_TENSOR, TENSOR_U8, 2, shape, digests)
-              : safetensors_writer_place(to, DIGESTS_TENSOR, TENSOR_U8, 2, shape));
+    CHECK(safetensors_writer_tensor(to, DIGESTS_TENSOR, TENSOR_U8, 2, shape, digests));
     return safetensors_writer_sign(to);
 }
 
@@ -82,15 +78,23 @@ static lrnn_status make_head(void **head, size_t *length, const lrnn_token_write
     return status;
 }
 
-/* Spaces as long as the head can become. */
+/* What the numbers of a head add to one with zeros for them, at most: six of up to 20 digits. */
+#define HEAD_NUMBERS 128
+
+/* Spaces as long as the head can become, on any machine. */
 static lrnn_status write_spaces(lrnn_token_writer *w)
 {
     void *head;
-    CHECK(make_head(&head, &w->head, w, SIZE_MAX / 4 / sizeof(int32_t), UINT64_MAX, NULL, 0));
-    memset(head, ' ', w->head);
-    lrnn_status status = atomic_file_write(&w->file, head, w->head);
+    char spaces[HEAD_NUMBERS];
+    size_t least;
+    CHECK(make_head(&head, &least, w, 0, 0, (const unsigned char *)"", 0));
+    memset(head, ' ', least);
+    memset(spaces, ' ', sizeof spaces);
+    w->head = least + sizeof spaces;
+    lrnn_status status = atomic_file_write(&w->file, head, least);
     memory_release(&w->allocator, head);
-    return status;
+    CHECK(status);
+    return atomic_file_write(&w->file, spaces, sizeof spaces);
 }
 
 static lrnn_status write_head(lrnn_token_writer *w)
