@@ -1,6 +1,6 @@
-/* The wall between the program and the operating system. system_posix.c and system_windows.c stand
- * behind it, and so do the files of output_file.h; the Makefile takes what ends in the name of the
- * system. Paths and words are UTF-8 everywhere. What fails leaves its reason in errno. */
+/* What the program asks of the operating system. system_posix.c and system_windows.c implement it,
+ * each beside its own output_file_*.c; the Makefile takes those that end in the name of the system.
+ * Paths and words are UTF-8 everywhere. What fails leaves its reason in errno. */
 #ifndef SYSTEM_H
 #define SYSTEM_H
 

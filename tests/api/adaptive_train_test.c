@@ -65,16 +65,13 @@ static void classes_count_by_their_weights(void **unused)
     lrnn_model *model = create();
     lrnn_state *state = create_state(model, B);
     lrnn_sequences s = window_of(B, T);
-    lrnn_trainer_options o;
+    lrnn_trainer_options o = trainer_options(1);
     lrnn_trainer *trainer;
     lrnn_train_result result;
     double loss = 0, weight = 0;
     for (size_t i = 0; i < V; i++) {
         class_weights[i] = 0.25f * (float)(i % 7);
     }
-    EXPECT_OK(lrnn_trainer_options_init(&o, sizeof o));
-    o.batch = B;
-    o.steps = T;
     o.class_weights = class_weights;
     EXPECT_OK(lrnn_trainer_create(&trainer, model, &o));
     EXPECT_OK(lrnn_state_forward(state, &s, outputs));

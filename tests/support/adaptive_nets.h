@@ -77,14 +77,20 @@ static inline lrnn_sequences window_of(size_t batch, size_t steps)
     return s;
 }
 
-static inline lrnn_trainer *create_shards(const lrnn_model *model, size_t threads, size_t shards)
+static inline lrnn_trainer_options trainer_options(size_t threads)
 {
     lrnn_trainer_options o;
-    lrnn_trainer *trainer;
     EXPECT_OK(lrnn_trainer_options_init(&o, sizeof o));
     o.batch = B;
     o.steps = T;
     o.threads = threads;
+    return o;
+}
+
+static inline lrnn_trainer *create_shards(const lrnn_model *model, size_t threads, size_t shards)
+{
+    lrnn_trainer_options o = trainer_options(threads);
+    lrnn_trainer *trainer;
     o.shards = shards;
     EXPECT_OK(lrnn_trainer_create(&trainer, model, &o));
     return trainer;
@@ -93,12 +99,8 @@ static inline lrnn_trainer *create_shards(const lrnn_model *model, size_t thread
 static inline lrnn_trainer *create_trainer(const lrnn_model *model, size_t threads,
                                            size_t recompute)
 {
-    lrnn_trainer_options o;
+    lrnn_trainer_options o = trainer_options(threads);
     lrnn_trainer *trainer;
-    EXPECT_OK(lrnn_trainer_options_init(&o, sizeof o));
-    o.batch = B;
-    o.steps = T;
-    o.threads = threads;
     o.recompute_steps = recompute;
     EXPECT_OK(lrnn_trainer_create(&trainer, model, &o));
     return trainer;
