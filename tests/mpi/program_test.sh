@@ -73,7 +73,7 @@ started() { # FILE: the run writes it once it is on its way
         sleep 0.05
     done
 }
-long="--epochs 12 --log run.log --checkpoint run.checkpoint --checkpoint-every 7 --report-every 1"
+long="--epochs 30 --log run.log --checkpoint run.checkpoint --checkpoint-every 7 --report-every 1"
 $lrnn train $shape $long -o whole --log whole.log --checkpoint whole.checkpoint text > out 2>&1
 begin() {
     rm -f run run.log run.checkpoint
@@ -97,9 +97,8 @@ says out '^stopped at epoch'
 run -n 2 "$mpi" train --resume run.checkpoint --force -o run --log run.log text > out 2>&1 || { bad resume; cat out; }
 same whole run
 begin
-kill -INT $job # as Ctrl-C does; Open MPI 4 exits with 1 by itself then
+kill -INT $job # as Ctrl-C does; Open MPI 4 exits with 1 by itself then, and may pass on nothing that is still said
 wait $job && bad 'mpirun that is interrupted ends with 0'
-says out '^stopped at epoch'
 $lrnn train --resume run.checkpoint --force -o run --log run.log text > out 2>&1 || { bad resume; cat out; }
 same whole run
 
