@@ -14,16 +14,30 @@ typedef struct fpmode {
 #if defined(__x86_64__) || defined(__SSE2_MATH__)
 #include <xmmintrin.h>
 
+#define FPMODE_WANTED  0x9fc0u /* flush to zero, denormals are zero, all exceptions masked */
+#define FPMODE_CONTROL 0xffc0u /* what is not a flag that some operation has raised */
+
+/* Writing the mode waits for all arithmetic that is on its way, and a caller who computes in real
+ * time often has this one. */
+static inline int fpmode_is_wanted(fpmode mode)
+{
+    return (mode.saved & FPMODE_CONTROL) == FPMODE_WANTED;
+}
+
 static inline fpmode fpmode_enter(void)
 {
     fpmode mode = {_mm_getcsr()};
-    _mm_setcsr(0x9fc0u); /* flush to zero, denormals are zero, all exceptions masked */
+    if (!fpmode_is_wanted(mode)) {
+        _mm_setcsr(FPMODE_WANTED);
+    }
     return mode;
 }
 
 static inline void fpmode_leave(fpmode mode)
 {
-    _mm_setcsr((unsigned)mode.saved);
+    if (!fpmode_is_wanted(mode)) {
+        _mm_setcsr((unsigned)mode.saved);
+    }
 }
 #elif defined(__aarch64__)
 static inline fpmode fpmode_enter(void)

@@ -68,16 +68,14 @@ typedef struct cell_step {
     size_t steps;
     ptrdiff_t start_step, x_step, h_next_step;
     /* A small head, of which `run` alone gives the outputs, outputs_step elements from one step to
-     * the next; outputs NULL: none. A panel of H rows and RUN_OUTPUTS values at least. */
-    packed_matrix head;
-    const real *head_bias; /* [RUN_OUTPUTS] */
-    size_t head_size;      /* outputs, at most RUN_OUTPUTS */
+     * the next; outputs NULL: none. */
+    const real *head; /* of head_size columns, see few.h */
+    const real *head_bias;
+    size_t head_size;
     real *outputs;
     size_t outputs_step;
     void *scratch; /* of bytes: bytes_scratch(inputs, R) bytes, 64-byte aligned */
 } cell_step;
-
-#define RUN_OUTPUTS 4
 
 /* Makes it that of the next step. */
 static inline void cell_step_advance(cell_step *s)

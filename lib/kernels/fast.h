@@ -6,6 +6,7 @@
 #include "fast_bytes.h"
 #include "fast_cells.h"
 #include "fast_elementwise.h"
+#include "fast_few.h"
 #include "fast_multiply.h"
 #include "fast_pairs.h"
 #include "tables.h"

@@ -4,6 +4,7 @@
 #ifndef KERNELS_FAST_RUN_H
 #define KERNELS_FAST_RUN_H
 
+#include "fast_few.h"
 #include "fast_step.h"
 
 #define RUN_UNITS      64
@@ -46,11 +47,15 @@ ALWAYS_INLINE void copy_pieces(real *to, const real *from, size_t lanes)
     COPY_PIECE(1);
 }
 
+/* Not a call of memcpy, which takes longer than a few vectors do. */
+#define STAYS_A_LOOP __asm__ volatile("")
+
 ALWAYS_INLINE void copy_units(real *to, const real *from, size_t H)
 {
     size_t whole = H / VECTOR_LENGTH * VECTOR_LENGTH;
     for (size_t i = 0; i < whole; i += VECTOR_LENGTH) {
         store(to + i, load(from + i));
+        STAYS_A_LOOP;
     }
     copy_pieces(to + whole, from + whole, H - whole);
 }
@@ -60,6 +65,7 @@ ALWAYS_INLINE void take_units(real *to, const real *from, size_t H)
     size_t i = 0;
     for (; i + VECTOR_LENGTH <= H; i += VECTOR_LENGTH) {
         store(to + i, load(from + i));
+        STAYS_A_LOOP;
     }
     if (i < H) {
         store(to + i, load_lanes(from + i, H - i));
@@ -172,23 +178,11 @@ ALWAYS_INLINE size_t run_blocks(const size_t G, size_t H, size_t first[RUN_MOST_
     return blocks;
 }
 
-typedef float few_outputs __attribute__((vector_size(RUN_OUTPUTS * sizeof(real))));
-
-/* As every product: the chain of an output starts from its bias. */
 ALWAYS_INLINE void run_head(const cell_step *s, const real *h, real *outputs)
 {
-    const real *w = s->head.data;
-    size_t H = s->H;
-    few_outputs sum, row;
-    memcpy(&sum, s->head_bias, sizeof sum);
-    for (size_t p = 0; p < H; p++) {
-        few_outputs value = h[p] - (few_outputs){0};
-        memcpy(&row, w + p * PANEL, sizeof row);
-        sum = value * row + sum;
-    }
-    outputs[0] = sum[0];
-    for (size_t i = 1; i < s->head_size; i++) {
-        outputs[i] = sum[i];
+    size_t column = few_column(s->H);
+    for (size_t i = 0; i < s->head_size; i++) {
+        outputs[i] = few_product(s->H, h, s->head + i * column) + s->head_bias[i];
     }
 }
 

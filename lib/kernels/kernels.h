@@ -71,6 +71,10 @@ typedef struct kernel_table {
      * contiguous. */
     matrix_product *multiply_matrix[MATRIX_ROOM];
 
+    /* C = from + A W with the few columns of a W that few_pack filled. */
+    void (*multiply_few)(size_t M, size_t N, size_t K, const real *a, size_t a_row, const real *w,
+                         const real *from, size_t from_row, real *c, size_t c_row);
+
     /* Products and steps with matrices of bytes. */
     const byte_kernels *bytes;
 
@@ -137,9 +141,10 @@ typedef struct kernel_table {
 #define KERNEL_FUNCTIONS(prefix)                                                                   \
     .multiply_packed = IN_TRAINING(prefix##multiply_packed),                                       \
     .multiply_parts = IN_TRAINING(prefix##multiply_parts),                                         \
-    .multiply_packed_from = prefix##multiply_packed_from, .exp = IN_TRAINING(prefix##exp),         \
-    .sigmoid = prefix##sigmoid, .tanh = prefix##tanh, .add = IN_TRAINING(prefix##add),             \
-    .scale = prefix##scale, .add_rows = IN_TRAINING(prefix##add_rows), .dot = prefix##dot,         \
+    .multiply_packed_from = prefix##multiply_packed_from, .multiply_few = prefix##multiply_few,    \
+    .exp = IN_TRAINING(prefix##exp), .sigmoid = prefix##sigmoid, .tanh = prefix##tanh,             \
+    .add = IN_TRAINING(prefix##add), .scale = prefix##scale,                                       \
+    .add_rows = IN_TRAINING(prefix##add_rows), .dot = prefix##dot,                                 \
     .max_sum_exp = prefix##max_sum_exp, .exp_below_max = prefix##exp_below_max,                    \
     .exp_shifted = IN_DECODING(prefix##exp_shifted), .adam = IN_TRAINING(prefix##adam)
 
@@ -162,7 +167,9 @@ static inline void kernel_multiply(size_t M, size_t N, size_t K, const real *a, 
                                    packed_matrix b, const real *from, size_t from_row, real *c,
                                    size_t c_row)
 {
-    if (b.narrow_units > 0) {
+    if (b.few > 0) {
+        kernels()->multiply_few(M, N, K, a, a_row, b.data, from, from_row, c, c_row);
+    } else if (b.narrow_units > 0) {
         narrow_multiply(M, N, K, a, a_row, b, from, from_row, c, c_row);
     } else if (b.bytes != NULL) {
         kernels()->bytes->multiply(M, N, K, a, a_row, b, from, from_row, c, c_row);

@@ -14,15 +14,18 @@
 #include <stdint.h>
 
 #include "base/real.h"
+#include "few.h"
 #include "lrnn/model.h" /* LRNN_WEIGHT_*, of which a kind is one */
 
-/* data NULL: there is no matrix. Where narrow_units is not 0, it is not in panels: see narrow.h. */
+/* data NULL: there is no matrix. Where narrow_units or few is not 0, it is not in panels: see
+ * narrow.h and few.h. */
 typedef struct packed_matrix {
     int32_t kind;
     void *data;
     size_t narrow_gates, narrow_units; /* so many columns are kept, row after row */
     const struct byte_columns *bytes;  /* a matrix of bytes, see bytes.h; NULL: of another kind */
     size_t first;                      /* of bytes: the column that this part begins with */
+    size_t few;                        /* so many columns are kept, one after the other */
 } packed_matrix;
 
 static inline size_t matrix_narrow_columns(packed_matrix matrix)
@@ -58,11 +61,14 @@ static inline size_t matrix_bytes(int32_t kind)
     return matrix_kind_find(kind)->bytes;
 }
 
-/* The same matrix from `column` on, the first one of a panel. K rows. */
+/* The same matrix from `column` on, in panels the first one of a panel. K rows. */
 static inline packed_matrix matrix_columns(packed_matrix matrix, size_t K, size_t column,
                                            size_t bytes)
 {
-    if (matrix.bytes != NULL) {
+    if (matrix.few > 0) {
+        matrix.data = (real *)matrix.data + column * few_column(K);
+        matrix.few -= column;
+    } else if (matrix.bytes != NULL) {
         matrix.first += column;
     } else if (matrix.data != NULL) {
         matrix.data = (unsigned char *)matrix.data + column * K * bytes;

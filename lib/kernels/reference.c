@@ -60,6 +60,22 @@ static void reference_multiply_parts(size_t M, size_t K, const real *a, size_t a
     }
 }
 
+static void reference_multiply_few(size_t M, size_t N, size_t K, const real *a, size_t a_row,
+                                   const real *w, const real *from, size_t from_row, real *c,
+                                   size_t c_row)
+{
+    size_t column = few_column(K);
+    for (size_t i = 0; i < M * N; i++) {
+        size_t m = i / N, n = i % N;
+        real s[FEW_LANES] = {0};
+        for (size_t p = 0; p < K; p++) {
+            s[p % FEW_LANES] = multiply_add(a[m * a_row + p], w[n * column + p], s[p % FEW_LANES]);
+        }
+        real even = (s[0] + s[4]) + (s[2] + s[6]), odd = (s[1] + s[5]) + (s[3] + s[7]);
+        c[m * c_row + n] = (even + odd) + (from == NULL ? 0 : from[m * from_row + n]);
+    }
+}
+
 /* Row p of a panel of pairs. */
 static void widen(real row[PANEL], const bfloat16_pair *pairs)
 {

@@ -101,6 +101,13 @@ static inline bool network_is_adaptive(const network *net)
     return net->tail_count > 0;
 }
 
+/* Is the head kept as few.h says, in training as in inference? */
+static inline bool network_has_few_outputs(const network *net)
+{
+    return net->head_weight != NETWORK_NONE && !network_is_adaptive(net) &&
+           net->head_rows <= FEW_COLUMNS;
+}
+
 /* Outputs that come from the head's matrix itself. */
 static inline size_t network_shortlist(const network *net)
 {

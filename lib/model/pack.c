@@ -57,6 +57,18 @@ static packed_matrix take_transposed(arena *from, const lrnn_model *model, size_
                        KERNEL_BYTE_VECTORS * kernels()->lanes);
 }
 
+/* Of bytes, sums are exact in any order and few columns need no other one. */
+static packed_matrix take_head(arena *from, const lrnn_model *model)
+{
+    const network *net = &model->net;
+    packed_matrix head = {.kind = net->options.weight_type, .few = net->head_rows};
+    if (!network_has_few_outputs(net) || matrix_kind_find(head.kind)->scaled) {
+        return take_transposed(from, model, net->head_size, net->head_rows);
+    }
+    head.data = arena_take(from, few_column(net->head_size), net->head_rows * sizeof(real));
+    return head;
+}
+
 /* See packed_layer. */
 static void take_table(packed_layer *layer, const lrnn_model *model, arena *from)
 {
@@ -116,7 +128,7 @@ static void lay_out(lrnn_model *model, arena *from)
         model->head_layer = take_transposed(from, model, net->top_size, net->head_size);
     }
     if (net->head_weight != NETWORK_NONE) {
-        model->head = take_transposed(from, model, net->head_size, net->head_rows);
+        model->head = take_head(from, model);
     }
     for (size_t i = 0; i < net->tail_count; i++) {
         const network_tail *tail = &net->tails[i];
@@ -290,6 +302,10 @@ static void fill_matrix(const lrnn_model *model, packed_matrix to, const real *w
     size_t panel = kernels()->panel;
     if (kind->scaled) {
         pack_bytes(to, weights, K, K, 1, N, (int8_t *)scratch);
+        return;
+    }
+    if (to.few > 0) {
+        few_pack(to.data, weights, K, N);
         return;
     }
     if (to.narrow_units > 0) {

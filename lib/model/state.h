@@ -32,9 +32,10 @@ struct lrnn_state {
      * its rows and where they lie, which a single step writes there. */
     const kernel_table *kernels;
     cell_step *plan;
-    bool plain;     /* nothing stands around the layers: see stages.h */
-    bool head_runs; /* the top layer's `run` gives the outputs, of one stream */
-    real head_bias[RUN_OUTPUTS];
+    bool plain;         /* nothing stands around the layers: see stages.h */
+    bool runs;          /* all layers' steps of one stream are each a call of `run`, and plain */
+    bool head_runs;     /* the top layer's `run` gives the outputs, of one stream */
+    lrnn_sequences one; /* a step of all live streams */
 };
 
 /* h of stream 0 in one layer and direction, and c. */

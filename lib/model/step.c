@@ -89,9 +89,7 @@ static bool head_runs(const lrnn_state *state)
     const packed_matrix *head = &state->model->head;
     size_t top = net->options.layers - 1;
     return net->options.head == LRNN_HEAD_STEPS && net->directions == 1 && state->plain &&
-           !network_is_adaptive(net) && net->output_size <= RUN_OUTPUTS &&
-           head->kind == LRNN_WEIGHT_FLOAT32 && head->narrow_units == 0 &&
-           state_layer_runs(state, top);
+           head->few > 0 && state_layer_runs(state, top);
 }
 
 void state_plan(lrnn_state *state)
@@ -100,17 +98,19 @@ void state_plan(lrnn_state *state)
     const network *net = &model->net;
     size_t count = net->options.layers * net->directions;
     state->kernels = kernels();
+    state->one = (lrnn_sequences){.size = sizeof state->one, .steps = 1};
     state->plain = net->options.input_layer_size == 0 && net->options.head_layer_size == 0 &&
                    !net->options.layer_norm && !net->options.residual;
+    state->runs = state->plain && net->directions == 1 && count > 0;
     for (size_t i = 0; i < count; i++) {
         state->plan[i] = plan_layer(state, i);
+        state->runs = state->runs && state_layer_runs(state, i);
     }
     state->head_runs = count > 0 && head_runs(state);
     if (state->head_runs) {
         cell_step *top = &state->plan[count - 1];
-        memcpy(state->head_bias, model->head_bias, net->output_size * sizeof(real));
-        top->head = model->head;
-        top->head_bias = state->head_bias;
+        top->head = model->head.data;
+        top->head_bias = model->head_bias;
         top->head_size = net->output_size;
         top->outputs_step = net->output_size;
     }
@@ -189,6 +189,29 @@ static const real *step_layer(lrnn_state *state, size_t i, const lrnn_sequences 
     return h;
 }
 
+/* One stream, where layers run: what a step changes of their plans, and no question that these have
+ * answered. */
+static const real *run_layers(lrnn_state *state, const real *x, const real *start, real *outputs)
+{
+    const network *net = &state->model->net;
+    size_t layers = net->options.layers;
+    void (*run)(const cell_step *) = state->kernels->cells[net->cell->kind].run;
+    for (size_t i = 0; i < layers; i++) {
+        cell_step *step = &state->plan[i];
+        step->rows = step->steps = 1;
+        step->x = x;
+        step->start = i > 0 ? step->start : start;
+        step->h = state_h(state, i);
+        step->c = state_c(state, i);
+        step->h_next = state->spare_h + i * state->capacity * net->h_size;
+        step->outputs = i + 1 == layers ? outputs : NULL;
+        step->last_first = state->last_first;
+        run(step);
+        x = step->h_next;
+    }
+    return x;
+}
+
 /* Returns the rows that the head reads, *row apart. outputs: see step_layer. */
 static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_t *row,
                                real *outputs)
@@ -196,8 +219,13 @@ static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_
     size_t layers = state->model->net.options.layers;
     const real *x = read_input(state, s, row);
     x = state->plain ? x : stages_enter(state, s->batch, x, row);
-    for (size_t i = 0; i < layers; i++) {
-        x = step_layer(state, i, s, x, row, i + 1 == layers ? outputs : NULL);
+    if (state->runs && s->batch == 1) {
+        x = run_layers(state, x, read_start(state, s, row), outputs);
+        *row = state->model->net.h_size;
+    } else {
+        for (size_t i = 0; i < layers; i++) {
+            x = step_layer(state, i, s, x, row, i + 1 == layers ? outputs : NULL);
+        }
     }
     state->last_first = !state->last_first;
     state_swap_h(state);
@@ -216,20 +244,16 @@ static bool fits(const network *net, const lrnn_sequences *s)
 }
 
 /* A step of all live streams as sequences of one step. */
-static lrnn_status read_step(lrnn_sequences *one, const lrnn_state *state, const int32_t *tokens,
-                             const real *features)
+static lrnn_status read_step(lrnn_state *state, const int32_t *tokens, const real *features)
 {
     const network *net = &state->model->net;
+    lrnn_sequences *one = &state->one;
     if (net->directions == 2) {
         return error_set(LRNN_ERR_UNSUPPORTED, "a bidirectional model has no single step");
     }
-    *one = (lrnn_sequences){
-        .size = sizeof *one,
-        .batch = state->live,
-        .steps = 1,
-        .tokens = tokens,
-        .features = features,
-    };
+    one->batch = state->live;
+    one->tokens = tokens;
+    one->features = features;
     if (!fits(net, one)) {
         lrnn_sequences copy;
         CHECK(network_read_sequences(&copy, net, one));
@@ -241,10 +265,9 @@ static lrnn_status read_step(lrnn_sequences *one, const lrnn_state *state, const
 lrnn_status state_step(const real **top, size_t *top_row, lrnn_state *state, const int32_t *tokens,
                        const real *features)
 {
-    lrnn_sequences one;
-    CHECK(read_step(&one, state, tokens, features));
+    CHECK(read_step(state, tokens, features));
     fpmode mode = fpmode_enter();
-    *top = step_layers(state, &one, top_row, NULL);
+    *top = step_layers(state, &state->one, top_row, NULL);
     fpmode_leave(mode);
     return LRNN_OK;
 }
@@ -265,13 +288,12 @@ lrnn_status lrnn_state_step(lrnn_state *state, const int32_t *tokens, const real
     if (state == NULL) {
         return error_null("state");
     }
-    lrnn_sequences one;
-    CHECK(read_step(&one, state, tokens, features));
+    CHECK(read_step(state, tokens, features));
     const network *net = &state->model->net;
     bool runs = state->head_runs && state->live == 1;
     size_t row;
     fpmode mode = fpmode_enter();
-    const real *top = step_layers(state, &one, &row, runs ? outputs : NULL);
+    const real *top = step_layers(state, &state->one, &row, runs ? outputs : NULL);
     if (outputs != NULL && !runs) {
         step_outputs(state, top, row, outputs);
     }

@@ -114,6 +114,21 @@ static void observe(const head_block *block, size_t slice, size_t row)
     }
 }
 
+/* c [rows,slice_columns] from the rows of y. */
+static void multiply_slice(const head_section *section, size_t slice, size_t rows, const real *y,
+                           const real *bias, real *c)
+{
+    size_t K = section->inputs, first = slice * section->slice_width;
+    size_t columns = slice_columns(section, slice);
+    if (section->few) {
+        kernels()->multiply_few(rows, columns, K, y, K, section->packed, bias, 0, c,
+                                section->stride);
+    } else {
+        kernels()->multiply_packed_from(rows, columns, K, y, K, 1, section->packed + first * K,
+                                        bias, 0, c, section->stride);
+    }
+}
+
 /* Piece: some rows of one slice. */
 static void make_outputs(void *argument, size_t piece, size_t worker)
 {
@@ -125,9 +140,8 @@ static void make_outputs(void *argument, size_t piece, size_t worker)
     size_t slice = piece / pieces, row = piece % pieces * HEAD_PIECE_ROWS, K = section->inputs;
     size_t end = piece_end(block, piece % pieces), first = slice * section->slice_width;
     const real *bias = section->bias != NETWORK_NONE ? parameters + section->bias + first : NULL;
-    kernels()->multiply_packed_from(end - row, slice_columns(section, slice), K, block->y + row * K,
-                                    K, 1, section->packed + first * K, bias, 0,
-                                    slice_values(block, slice, row), section->stride);
+    multiply_slice(section, slice, end - row, block->y + row * K, bias,
+                   slice_values(block, slice, row));
     for (; row < end; row++) {
         observe(block, slice, row);
     }

@@ -51,6 +51,7 @@ static void describe_sections(lrnn_trainer *trainer)
         .weight = net->head_weight,
         .bias = net->head_bias,
         .outputs = network_shortlist(net),
+        .few = network_has_few_outputs(net),
     };
     divide(&head->all, most_rows(trainer));
     for (size_t i = 0; i < net->tail_count; i++) {
@@ -98,8 +99,9 @@ static bool count_shared(shared_sizes *most, const head_section *section)
 
 static void take_packed(head_section *section, arena *from)
 {
-    section->packed = arena_take(
-        from, kernel_packed_size(kernels(), section->inputs, section->columns), sizeof(real));
+    size_t size = section->few ? few_column(section->inputs) * section->columns
+                               : kernel_packed_size(kernels(), section->inputs, section->columns);
+    section->packed = arena_take(from, size, sizeof(real));
 }
 
 static void lay_out_sequence_loss(lrnn_trainer *trainer, arena *from)
@@ -168,6 +170,10 @@ static void pack_slice(void *argument, size_t slice, size_t worker)
     const head_section *section = job->section;
     size_t K = section->inputs, first = slice * section->slice_width;
     size_t left = section->columns - first;
+    if (section->few) {
+        few_pack(section->packed, job->trainer->running + section->weight, K, section->columns);
+        return;
+    }
     kernel_pack(kernels(), section->packed + first * K,
                 job->trainer->running + section->weight + first * K, 1, K, K,
                 left < section->slice_width ? left : section->slice_width);

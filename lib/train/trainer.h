@@ -65,7 +65,8 @@ typedef struct head_section {
     size_t stride;
     size_t slices;
     size_t groups; /* of slices whose gradients of the rows are summed first */
-    real *packed;  /* W^T, packed */
+    bool few;      /* see network_has_few_outputs */
+    real *packed;  /* W^T, packed; of few columns as few.h says */
 } head_section;
 
 /* What an adaptive softmax needs besides. Rows are those of the segment, n tails. */

@@ -3,6 +3,8 @@
 #ifndef SUPPORT_KERNEL_VALUES_H
 #define SUPPORT_KERNEL_VALUES_H
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +64,20 @@ static inline bfloat16_pair *pairs_create(const kernel_table *table, real *packe
     values_to_bfloat16(packed, size);
     matrix_kind_find(LRNN_WEIGHT_BFLOAT16)->pack(pairs, packed, size, table->panel);
     return pairs;
+}
+
+/* Does the table fuse multiply and add? */
+static inline bool values_fuse(const kernel_table *table)
+{
+#if (defined(__x86_64__) || defined(__i386__)) && !defined(__FMA__)
+    return strncmp(table->name, "avx", 3) == 0;
+#elif defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+    (void)table;
+    return true;
+#else
+    (void)table; /* platform.mk: not on machines that have the plain kernels alone */
+    return false;
+#endif
 }
 
 /* for (const kernel_table *table = ...) over all tables of this machine. */

@@ -11,20 +11,6 @@
 
 #include "support/kernel_values.h"
 
-/* Does the table fuse multiply and add? */
-static bool fuses(const kernel_table *table)
-{
-#if (defined(__x86_64__) || defined(__i386__)) && !defined(__FMA__)
-    return strncmp(table->name, "avx", 3) == 0;
-#elif defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
-    (void)table;
-    return true;
-#else
-    (void)table; /* platform.mk: not on machines that have the plain kernels alone */
-    return false;
-#endif
-}
-
 typedef struct product {
     size_t M, N, K;
     size_t a_row, a_column; /* of A as stored */
@@ -89,7 +75,7 @@ static void check_chains(const kernel_table *table, size_t M, size_t N, size_t K
 {
     product p = product_create(table, M, N, K, transposed, padding);
     real *expected = values_copy(p.c, p.c_size);
-    product_chain(&p, expected, fuses(table));
+    product_chain(&p, expected, values_fuse(table));
     product_run(table, &p, p.c);
     if (memcmp(p.c, expected, p.c_size * sizeof(real)) != 0) {
         fail_msg("%s: M %zu N %zu K %zu transposed %d padding %zu", table->name, M, N, K,
@@ -111,7 +97,7 @@ static void check_start(const kernel_table *table, size_t M, size_t N, size_t K,
             expected[m * p.c_row + n] = from_row == NOTHING ? 0 : from[m * from_row + n];
         }
     }
-    product_chain(&p, expected, fuses(table));
+    product_chain(&p, expected, values_fuse(table));
     table->multiply_packed_from(M, N, K, p.a, p.a_row, p.a_column, p.packed,
                                 from_row == NOTHING ? NULL : from, from_row, p.c, p.c_row);
     for (size_t m = 0; m < M; m++) {

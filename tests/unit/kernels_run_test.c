@@ -31,13 +31,24 @@ static real *pack(const kernel_table *table, size_t K, size_t N, size_t seed, pa
     return packed;
 }
 
+static real *pack_head(size_t K)
+{
+    real *values = values_create(K * FEW_COLUMNS, 1, 9);
+    lrnn_allocator allocator;
+    allocator_read(&allocator, NULL);
+    real *packed = memory_allocate(&allocator, few_column(K), FEW_COLUMNS * sizeof(real), "packed");
+    few_pack(packed, values, K, FEW_COLUMNS);
+    free(values);
+    return packed;
+}
+
 static layer layer_create(const kernel_table *table, int32_t cell, size_t H, size_t inputs)
 {
     layer l = {.G = cell_find(cell)->gates, .H = H, .inputs = inputs};
     l.width = kernel_gates_width(table, l.G, H);
     l.bias = values_create(STEPS * l.width, 1, 1);
     l.hidden_bias = values_create(l.width, 1, 2);
-    l.head_bias = values_create(RUN_OUTPUTS, 1, 3);
+    l.head_bias = values_create(FEW_COLUMNS, 1, 3);
     l.x = values_create(STEPS * (inputs + 1), 1, 4);
     l.h = values_create(H, 1, 5);
     l.c = values_create(H, 1, 6);
@@ -57,7 +68,8 @@ static layer layer_create(const kernel_table *table, int32_t cell, size_t H, siz
                          .h_next_step = (ptrdiff_t)(H + PADDING)};
     l.w = pack(table, inputs, l.width, 7, &l.step.input);
     l.u = pack(table, H, l.width, 8, &l.step.hidden);
-    l.head = pack(table, H, RUN_OUTPUTS, 9, &l.step.head);
+    l.head = pack_head(H);
+    l.step.head = l.head;
     return l;
 }
 
@@ -83,7 +95,7 @@ typedef struct results {
 static results results_create(const layer *l)
 {
     results to = {values_create(STEPS * (l->H + PADDING), 1, 10), values_copy(l->c, l->H),
-                  values_create(STEPS * RUN_OUTPUTS, 1, 11)};
+                  values_create(STEPS * FEW_COLUMNS, 1, 11)};
     return to;
 }
 
@@ -104,7 +116,7 @@ static void run(const kernel_table *table, const layer *l, int32_t cell, bool la
     all.head_bias = l->head_bias;
     all.head_size = outputs;
     all.outputs = outputs > 0 ? to->outputs : NULL;
-    all.outputs_step = RUN_OUTPUTS;
+    all.outputs_step = FEW_COLUMNS;
     assert_true(kernel_runs(table, &all));
     kernel_steps(table, cell, &all);
 }
@@ -118,9 +130,8 @@ static void step_by_step(const kernel_table *table, const layer *l, int32_t cell
     for (size_t t = 0; t < STEPS; t++, cell_step_advance(&one)) {
         table->cells[cell].step(&one);
         if (outputs > 0) {
-            table->multiply_matrix[LRNN_WEIGHT_FLOAT32](1, outputs, l->H, one.h_next, l->H,
-                                                        l->step.head, l->head_bias, 0,
-                                                        to->outputs + t * RUN_OUTPUTS, RUN_OUTPUTS);
+            table->multiply_few(1, outputs, l->H, one.h_next, l->H, l->head, l->head_bias, 0,
+                                to->outputs + t * FEW_COLUMNS, FEW_COLUMNS);
         }
     }
 }
@@ -135,7 +146,7 @@ static void compare(const kernel_table *table, int32_t cell, size_t H, size_t in
     /* Past the units, and past the outputs, nothing is written. */
     if (memcmp(found.h, expected.h, STEPS * (H + PADDING) * sizeof(real)) != 0 ||
         memcmp(found.c, expected.c, H * sizeof(real)) != 0 ||
-        memcmp(found.outputs, expected.outputs, STEPS * RUN_OUTPUTS * sizeof(real)) != 0) {
+        memcmp(found.outputs, expected.outputs, STEPS * FEW_COLUMNS * sizeof(real)) != 0) {
         fail_msg("%s, cell %d, H %zu, %zu inputs, %zu outputs: other bits than single steps",
                  table->name, (int)cell, H, inputs, outputs);
     }
@@ -151,7 +162,7 @@ static void a_run_has_the_bits_of_single_steps(void **state)
     {
         for (int32_t cell = 0; cell <= cell_last(); cell++) {
             for (size_t H = 1; H <= table->run_units; H++) {
-                compare(table, cell, H, H % 4, H / 4 % (RUN_OUTPUTS + 1));
+                compare(table, cell, H, H % 4, H / 4 % (FEW_COLUMNS + 1));
             }
         }
     }
