@@ -112,8 +112,8 @@ static lrnn_status count_bytes(void *user, const char *bytes, size_t length, boo
     return end ? lrnn_vocab_counter_end(user) : LRNN_OK;
 }
 
-static int count_texts(lrnn_vocab **vocab, const encode_settings *settings, char *const *paths,
-                       int count)
+static int count_texts(lrnn_vocab **vocab, const command_line *line,
+                       const encode_settings *settings, char *const *paths, int count)
 {
     lrnn_vocab_options options;
     lrnn_vocab_counter *counter = NULL;
@@ -121,11 +121,13 @@ static int count_texts(lrnn_vocab **vocab, const encode_settings *settings, char
     if (status == LRNN_OK) {
         status = lrnn_vocab_counter_create(&counter, &options);
     }
-    int failed = status != LRNN_OK ? complain_status(status, "vocabulary")
+    int failed = status != LRNN_OK ? options_fail_status(line, status, "vocabulary")
                                    : read_texts(paths, count, options.level, count_bytes, counter);
     if (!failed) {
         status = lrnn_vocab_create_from_counter(vocab, counter);
-        failed = status != LRNN_OK ? complain_status(status, paths[0]) : 0;
+        char *names = text_names(paths, count);
+        failed = status != LRNN_OK ? options_fail_status(line, status, names) : 0;
+        free(names);
     }
     lrnn_vocab_counter_destroy(counter);
     return failed;
@@ -241,7 +243,7 @@ int command_encode(int argc, char **argv)
     }
     lrnn_vocab *vocab = NULL;
     int failed = settings.vocab != NULL ? vocab_of_file(&vocab, &line, &settings)
-                                        : count_texts(&vocab, &settings, paths, count);
+                                        : count_texts(&vocab, &line, &settings, paths, count);
     failed = failed || encode_texts(&settings, vocab, paths, count) || report(settings.output);
     lrnn_vocab_destroy(vocab);
     return failed;

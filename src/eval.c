@@ -1,5 +1,6 @@
 /* lrnn eval: how well a model predicts a text, as sums over its tokens. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "commands.h"
 #include "evaluate.h"
@@ -96,10 +97,10 @@ static lrnn_status make_trainer(lrnn_trainer **trainer, const lrnn_model *model,
 
 /* As many steps as the text has, and memory that was agreed to. */
 static int fit_to_text(const command_line *line, const lrnn_model *model, eval_settings *settings,
-                       size_t tokens)
+                       size_t tokens, const char *names)
 {
     if (tokens < 2) {
-        return complain("a text of %zu tokens leaves nothing to predict", tokens);
+        return complain("%s: fewer than 2 tokens, nothing to predict", names);
     }
     size_t pairs = tokens - 1;
     if (settings->batch > pairs) {
@@ -132,7 +133,9 @@ static int evaluate(const command_line *line, const lrnn_model *model, eval_sett
     double right = 0;
     int failed = read_tokens(&tokens, &characters, model, paths, count);
     if (!failed) {
-        failed = fit_to_text(line, model, settings, tokens.count);
+        char *names = text_names(paths, count);
+        failed = fit_to_text(line, model, settings, tokens.count, names != NULL ? names : paths[0]);
+        free(names);
     }
     if (!failed) {
         lrnn_status status = make_trainer(&trainer, model, settings, NULL);

@@ -63,9 +63,6 @@ int evaluate_tokens(double *loss_sum, double *count, double *right, lrnn_trainer
     *loss_sum = 0;
     *count = 0;
     double found = 0;
-    if (tokens->count < 2) {
-        return complain("a text of %zu tokens leaves nothing to predict", tokens->count);
-    }
     window view = {.tokens = tokens, .pairs = tokens->count - 1};
     view.piece = (view.pairs + batch - 1) / batch;
     view.pieces = (view.pairs + view.piece - 1) / view.piece;

@@ -53,6 +53,7 @@ static const option_row rows[] = {
     {TEXT("model", model), .letter = 'm', .argument = "FILE", .file = FILE_INPUT,
      .help = "the model, or a checkpoint; required"},
     {TEXT("prompt", prompt), .letter = 'p', .argument = "STR",
+     .advice = "leave the option out to start a new text",
      .help = "text to continue; without it the model starts as if after a newline, a space, or its "
              "most frequent token, whichever of these it knows first"},
     {ROW(OPTION_FLAG, "hide-prompt", hide_prompt), .help = "print only what is generated"},
@@ -60,7 +61,7 @@ static const option_row rows[] = {
      .help = "generate at most this many tokens"},
     {COUNT("min-tokens", min_tokens), .field = "min_length",
      .help = "do not end before this many tokens"},
-    {TEXT("end", end), .argument = "TOKEN",
+    {TEXT("end", end), .argument = "TOKEN", .bounds = MAY_BE_EMPTY,
      .help = "stop at this token ($'\\n' is a newline in most shells)"},
     {ROW(OPTION_CHOICE, "method", method), .choices = methods,
      .help = "how tokens are chosen: greedy: the most likely one each time; sample: at random, "
@@ -174,9 +175,6 @@ static void check_together(const command_line *line, const generate_settings *se
                      settings->tokens);
     }
     check_swallowed(line, settings);
-    if (options_given(line, "prompt") && settings->prompt[0] == '\0') {
-        options_fail(line, "--prompt: is empty; leave the option out to start a new text");
-    }
 }
 
 static generate_settings default_settings(void)

@@ -278,6 +278,7 @@ static const struct {
     {"option 'initial_h'", "--initial-h"},
     {"option 'input_layer'", "--input-layer"},
     {"option 'head_layer'", "--head-layer"},
+    {"lrnn_model_load reads it", "the other commands read it as it is"},
 };
 
 /* The message with our names for its options; NULL: out of memory. */

@@ -2,6 +2,7 @@
  * followed here; its values are in options_value.c, its help in options_help.c. */
 #include "options.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -38,32 +39,113 @@ static void fail_value(const command_line *line, const option_row *row, const ch
                  row->advice != NULL ? "; " : "", row->advice != NULL ? row->advice : "");
 }
 
-/* Does the library's word for the option begin the text? Returns the rest of it. */
-static const char *after_field(const option_row *row, const char *text)
+/* ---- what the library says of them ---- */
+
+/* Is the word of `length` bytes the name, written with _ for -? */
+static bool is_word(const char *name, const char *word, size_t length)
 {
-    const char *field = row->field != NULL ? row->field : row->name;
     size_t i = 0;
-    while (field[i] != '\0' && (text[i] == field[i] || (text[i] == '_' && field[i] == '-'))) {
+    while (i < length && name[i] != '\0' &&
+           (word[i] == name[i] || (word[i] == '_' && name[i] == '-'))) {
         i++;
     }
-    return field[i] == '\0' && (text[i] == ':' || text[i] == ' ') ? text + i : NULL;
+    return i == length && name[i] == '\0';
+}
+
+/* The option that the library calls so, or NULL. */
+static const option_row *row_of_field(const command_line *line, const char *word, size_t length)
+{
+    for (size_t i = 0; i < line->count; i++) {
+        const option_row *row = &line->rows[i];
+        if (row->name != NULL &&
+            is_word(row->field != NULL ? row->field : row->name, word, length)) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+/* "LRNN_METHOD_GREEDY" is --method greedy: the row, and *choice of it; NULL for other words. */
+static const option_row *row_of_constant(const command_line *line, const char *word, size_t length,
+                                         const char **choice)
+{
+    for (size_t i = 0; i < line->count; i++) {
+        const option_row *row = &line->rows[i];
+        for (size_t k = 0; row->kind == OPTION_CHOICE && row->choices[k] != NULL; k++) {
+            char name[64];
+            int size = snprintf(name, sizeof name, "lrnn_%s_%s", row->name, row->choices[k]);
+            for (char *at = name; *at != '\0'; at++) {
+                *at = (char)(*at == '-' ? '_' : toupper((unsigned char)*at));
+            }
+            if ((size_t)size == length && strncmp(name, word, length) == 0) {
+                *choice = row->choices[k];
+                return row;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* One word of a message, as the user of the program knows it. A word without _ may be plain
+ * English. */
+static void write_word(const command_line *line, const char *word, size_t length, FILE *stream)
+{
+    const char *choice = NULL;
+    const option_row *row = row_of_constant(line, word, length, &choice);
+    if (row == NULL && memchr(word, '_', length) != NULL) {
+        row = row_of_field(line, word, length);
+    }
+    if (row == NULL) {
+        fwrite(word, 1, length, stream);
+    } else {
+        fprintf(stream, "--%s%s%s", row->name, choice != NULL ? " " : "",
+                choice != NULL ? choice : "");
+    }
+}
+
+static const char word_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+/* The text, with options where the library names its fields and constants; names of files and
+ * tensors, and what is quoted, stay. NULL: out of memory. */
+static char *in_options(const command_line *line, const char *text)
+{
+    char *made = NULL;
+    size_t size = 0;
+    FILE *stream = system_text_open(&made, &size);
+    char before = ' ';
+    while (stream != NULL && *text != '\0') {
+        size_t length = strspn(text, word_bytes);
+        bool part = strchr("./'\"-", before) != NULL || text[length] == '.' || text[length] == '\'';
+        if (length > 0 && !part) {
+            write_word(line, text, length, stream);
+        } else {
+            length = length > 0 ? length : 1;
+            fwrite(text, 1, length, stream);
+        }
+        before = text[length - 1];
+        text += length;
+    }
+    return stream != NULL && system_text_close(stream, &made, &size) == 0 ? made : NULL;
 }
 
 int options_fail_status(const command_line *line, lrnn_status status, const char *what)
 {
-    const char *text = lrnn_last_error();
-    size_t length = what != NULL ? strlen(what) : 0;
-    if (length > 0 && strncmp(text, what, length) == 0 && strncmp(text + length, ": ", 2) == 0) {
-        text += length + 2;
+    const char *text = after_subject(lrnn_last_error(), what != NULL ? "text" : NULL);
+    text = after_subject(text, what);
+    size_t length = strspn(text, word_bytes);
+    const option_row *row =
+        text[length] == ':' || text[length] == ' ' ? row_of_field(line, text, length) : NULL;
+    char *said =
+        status == LRNN_ERR_INVALID ? in_options(line, text + (row != NULL ? length : 0)) : NULL;
+    if (said == NULL) {
+        return complain_status(status, what);
     }
-    for (size_t i = 0; status == LRNN_ERR_INVALID && i < line->count; i++) {
-        const option_row *row = &line->rows[i];
-        const char *rest = row->name != NULL ? after_field(row, text) : NULL;
-        if (rest != NULL) {
-            options_fail(line, "--%s%s", row->name, rest);
-        }
+    if (row != NULL) {
+        options_fail(line, "--%s%s", row->name, said);
     }
-    return complain_status(status, what);
+    complain("%s%s%s", what != NULL ? what : "", what != NULL ? ": " : "", said);
+    free(said);
+    return 1;
 }
 
 void options_need(const command_line *line, const char *name, bool useful, const char *what)
@@ -136,6 +218,17 @@ static bool is_flag(const command_line *line, int option)
     return option >= ROW_BASE && line->rows[option - ROW_BASE].kind == OPTION_FLAG;
 }
 
+/* A shell variable that is not set, as a rule. */
+static void refuse_empty(const command_line *line, const option_row *row)
+{
+    bool text = row->kind == OPTION_TEXT || row->kind == OPTION_LIST;
+    if (text && (row->bounds & MAY_BE_EMPTY) == 0) {
+        options_fail(line, "--%s: is empty; %s%s", row->name,
+                     row->advice != NULL ? "" : "expected ",
+                     row->advice != NULL ? row->advice : row->argument);
+    }
+}
+
 /* getopt_long has left the reason in optopt. */
 static void fail_unknown(const command_line *line, const char *argument)
 {
@@ -168,6 +261,9 @@ int options_parse(command_line *line, void *settings, int argc, char **argv)
         }
         size_t row = row_of(line, found);
         const char *value = optarg != NULL ? optarg : "1";
+        if (value[0] == '\0') {
+            refuse_empty(line, &line->rows[row]);
+        }
         if (!option_read_value(&line->rows[row], (char *)settings + line->rows[row].offset,
                                value)) {
             fail_value(line, &line->rows[row], value);
@@ -180,6 +276,11 @@ int options_parse(command_line *line, void *settings, int argc, char **argv)
     }
     if (operands > line->operands_maximum) {
         options_fail(line, "unexpected argument '%s'", argv[optind + line->operands_maximum]);
+    }
+    for (int i = optind; i < argc; i++) {
+        if (argv[i][0] == '\0') {
+            options_fail(line, "%s: is empty; expected the path of a file", line->operand);
+        }
     }
     return optind;
 }

@@ -38,8 +38,9 @@ typedef enum option_memory {
     OPTION_ADOPT  /* a resumed run has the same value unless it is given another */
 } option_memory;
 
-/* Bounds are included unless these say otherwise; WHOLE: a number without a fraction. */
-enum { ABOVE_MINIMUM = 1, BELOW_MAXIMUM = 2, WHOLE = 4 };
+/* Bounds are included unless these say otherwise; WHOLE: a number without a fraction. A text has at
+ * least one byte unless it MAY_BE_EMPTY. */
+enum { ABOVE_MINIMUM = 1, BELOW_MAXIMUM = 2, WHOLE = 4, MAY_BE_EMPTY = 8 };
 
 typedef struct option_row {
     const char *name; /* without the dashes */
@@ -87,9 +88,10 @@ int options_parse(command_line *line, void *settings, int argc, char **argv);
 _Noreturn void options_fail(const command_line *line, const char *format, ...)
     __attribute__((format(PRINTF_FORMAT, 2, 3)));
 
-/* For a call of the library that failed with what the options say: where its message begins with
- * the field of an option, maybe after the operand `what` and a colon, ends the program with 2 and
- * the option's name, else complains and returns 1. */
+/* For a call of the library that failed with what the options say. Its fields and constants become
+ * the options that they are of. Where the message begins with such a field, ends the program with
+ * 2, else complains and returns 1. what: the operand, whose name, or "text", may stand before that
+ * with a colon; or NULL. */
 int options_fail_status(const command_line *line, lrnn_status status, const char *what);
 
 /* Ends the program with 2 if --name is given although `useful` is false: "--name: needs WHAT". */

@@ -30,11 +30,25 @@ int complain(const char *format, ...)
     return 1;
 }
 
+const char *after_subject(const char *message, const char *subject)
+{
+    size_t length = subject != NULL ? strlen(subject) : 0;
+    bool begins = length > 0 && strncmp(message, subject, length) == 0 &&
+                  strncmp(message + length, ": ", 2) == 0;
+    return begins ? message + length + 2 : message;
+}
+
 int complain_status(lrnn_status status, const char *what)
 {
-    const char *detail = lrnn_last_error();
+    const char *detail = after_subject(lrnn_last_error(), what);
     detail = detail[0] != '\0' ? detail : lrnn_status_text(status);
-    return what == NULL ? complain("%s", detail) : complain("%s: %s", what, detail);
+    /* Where the library names its function, the user of the program has a command. */
+    static const char function[] = "lrnn_model_import";
+    const char *found = strstr(detail, function);
+    int before = found != NULL ? (int)(found - detail) : 0;
+    return complain("%s%s%.*s%s%s", what != NULL ? what : "", what != NULL ? ": " : "", before,
+                    detail, found != NULL ? "lrnn import" : "",
+                    found != NULL ? found + sizeof function - 1 : detail);
 }
 
 bool output_is_over(void)

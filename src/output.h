@@ -15,6 +15,9 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 /* Prints "lrnn: " and the message as one line on stderr. Returns 1. */
 int complain(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
 
+/* The message without "SUBJECT: " at its beginning, if that is there. */
+const char *after_subject(const char *message, const char *subject);
+
 /* The same for a library call that failed: "lrnn: <what>: <detail of the library>". what: NULL
  * where the detail names a file. Returns 1. */
 int complain_status(lrnn_status status, const char *what);

@@ -179,11 +179,14 @@ static int score(const lrnn_model *model, const score_settings *settings, char *
         lrnn_status status = lrnn_decoder_create(&decoder, model, NULL);
         failed = status != LRNN_OK ? complain_status(status, "score") : 0;
     }
+    char *names = text_names(paths, count);
     if (!failed) {
         const lrnn_vocab *vocab = lrnn_model_input_vocab(model);
-        failed = settings->lines ? score_lines(decoder, vocab, &source)
-                                 : score_whole(decoder, vocab, &source, paths[0]);
+        failed = settings->lines
+                     ? score_lines(decoder, vocab, &source)
+                     : score_whole(decoder, vocab, &source, names != NULL ? names : paths[0]);
     }
+    free(names);
     lrnn_decoder_destroy(decoder);
     text_free(&source);
     int unflushed = output_flush();

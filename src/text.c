@@ -98,6 +98,13 @@ const char *text_name(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
+char *text_names(char *const *paths, int count)
+{
+    const char *name = text_name(paths[0]);
+    return count == 1 ? format_text("%s", name)
+                      : format_text("%s and %d other%s", name, count - 1, count > 2 ? "s" : "");
+}
+
 static bool is_endless(FILE *stream)
 {
     system_about about;
@@ -192,7 +199,7 @@ int complain_text(lrnn_status status, const char *name)
                            ? "; a model trained with --unknown or --level byte reads it"
                        : status == LRNN_ERR_FORMAT ? "; --level byte reads any bytes"
                                                    : "";
-    return complain("%s: %s%s", name, lrnn_last_error(), help);
+    return complain("%s: %s%s", name, after_subject(lrnn_last_error(), "text"), help);
 }
 
 /* Encodes after the tokens that there are. */

@@ -25,6 +25,10 @@ typedef struct text {
 /* Adds a file to a text that began as {.level = ...}, "-" meaning stdin. Except at byte level a
  * byte order mark at its start is left out, and UTF-16 and UTF-32 are refused by name. */
 int text_add_file(text *all, const char *path);
+/* What messages call all these texts: "book.txt", "book.txt and 2 others"; in fresh memory, or
+ * NULL. */
+char *text_names(char *const *paths, int count);
+
 void text_free(text *all);
 
 /* Opens a text, "-" meaning stdin. A device that has something to read, other than a terminal, has

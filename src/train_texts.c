@@ -16,7 +16,8 @@ double train_valid_fraction(const char *valid)
 }
 
 /* A vocabulary could not be made: the file that holds the bad byte is to blame. */
-static int blame_document(lrnn_status status, const text *source, const lrnn_vocab_options *options)
+static int blame_document(lrnn_status status, const training *run, const text *source,
+                          const lrnn_vocab_options *options)
 {
     for (size_t i = 0; status == LRNN_ERR_FORMAT && i < source->count; i++) {
         const document *d = &source->documents[i];
@@ -27,17 +28,20 @@ static int blame_document(lrnn_status status, const text *source, const lrnn_voc
         }
         lrnn_vocab_destroy(vocab);
     }
-    return complain_status(status, "text");
+    char *names = text_names(run->settings->texts, run->settings->text_count);
+    int failed = options_fail_status(run->line, status, names);
+    free(names);
+    return failed;
 }
 
-static int make_vocab(lrnn_vocab **vocab, const train_settings *settings, const text *source)
+static int make_vocab(lrnn_vocab **vocab, const training *run, const text *source)
 {
     lrnn_vocab_options options;
-    lrnn_status status = vocab_options_of(&options, &settings->vocab);
+    lrnn_status status = vocab_options_of(&options, &run->settings->vocab);
     if (status == LRNN_OK) {
         status = lrnn_vocab_create_from_text(vocab, source->bytes, source->length, &options);
     }
-    return status == LRNN_OK ? 0 : blame_document(status, source, &options);
+    return status == LRNN_OK ? 0 : blame_document(status, run, source, &options);
 }
 
 static void set_cutoffs(lrnn_model_options *options, const train_settings *settings)
@@ -121,7 +125,7 @@ static int model_for_text(training *run, const text *source)
         return load_model(run);
     }
     lrnn_vocab *vocab = NULL;
-    int failed = make_vocab(&vocab, run->settings, source) || make_model(run, vocab);
+    int failed = make_vocab(&vocab, run, source) || make_model(run, vocab);
     lrnn_vocab_destroy(vocab);
     return failed;
 }
@@ -196,6 +200,17 @@ static int take_valid(training *run)
     return run->valid.count >= 2 ? 0 : complain("--valid %s: fewer than 2 tokens", valid);
 }
 
+static int complain_short(const training *run, size_t window)
+{
+    const train_settings *settings = run->settings;
+    char *names = text_names(settings->texts, settings->text_count);
+    complain("%s: %zu token%s to train on; --batch %zu and --steps %zu need at least %zu",
+             names != NULL ? names : "the text", run->tokens.count,
+             run->tokens.count == 1 ? "" : "s", settings->batch, settings->steps, window);
+    free(names);
+    return 1;
+}
+
 int training_read_texts(training *run)
 {
     const train_settings *settings = run->settings;
@@ -207,10 +222,7 @@ int training_read_texts(training *run)
         (settings->valid != NULL && take_valid(run) != 0)) {
         return 1;
     }
-    size_t window = settings->batch * settings->steps;
-    return run->tokens.count >= window
-               ? 0
-               : complain("the text has %zu tokens to train on; --batch %zu and --steps %zu need "
-                          "at least %zu",
-                          run->tokens.count, settings->batch, settings->steps, window);
+    bool counts = settings->batch <= SIZE_MAX / settings->steps;
+    size_t window = counts ? settings->batch * settings->steps : SIZE_MAX;
+    return run->tokens.count >= window ? 0 : complain_short(run, window);
 }

@@ -19,26 +19,27 @@ typedef struct vocab_settings {
 
 extern const char *const vocab_levels[];
 
-/* Their rows; `field` is of settings_type, and a vocab_settings. */
-#define VOCAB_ROW(settings_type, field, option_kind_, option_name, member, memory_)                \
+/* Their rows; `place` is of settings_type, and a vocab_settings. */
+#define VOCAB_ROW(settings_type, place, option_kind_, option_name, member, memory_)                \
     .kind = (option_kind_), .name = (option_name), .memory = (memory_),                            \
-    AT(settings_type, field.member)
-#define VOCAB_ROWS(settings_type, field, memory_)                                                  \
-    {VOCAB_ROW(settings_type, field, OPTION_CHOICE, "level", level, memory_),                      \
+    AT(settings_type, place.member)
+#define VOCAB_ROWS(settings_type, place, memory_)                                                  \
+    {VOCAB_ROW(settings_type, place, OPTION_CHOICE, "level", level, memory_),                      \
      .choices = vocab_levels, .help = "what a token is"},                                          \
-        {VOCAB_ROW(settings_type, field, OPTION_FLAG, "strip-punctuation", strip_punctuation,      \
+        {VOCAB_ROW(settings_type, place, OPTION_FLAG, "strip-punctuation", strip_punctuation,      \
                    memory_),                                                                       \
          .help = "word level: remove ASCII punctuation from words"},                               \
-        {VOCAB_ROW(settings_type, field, OPTION_FLAG, "keep-empty", keep_empty, memory_),          \
+        {VOCAB_ROW(settings_type, place, OPTION_FLAG, "keep-empty", keep_empty, memory_),          \
          .help = "word level: keep words that become empty, as the empty word"},                   \
-        {VOCAB_ROW(settings_type, field, OPTION_FLAG, "lowercase", lowercase, memory_),            \
+        {VOCAB_ROW(settings_type, place, OPTION_FLAG, "lowercase", lowercase, memory_),            \
          .help = "turn A-Z into a-z"},                                                             \
-        {VOCAB_ROW(settings_type, field, OPTION_COUNT, "min-count", min_count, memory_),           \
+        {VOCAB_ROW(settings_type, place, OPTION_COUNT, "min-count", min_count, memory_),           \
          .minimum = 1, .help = "replace tokens that occur less often than this by <unk>"},         \
-        {VOCAB_ROW(settings_type, field, OPTION_COUNT, "max-vocab", max_vocab, memory_),           \
+        {VOCAB_ROW(settings_type, place, OPTION_COUNT, "max-vocab", max_vocab, memory_),           \
+         .field = "max_size",                                                                      \
          .help = "keep only this many tokens, the most frequent ones, <unk> included; 0: all"},    \
     {                                                                                              \
-        VOCAB_ROW(settings_type, field, OPTION_FLAG, "unknown", unknown, memory_),                 \
+        VOCAB_ROW(settings_type, place, OPTION_FLAG, "unknown", unknown, memory_),                 \
             .help = "add <unk> even if no token was cut"                                           \
     }
 

@@ -215,8 +215,8 @@ static void sort_entries(const token_counter *c, entry *entries, entry *scratch,
 
 /* Leaves in entries[0..*kept-1], in order of id, the tokens that the options keep, without `<unk>`;
  * *unknown says whether the vocabulary has one. */
-static void choose(token_counter *c, entry *scratch, const lrnn_vocab_options *o, size_t *kept,
-                   bool *unknown)
+static lrnn_status choose(token_counter *c, entry *scratch, const lrnn_vocab_options *o,
+                          size_t *kept, bool *unknown)
 {
     size_t count = 0;
     *unknown = o->unknown != 0;
@@ -233,16 +233,30 @@ static void choose(token_counter *c, entry *scratch, const lrnn_vocab_options *o
         sort_entries(c, c->entries, scratch, count, by_bytes);
     }
     sort_entries(c, c->entries, scratch, count, by_falling_count);
+    if (count == 0) {
+        return error_set(LRNN_ERR_INVALID, "text: there is no token in it");
+    }
     size_t keep = count;
     while (keep > 0 && c->entries[keep - 1].count < o->min_count) {
         keep--;
     }
+    if (keep == 0) {
+        return error_set(LRNN_ERR_INVALID,
+                         "min_count: expected at most %zu, how often the most frequent token "
+                         "occurs, found %zu",
+                         c->entries[0].count, o->min_count);
+    }
     *unknown = *unknown || keep < count || keep > o->max_size;
+    if (*unknown && o->max_size == 1) {
+        return error_set(LRNN_ERR_INVALID,
+                         "max_size: expected at least 2, since " UNKNOWN_TOKEN " is one, found 1");
+    }
     size_t room = o->max_size - (*unknown ? 1 : 0);
     *kept = keep < room ? keep : room;
     if (by_code) {
         sort_entries(c, c->entries, scratch, *kept, by_bytes);
     }
+    return LRNN_OK;
 }
 
 static lrnn_status build(lrnn_vocab **vocab, token_counter *c)
@@ -256,18 +270,18 @@ static lrnn_status build(lrnn_vocab **vocab, token_counter *c)
         memory_allocate(&c->allocator, c->size + 1, sizeof *tokens, "vocabulary: order");
     lrnn_status status = LRNN_ERR_MEMORY;
     if (scratch != NULL && tokens != NULL) {
-        size_t kept;
-        bool unknown;
-        choose(c, scratch, &c->options, &kept, &unknown);
-        for (size_t i = 0; i < kept; i++) {
+        size_t kept = 0;
+        bool unknown = false;
+        status = choose(c, scratch, &c->options, &kept, &unknown);
+        for (size_t i = 0; status == LRNN_OK && i < kept; i++) {
             tokens[i] = (token){c->bytes + c->entries[i].start, c->entries[i].length};
         }
-        if (unknown) {
+        if (status == LRNN_OK && unknown) {
             tokens[kept] = (token){UNKNOWN_TOKEN, UNKNOWN_LENGTH};
         }
-        status = kept == 0
-                     ? error_set(LRNN_ERR_INVALID, "text: no token is left")
-                     : vocab_create(vocab, &c->allocator, tokens, kept + unknown, &c->options);
+        if (status == LRNN_OK) {
+            status = vocab_create(vocab, &c->allocator, tokens, kept + unknown, &c->options);
+        }
     }
     memory_release(&c->allocator, scratch);
     memory_release(&c->allocator, tokens);

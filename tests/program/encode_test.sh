@@ -64,8 +64,8 @@ fails "a model has its level" 2 "--level: needs a list" "$LRNN" encode -o m --vo
 fails "a word that the vocabulary does not have" 1 "text: token '.*' at byte .* is not in the vocabulary" \
     "$LRNN" encode -o m --level word --vocab list text
 printf 'abc\nd\377\n' > bad
-fails "a bad byte is placed" 1 "bad: text: invalid UTF-8 at byte 5 (line 2, column 2): 0xff" "$LRNN" encode -o m bad
-fails "an empty text" 1 "no token is left" "$LRNN" encode -o m /dev/null
+fails "a bad byte is placed" 1 "bad: invalid UTF-8 at byte 5 (line 2, column 2): 0xff" "$LRNN" encode -o m bad
+fails "an empty text" 1 "/dev/null: there is no token in it" "$LRNN" encode -o m /dev/null
 fails "a file that is not there" 1 "cannot read none" "$LRNN" encode -o m none
 holds "and nothing is written" test ! -e m
 head -c 3000 whole > cut

@@ -50,6 +50,10 @@ holds "a likely line scores higher" awk -F'\t' 'NR == 1 { a = $1 / $2 } NR == 2 
 printf '\001' > odd
 fails "a character the model does not know" 1 "not in the vocabulary" "$LRNN" eval -m m odd
 fails "an empty text" 1 "" "$LRNN" eval -m m /dev/null
+printf a > single
+fails "the text of a single token" 1 "^lrnn: single: fewer than 2 tokens, nothing to predict" "$LRNN" eval -m m single
+fails "texts of a single token" 1 "^lrnn: single and 1 other: fewer" "$LRNN" eval -m m single /dev/null
+fails "texts of nothing to score" 1 "^lrnn: single and 2 others: fewer" "$LRNN" score -m m single /dev/null /dev/null
 fails "a single token" 1 "nothing to predict" sh -c "printf a | '$LRNN' eval -m m -"
 fails "nothing to score" 1 "nothing to score" sh -c "printf a | '$LRNN' score -m m -"
 

@@ -24,6 +24,16 @@ for command in $("$LRNN" --help | sed -n 's/^  \([a-z]*\)  *[a-z].*/\1/p'); do
 done
 holds "all of them" test "$(grep -c '^\.TP' man)" -gt 90
 
+# An empty value is a shell variable that was not set. Every option with a value says so.
+for command in train generate encode eval score inspect convert import export; do
+    for option in $(sed -n 's/^  .*\(--[a-z0-9-]*\) [A-Z].*/\1/p; s/^  .*\(--[a-z0-9-]*\) [a-z][a-z-]*|.*/\1/p' help.$command); do
+        [ "$option" = --end ] || fails "$command $option of nothing" 2 "^lrnn $command: $option: " "$LRNN" $command $option ""
+    done
+done
+for command in "train -o z" "encode -o z" "eval -m m" "score -m m" "inspect" "convert -o z" "import -o z" "export -o z"; do
+    fails "${command%% *} of nothing" 2 "^lrnn ${command%% *}: [A-Z]*: is empty" "$LRNN" $command ""
+done
+
 t="$LRNN train -o m text"
 fails "a size out of range" 2 "--hidden: expected a whole number of at least 1, found '0'" $t --hidden 0
 fails "a size that is no number" 2 "--batch: .*found 'x'" $t --batch x
@@ -66,7 +76,7 @@ fails "a start is not of milestones" 2 "--schedule-start: needs --schedule step"
     $t --schedule milestones --schedule-milestones 3 --schedule-start 2
 fails "a start after the end" 2 "--schedule-start: must not be above --epochs" $t --schedule step --schedule-start 11
 fails "milestones need a list" 2 "--schedule milestones: needs --schedule-milestones" $t --schedule milestones
-for list in "" x 0 3,2 3,3 3, ,3 3.5 99999999999999999999; do
+for list in x 0 3,2 3,3 3, ,3 3.5 99999999999999999999; do
     fails "a list that is none: '$list'" 2 "--schedule-milestones: expected epochs.*found '$list'" \
         $t --schedule milestones --schedule-milestones "$list"
 done
@@ -74,7 +84,7 @@ fails "a forget gate is of lstm" 2 "--forget-bias: needs --cell lstm" $t --cell 
 fails "recurrent matrices are of layers" 2 "--init-orthogonal: needs --layers of at least 1" $t --layers 0 --init-orthogonal
 fails "only lstm projects" 2 "--projection: needs --cell lstm" $t --cell gru --projection 4
 fails "a projection is smaller" 2 "--projection" $t --hidden 8 --projection 8
-fails "tied sizes are equal" 2 "--tied: the head reads 8 values, but embedding_size is 4" $t --hidden 8 --embedding 4 --tied
+fails "tied sizes are equal" 2 "--tied: the head reads 8 values, but --embedding is 4" $t --hidden 8 --embedding 4 --tied
 fails "tying needs an embedding" 2 "--tied: needs an embedding" $t --embedding 0 --tied
 fails "locked dropout needs dropout" 2 "--locked-dropout: needs --dropout" $t --locked-dropout
 fails "a layer's outputs are of layers" 2 "--output-dropout: needs --layers" $t --layers 0 --output-dropout 0.5
@@ -134,7 +144,25 @@ for value in "--hidden 99999999999" "--embedding 99999999999" "--layers 99999999
 done
 fails "more tokens than can be counted" 2 "--tokens: expected" $g -n 99999999999
 fails "more beams than can be counted" 2 "--beam-width: expected" $g --method beam --beam-width 99999999999
-fails "more of both" 2 "--beam-width times" $g --method beam --beam-width 10000000 -n 500
+fails "more of both" 2 "--beam-width times --tokens: expected" $g --method beam --beam-width 10000000 -n 500
+fails "a temperature that is none" 2 "--temperature: .*below that, --method greedy" $g --temperature 1e-40
+fails "groups of another method" 2 "--diverse-groups: more than one only with --method beam," \
+    $g --method sampled-beam --beam-width 6 --diverse-groups 2
+fails "a penalty without bound" 2 "--length-penalty: 90 is too large: .* which is --tokens$" \
+    $g --method beam --end 1 -n 1000000 --length-penalty 90
+fails "state c without h" 2 "--initial-c: given without --initial-h" "$LRNN" import -o z --initial-c c m
+fails "the library's name of a command" 1 "^lrnn: m: a model file .* the other commands read it" "$LRNN" import -o z m
+for command in train encode; do
+    fails "$command: room for <unk> alone" 2 "^lrnn $command: --max-vocab: expected at least 2" "$LRNN" $command -o z --max-vocab 1 text
+    fails "$command: tokens that are all rare" 2 "^lrnn $command: --min-count: expected at most [0-9]*, .* found 99999" \
+        "$LRNN" $command -o z --min-count 99999 text
+    printf ' \n' > blank
+    fails "$command: no words" 1 "^lrnn: blank: there is no token in it" "$LRNN" $command -o z --level word blank
+    fails "$command: no words in two texts" 1 "^lrnn: blank and 1 other: there is no token" \
+        "$LRNN" $command -o z --level word blank blank
+done
+fails "more windows than can be counted" 1 "^lrnn: text: [0-9]* tokens to train on; --batch 4294967296 and" \
+    "$LRNN" train -o z --batch 4294967296 --steps 4294967296 text
 fails "more memory than there is" 2 "--beam-width 2000000000 and --tokens 1: would take .* GB of memory" \
     $g --method beam --beam-width 2000000000 -n 1
 "$LRNN" train -q -o wide --level word --hidden 256 --epochs 1 text

@@ -25,7 +25,7 @@ fails "UTF-16 with a mark" 1 "^lrnn: u: the text is UTF-16: convert it.*--level 
 holds "as bytes it is read" $train -o m --level byte t.txt u
 
 printf '1\n2\377\n' > bad.txt
-fails "the right text is blamed" 1 "^lrnn: bad.txt: text: invalid UTF-8 at byte 3 (line 2, column 2): 0xff; --level byte" $train -o m t.txt bad.txt
+fails "the right text is blamed" 1 "^lrnn: bad.txt: invalid UTF-8 at byte 3 (line 2, column 2): 0xff; --level byte" $train -o m t.txt bad.txt
 printf '1\n2\r\n' > crlf.txt
 fails "a character as one sees it" 1 "^lrnn: crlf.txt: token U+000D carriage return at byte 3 (line 2, column 2) .*--unknown or --level byte" $train -o m --valid crlf.txt t.txt
 fails "of the text it is in" 1 "^lrnn: crlf.txt: " "$LRNN" eval -m digits t.txt crlf.txt

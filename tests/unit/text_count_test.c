@@ -193,11 +193,15 @@ static void a_text_that_leaves_no_token_is_refused(void **state)
     }
     assert_int_equal(lrnn_vocab_create_from_text(&vocab, NULL, 3, NULL), LRNN_ERR_INVALID);
     options = options_of(LRNN_LEVEL_WORD);
-    options.min_count = 2;
-    assert_int_equal(lrnn_vocab_create_from_text(&vocab, "a b", 3, &options), LRNN_ERR_INVALID);
+    options.min_count = 3;
+    assert_int_equal(lrnn_vocab_create_from_text(&vocab, "a b b", 5, &options), LRNN_ERR_INVALID);
+    assert_string_equal(lrnn_last_error(), "min_count: expected at most 2, how often the most "
+                                           "frequent token occurs, found 3");
     options.min_count = 1;
     options.max_size = 1;
     assert_int_equal(lrnn_vocab_create_from_text(&vocab, "a b", 3, &options), LRNN_ERR_INVALID);
+    assert_string_equal(lrnn_last_error(),
+                        "max_size: expected at least 2, since <unk> is one, found 1");
     assert_int_equal(lrnn_vocab_create_from_text(NULL, "a b", 3, &options), LRNN_ERR_INVALID);
 }
 
