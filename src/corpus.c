@@ -81,22 +81,6 @@ lrnn_status corpus_batches(lrnn_batches **batches, const corpus *from,
                : lrnn_batches_create(batches, from->memory.ids, from->count, options);
 }
 
-int corpus_fingerprint(uint64_t *number, const corpus *from)
-{
-    enum { AT_ONCE = 8192 };
-    int32_t ids[AT_ONCE];
-    *number = tokens_fingerprint_start;
-    for (size_t at = 0; at < from->count; at += AT_ONCE) {
-        size_t n = from->count - at < AT_ONCE ? from->count - at : AT_ONCE;
-        lrnn_status status = corpus_read(ids, from, at, n);
-        if (status != LRNN_OK) {
-            return complain_status(status, NULL);
-        }
-        *number = tokens_fingerprint(*number, ids, n);
-    }
-    return 0;
-}
-
 int corpus_check_vocab(const corpus *file, const lrnn_vocab *vocab, const char *whose)
 {
     const lrnn_vocab *own = lrnn_tokens_vocab(file->file);

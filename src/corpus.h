@@ -37,9 +37,6 @@ lrnn_status corpus_read(int32_t *ids, const corpus *from, size_t first, size_t c
 lrnn_status corpus_batches(lrnn_batches **batches, const corpus *from,
                            const lrnn_batches_options *options);
 
-/* A number that differs when the tokens do, wherever they are. */
-int corpus_fingerprint(uint64_t *number, const corpus *from);
-
 /* Complains unless both vocabularies have the same tokens in the same order. */
 int corpus_check_vocab(const corpus *file, const lrnn_vocab *vocab, const char *whose);
 

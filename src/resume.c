@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fingerprint.h"
 #include "output.h"
 #include "system.h"
 #include "train.h"
@@ -24,7 +25,7 @@ static void write_position(const train_position *at, FILE *stream)
     fprintf(stream, "state best-epoch %zu\n", at->best_epoch);
     fprintf(stream, "state waited %zu\n", at->waited);
     fprintf(stream, "state planned-epochs %zu\n", at->planned_epochs);
-    fprintf(stream, "state text %" PRIu64 "\n", at->text);
+    fprintf(stream, "state xxh3 %" PRIu64 "\n", at->text);
 }
 
 static char *write_note(const training *run)
@@ -97,7 +98,8 @@ static bool read_state(train_position *at, const char *name, const char *value)
         {"waited", &at->waited, NULL},
         {"planned-epochs", &at->planned_epochs, NULL},
     };
-    if (strcmp(name, "text") == 0) {
+    if (strcmp(name, "xxh3") == 0 || strcmp(name, "text") == 0) {
+        at->former = strcmp(name, "text") == 0;
         return sscanf(value, "%" SCNu64, &at->text) == 1;
     }
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -216,15 +218,27 @@ static int restore_best(training *run)
     return status == LRNN_OK ? 0 : complain_status(status, NULL);
 }
 
+/* Whether it is that of the checkpoint; what is written from now on has today's fingerprint. */
+static int check_text(training *run)
+{
+    uint64_t found, former = 0;
+    if (fingerprint_of(&found, &run->tokens) != 0 ||
+        (run->at.former && fingerprint_former(&former, &run->tokens) != 0)) {
+        return 1;
+    }
+    if (run->at.text != (run->at.former ? former : found)) {
+        return complain("%s: the checkpoint was made with another text", run->settings->resume);
+    }
+    run->at.text = found;
+    run->at.former = false;
+    return 0;
+}
+
 int resume_restore(training *run)
 {
     const char *path = run->settings->resume;
-    uint64_t found;
-    if (corpus_fingerprint(&found, &run->tokens) != 0) {
+    if (check_text(run) != 0) {
         return 1;
-    }
-    if (run->at.text != found) {
-        return complain("%s: the checkpoint was made with another text", path);
     }
     lrnn_checkpoint checkpoint;
     lrnn_status status = describe(&checkpoint, run);

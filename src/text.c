@@ -249,14 +249,3 @@ void tokens_free(token_list *tokens)
     free(tokens->ids);
     *tokens = (token_list){0};
 }
-
-uint64_t tokens_fingerprint(uint64_t start, const int32_t *ids, size_t count)
-{
-    uint64_t hash = start;
-    for (size_t i = 0; i < count; i++) {
-        for (unsigned shift = 0; shift < 32; shift += 8) {
-            hash = (hash ^ (((uint32_t)ids[i] >> shift) & 0xFFu)) * 0x100000001B3u;
-        }
-    }
-    return hash;
-}

@@ -58,11 +58,6 @@ int tokens_encode(token_list *tokens, const lrnn_vocab *vocab, const char *bytes
 int tokens_encode_text(token_list *tokens, const lrnn_vocab *vocab, const text *all);
 void tokens_free(token_list *tokens);
 
-/* A number that differs (FNV-1a, 64 bits) when the tokens do; `start` is that of the tokens before
- * these, or tokens_fingerprint_start. */
-static const uint64_t tokens_fingerprint_start = 0xCBF29CE484222325u;
-uint64_t tokens_fingerprint(uint64_t start, const int32_t *ids, size_t count);
-
 /* Bytes of a byte order mark at the beginning of a text. UTF-16 and UTF-32 are complained about. */
 int text_check_beginning(size_t *mark, const char *bytes, size_t length, const char *name);
 

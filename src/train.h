@@ -107,6 +107,7 @@ typedef struct train_position {
     size_t waited; /* epochs since then */
     size_t planned_epochs;
     uint64_t text; /* fingerprint of the training tokens */
+    bool former;   /* the text's is as 0.1 had it */
     history losses;
 } train_position;
 

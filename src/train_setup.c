@@ -1,6 +1,7 @@
 /* From settings to the objects that train: trainer, batches, optimizer, schedule. */
 #include <stdlib.h>
 
+#include "fingerprint.h"
 #include "output.h"
 #include "system.h"
 #include "train.h"
@@ -105,7 +106,7 @@ int training_create(training *run)
         if (resume_restore(run) != 0) {
             return 1;
         }
-    } else if (corpus_fingerprint(&run->at.text, &run->tokens) != 0) {
+    } else if (fingerprint_of(&run->at.text, &run->tokens) != 0) {
         return 1;
     }
     run->at.planned_epochs = run->settings->epochs;

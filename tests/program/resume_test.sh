@@ -138,3 +138,14 @@ printf '\377' >> cut.checkpoint
 "$LRNN" inspect cut.checkpoint > said 2> err
 holds "a changed byte at its end is seen" test $? -eq 1
 holds "and named" grep -q "cut.checkpoint: .* is damaged" err
+
+# A checkpoint that lrnn 0.1 wrote, whose note has another fingerprint of the text.
+seq 1 150 > numbers
+seq 2 151 > others
+cp "$root/tests/files/0.1/program.safetensors" former
+fails "a checkpoint of 0.1 and another text" 1 'made with another text' \
+    "$LRNN" train --resume former --epochs 2 -o from01 --checkpoint later others
+"$LRNN" train -q --resume former --epochs 2 -o from01 --checkpoint later numbers
+holds "a checkpoint of 0.1 goes on" test $? -eq 0
+"$LRNN" train -q --resume later --epochs 3 -o from01 numbers
+holds "what follows it has today's fingerprint" grep -q -a 'state xxh3 [1-9]' later
