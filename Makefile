@@ -285,7 +285,7 @@ mutate: ## break the library on purpose and see that tests notice; MUTATE=patter
 
 run-mutate: $(INTERNAL) $(DOUBLE)/liblrnn_double.a $(MUTATE_TESTS:%=$(BUILD)/objects/%.o)
 	@LIST='$(MUTATE_LIST)' BUILD='$(BUILD)' CC='$(CC)' LIB_CFLAGS='$(LIB_CFLAGS)' LIBS='$(LDFLAGS) $(LIBS)' \
-	    DOUBLE_FLAGS='$(DOUBLE_FLAGS)' \
+	    DOUBLE_FLAGS='$(DOUBLE_FLAGS)' TEST_FLAGS='$(CMOCKA_CFLAGS) $(BLAS_CFLAGS) $(ALL_CFLAGS)' \
 	    $(foreach set,avx2 avx2_vnni avx512 avx512_vnni,KERNEL_FLAGS_$(set)='$(KERNEL_FLAGS_$(set))') tests/mutate/run
 
 $(BUILD)/objects/gradcheck/%.o: tests/gradcheck/%.c $(DOUBLE_HEADERS) $(DOUBLE)/rename.h

@@ -60,7 +60,7 @@ void bytes_round(real *x, size_t count)
 {
     real top = largest(x, count), scale = top < (real)LEAST ? 1 : cut(top / 127);
     for (size_t i = 0; i < count; i++) {
-        x[i] = top < (real)LEAST ? 0 : (real)nearest((double)x[i] / (double)scale) * scale;
+        x[i] = (real)nearest((double)x[i] / (double)scale) * scale;
     }
 }
 

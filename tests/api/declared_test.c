@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 
 #include "lrnn.h"
 #include "support/expect.h"
+#include "support/fence.h"
 #include "support/scratch.h"
 
 enum { MOST_ARGUMENTS = 8, SECONDS = 20, V = 5 };
@@ -273,16 +273,6 @@ static void find_argument(argument *to, const declared *of, size_t k)
 }
 
 /* ---- the fixture ---- */
-
-/* So many zeros, of which whatever comes after them cannot be read or written. */
-static void *fenced(size_t bytes)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), room = (bytes + page - 1) / page * page;
-    char *at = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(at != MAP_FAILED);
-    assert_int_equal(mprotect(at + room, page, PROT_NONE), 0);
-    return at + room - bytes;
-}
 
 static void start_arrays(void)
 {

@@ -49,6 +49,25 @@ static void expect_rounded(const float *before, const float *after, const lrnn_p
     }
 }
 
+/* What a model keeps is what the other's numbers become, read at once and one by one. */
+static void expect_all_rounded(const lrnn_model *model, const lrnn_model *small)
+{
+    float *before = values_of(model), *after = values_of(small);
+    for (size_t i = 0; i < lrnn_model_tensor_count(small); i++) {
+        lrnn_parameter p;
+        EXPECT_OK(lrnn_parameter_init(&p, sizeof p));
+        EXPECT_OK(lrnn_model_get_parameter(&p, small, i));
+        float *alone = malloc(p.count * sizeof *alone);
+        assert_non_null(alone);
+        EXPECT_OK(lrnn_model_copy_parameter(alone, p.count, small, p.name));
+        assert_memory_equal(alone, after + p.offset, p.count * sizeof *alone);
+        expect_rounded(before + p.offset, after + p.offset, &p);
+        free(alone);
+    }
+    free(before);
+    free(after);
+}
+
 static void rows_of_matrices_become_bytes_times_a_scale_and_vectors_stay(void **state)
 {
     (void)state;
@@ -56,24 +75,31 @@ static void rows_of_matrices_become_bytes_times_a_scale_and_vectors_stay(void **
     {
         lrnn_model *model = create(k, LRNN_WEIGHT_FLOAT32);
         lrnn_model *small = convert(model, LRNN_WEIGHT_INT8);
-        float *before = values_of(model), *after = values_of(small);
         assert_int_equal(type_of(small), LRNN_WEIGHT_INT8);
-        for (size_t i = 0; i < lrnn_model_tensor_count(small); i++) {
-            lrnn_parameter p;
-            EXPECT_OK(lrnn_parameter_init(&p, sizeof p));
-            EXPECT_OK(lrnn_model_get_parameter(&p, small, i));
-            float *alone = malloc(p.count * sizeof *alone);
-            assert_non_null(alone);
-            EXPECT_OK(lrnn_model_copy_parameter(alone, p.count, small, p.name));
-            assert_memory_equal(alone, after + p.offset, p.count * sizeof *alone);
-            expect_rounded(before + p.offset, after + p.offset, &p);
-            free(alone);
-        }
-        free(before);
-        free(after);
+        expect_all_rounded(model, small);
         lrnn_model_destroy(model);
         lrnn_model_destroy(small);
     }
+}
+
+/* Rows longer than are read in one piece, and tails of several panels that read another number of
+ * values. */
+static void long_rows_and_wide_tails_keep_their_numbers(void **state)
+{
+    (void)state;
+    lrnn_model_options o;
+    lrnn_model *model;
+    EXPECT_OK(lrnn_model_options_init(&o, sizeof o));
+    o.vocab_size = V;
+    o.embedding_size = o.hidden_size = 300;
+    o.cell = LRNN_CELL_GRU;
+    o.cutoffs[0] = 20;
+    o.div_value = 2;
+    EXPECT_OK(lrnn_model_create(&model, &o));
+    lrnn_model *small = convert(model, LRNN_WEIGHT_INT8);
+    expect_all_rounded(model, small);
+    lrnn_model_destroy(model);
+    lrnn_model_destroy(small);
 }
 
 static void to_float32_and_back_is_the_same_model(void **state)
@@ -436,26 +462,78 @@ static void pytorch_gets_the_numbers_as_float32(void **state)
     scratch_destroy(&folder);
 }
 
-/* Digests of bytes and scales are checked like any other. */
-static void a_flipped_bit_is_an_error(void **state)
+static void expect_flips_seen(const lrnn_model *small, const char *path, size_t every)
 {
-    (void)state;
-    scratch folder = scratch_create();
-    const char *path = scratch_path(&folder, "flipped.lrnn");
-    lrnn_model *small = create(&kinds[0], LRNN_WEIGHT_INT8), *made;
+    lrnn_model *made;
     EXPECT_OK(lrnn_model_save(small, path));
-    size_t length, header;
+    size_t length;
     unsigned char *bytes = file_bytes(&length, path);
-    header = 8 + (size_t)bytes[0] + 256 * (size_t)bytes[1];
-    for (size_t at = header; at < length; at += 97) {
+    for (size_t at = 8 + safetensors_header_length(bytes); at < length; at += every) {
         bytes[at] ^= 1;
         assert_int_equal(lrnn_model_load_memory(&made, bytes, length, NULL), LRNN_ERR_FORMAT);
         bytes[at] ^= 1;
     }
     EXPECT_OK(lrnn_model_load_memory(&made, bytes, length, NULL));
-    free(bytes);
     lrnn_model_destroy(made);
+    free(bytes);
+}
+
+/* Digests of bytes and scales are checked like any other, also where the scales are too many to be
+ * read at once. */
+static void a_flipped_bit_is_an_error(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "flipped.lrnn");
+    lrnn_model *small = create(&kinds[0], LRNN_WEIGHT_INT8);
+    expect_flips_seen(small, path, 97);
     lrnn_model_destroy(small);
+    lrnn_model_options o = options_of(&kinds[0], LRNN_WEIGHT_INT8);
+    o.hidden_size = 3;
+    o.head = LRNN_HEAD_STEPS;
+    o.output_size = 600;
+    EXPECT_OK(lrnn_model_create(&small, &o));
+    expect_flips_seen(small, path, 7);
+    lrnn_model_destroy(small);
+    scratch_destroy(&folder);
+}
+
+/* The file with one more number, a tensor of this name, after all others; free() takes it. */
+static unsigned char *with_tensor(size_t *length, const char *path, const char *name)
+{
+    char entry[128];
+    size_t old;
+    unsigned char *bytes = undigested_bytes(&old, path);
+    size_t header = safetensors_header_length(bytes), data = old - 8 - header;
+    while (bytes[8 + header - 1] != '}') {
+        header--;
+    }
+    int size = snprintf(entry, sizeof entry,
+                        ",\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%zu,%zu]}}",
+                        name, data, data + 4);
+    unsigned char *made = calloc(1, 8 + header - 1 + (size_t)size + data + 4);
+    assert_non_null(made);
+    memcpy(made + 8, bytes + 8, header - 1);
+    memcpy(made + 8 + header - 1, entry, (size_t)size);
+    memcpy(made + 8 + header - 1 + size, bytes + old - data, data);
+    little_endian_put(made, 8, header - 1 + (size_t)size);
+    *length = 8 + header - 1 + (size_t)size + data + 4;
+    free(bytes);
+    return made;
+}
+
+static void a_scale_beside_a_matrix_of_reals_belongs_to_nothing(void **state)
+{
+    (void)state;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "beside.lrnn"), *name = "rnn.weight_hh_l0.scale";
+    lrnn_model *model = create(&kinds[0], LRNN_WEIGHT_FLOAT32), *made;
+    EXPECT_OK(lrnn_model_save(model, path));
+    size_t length;
+    unsigned char *bytes = with_tensor(&length, path, name);
+    EXPECT_FAILURE(lrnn_model_load_memory(&made, bytes, length, NULL), LRNN_ERR_FORMAT, name);
+    free(bytes);
+    lrnn_model_destroy(model);
     scratch_destroy(&folder);
 }
 
@@ -627,6 +705,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_matrices_become_bytes_times_a_scale_and_vectors_stay),
+        cmocka_unit_test(long_rows_and_wide_tails_keep_their_numbers),
         cmocka_unit_test(to_float32_and_back_is_the_same_model),
         cmocka_unit_test(a_stream_has_the_same_bits_alone_in_a_batch_by_steps_and_at_once),
         cmocka_unit_test(outputs_are_near_those_of_the_same_numbers_as_float32),
@@ -638,6 +717,7 @@ int main(void)
         cmocka_unit_test(tensors_that_are_not_what_they_should_be_are_named),
         cmocka_unit_test(scales_that_are_none_are_named),
         cmocka_unit_test(a_flipped_bit_is_an_error),
+        cmocka_unit_test(a_scale_beside_a_matrix_of_reals_belongs_to_nothing),
         cmocka_unit_test(an_adaptive_softmax_has_bytes_too),
         cmocka_unit_test(pytorch_gets_the_numbers_as_float32),
         cmocka_unit_test(training_is_float32_and_snapshots_are_rounded),

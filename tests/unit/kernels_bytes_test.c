@@ -11,6 +11,7 @@
 
 #include "base/fpmode.h"
 #include "base/memory.h"
+#include "support/fence.h"
 #include "support/kernel_values.h"
 
 /* ---- weights ---- */
@@ -160,6 +161,49 @@ static void what_was_packed_is_read_back(void **state)
     }
 }
 
+static void what_is_cleared_is_zero_to_the_end(void **state)
+{
+    (void)state;
+    enum { WIDTH = 6, DEPTH = 5, ROOM = WIDTH * 8 + 1 };
+    for (int narrow = 0; narrow < 2; narrow++) {
+        real scales[WIDTH] = {7, 7, 7, 7, 7, 7};
+        unsigned char data[ROOM];
+        byte_columns columns = {
+            .width = WIDTH, .panel = 4, .offset = narrow ? 0 : 128, .scales = scales};
+        packed_matrix packed = {.kind = LRNN_WEIGHT_INT8,
+                                .data = data,
+                                .bytes = &columns,
+                                .narrow_gates = narrow ? 3 : 0,
+                                .narrow_units = narrow ? 2 : 0};
+        size_t length = narrow ? WIDTH * DEPTH : WIDTH * bytes_depth(DEPTH);
+        memset(data, 0x55, sizeof data);
+        bytes_clear(packed, DEPTH);
+        for (size_t i = 0; i < ROOM; i++) {
+            assert_int_equal(data[i], i < length ? columns.offset : 0x55);
+        }
+        for (size_t i = 0; i < WIDTH; i++) {
+            assert_true(scales[i] == 1);
+        }
+    }
+}
+
+/* As the instructions want them that multiply unsigned bytes, whatever this machine has. */
+static void bytes_are_kept_above_their_offset(void **state)
+{
+    (void)state;
+    static const int8_t values[4] = {-127, -1, 0, 127};
+    unsigned char data[4];
+    real scale;
+    int8_t found[4];
+    byte_columns columns = {.width = 1, .panel = 1, .offset = 128, .scales = &scale};
+    packed_matrix packed = {.kind = LRNN_WEIGHT_INT8, .data = data, .bytes = &columns};
+    bytes_clear(packed, 4);
+    bytes_set(packed, 4, 0, 0, 4, values);
+    assert_memory_equal(data, ((unsigned char[4]){1, 127, 128, 255}), 4);
+    bytes_get(found, packed, 4, 0, 0, 4);
+    assert_memory_equal(found, values, 4);
+}
+
 /* ---- activations ---- */
 
 static void a_row_becomes_the_same_bytes_everywhere(void **state)
@@ -293,6 +337,74 @@ static void a_row_that_is_not_finite_gives_nan_and_no_other_row_does(void **stat
         free(a);
         matrix_destroy(&m);
     }
+}
+
+/* Row a [K] times the bytes q [K] of a column, slice by slice, added to `start`. */
+static real exact_sum(real start, const real *a, const int8_t *q, size_t K, real scale)
+{
+    int8_t bytes[BYTES_SLICE];
+    for (size_t k = 0; k < K; k += BYTES_SLICE) {
+        size_t depth = K - k < BYTES_SLICE ? K - k : BYTES_SLICE;
+        byte_note note = bytes_quantize_plain(bytes, a + k, depth);
+        int32_t sum = 0;
+        for (size_t i = 0; i < depth; i++) {
+            sum += bytes[i] * q[k + i];
+        }
+        start = bytes_add(start, sum, note.scale, scale);
+    }
+    return start;
+}
+
+static void check_narrow(size_t M, size_t K, size_t gates, size_t units, const real *from)
+{
+    size_t columns = gates * units, N = kernel_gates_width(kernels(), gates, units);
+    real scales[16], *a = values_create(M * (K + 3), 2, K), *found = values_create(M * N, 1, 5);
+    int8_t *q = malloc(columns * K);
+    unsigned char *data = malloc(columns * K);
+    assert_true(q != NULL && data != NULL && columns <= 16);
+    byte_columns of = {.width = columns, .panel = columns, .scales = scales};
+    packed_matrix packed = {.kind = LRNN_WEIGHT_INT8,
+                            .data = data,
+                            .bytes = &of,
+                            .narrow_gates = gates,
+                            .narrow_units = units};
+    bytes_clear(packed, K);
+    for (size_t i = 0; i < columns; i++) {
+        for (size_t k = 0; k < K; k++) {
+            q[i * K + k] = byte_at(K, i * K + k);
+        }
+        scales[i] = (real)(i + 1) / 1000;
+        bytes_set(packed, K, i, 0, K, q + i * K);
+    }
+    real *expected = from != NULL ? values_copy(from, M * N) : calloc(M * N, sizeof *expected);
+    assert_non_null(expected);
+    for (size_t i = 0; i < M * columns; i++) {
+        size_t m = i / columns, n = i % columns;
+        real *at = expected + m * N + kernel_gate_column(kernels(), gates, n / units, n % units);
+        *at = exact_sum(*at, a + m * (K + 3), q + n * K, K, scales[n]);
+    }
+    fpmode mode = fpmode_enter();
+    bytes_multiply_narrow(M, N, K, a, K + 3, packed, from, N, found, N);
+    fpmode_leave(mode);
+    assert_memory_equal(found, expected, M * N * sizeof *found);
+    free(a);
+    free(q);
+    free(data);
+    free(found);
+    free(expected);
+}
+
+static void narrow_products_have_the_bits_of_exact_sums(void **state)
+{
+    (void)state;
+    static const size_t narrow_depths[] = {1, 5, 2048, 2049, 4300};
+    real *from = values_create(3 * 4 * 64, 1, 4);
+    for (size_t i = 0; i < 5 * 4 * 2; i++) {
+        size_t K = narrow_depths[i / 8], gates = 1 + i % 4, units = 1 + i / 4 % 2;
+        check_narrow(1, K, gates, units, NULL);
+        check_narrow(3, K, gates, units, from);
+    }
+    free(from);
 }
 
 /* ---- steps ---- */
@@ -475,6 +587,38 @@ static void long_rows_are_cut(void **state)
     }
 }
 
+/* Into memory that ends where it ends. */
+static void *fence(void *data, size_t bytes)
+{
+    void *at = fenced(bytes);
+    memcpy(at, data, bytes);
+    return at;
+}
+
+static void a_block_that_is_not_whole_goes_no_further(void **state)
+{
+    (void)state;
+    FOR_TABLES(table)
+    {
+        for (size_t i = 0; i < CELLS * 3; i++) {
+            size_t H = 1 + i * 9;
+            layer l = layer_create(table, (int32_t)(i % CELLS), 1, H, H, INPUTS);
+            byte_columns input = *l.input.columns, hidden = *l.hidden.columns;
+            cell_step step = l.step;
+            step.input.bytes = &input;
+            step.hidden.bytes = &hidden;
+            step.input.data = fence(l.input.packed.data, l.width * bytes_depth(INPUTS));
+            step.hidden.data = fence(l.hidden.packed.data, l.width * bytes_depth(H));
+            input.scales = fence(input.scales, l.width * sizeof(real));
+            hidden.scales = fence(hidden.scales, l.width * sizeof(real));
+            step.start = fence(l.start, l.width * sizeof(real));
+            step.scratch = fenced(bytes_scratch(INPUTS, H));
+            run(table, &l, &step);
+            layer_destroy(&l);
+        }
+    }
+}
+
 /* h' of every row by itself, with the input's product made before or not. */
 static void run_alone(const kernel_table *table, const layer *l, bool before, real *h_next, real *c)
 {
@@ -543,12 +687,16 @@ int main(void)
         cmocka_unit_test(rounded_numbers_are_products_and_stay_as_they_are),
         cmocka_unit_test(rows_of_zeros_and_of_next_to_nothing_are_zeros),
         cmocka_unit_test(what_was_packed_is_read_back),
+        cmocka_unit_test(what_is_cleared_is_zero_to_the_end),
+        cmocka_unit_test(bytes_are_kept_above_their_offset),
         cmocka_unit_test(a_row_becomes_the_same_bytes_everywhere),
         cmocka_unit_test(a_row_with_nan_or_infinity_has_a_scale_of_nan),
         cmocka_unit_test(products_have_the_bits_of_exact_sums),
         cmocka_unit_test(nothing_saturates),
         cmocka_unit_test(a_row_that_is_not_finite_gives_nan_and_no_other_row_does),
+        cmocka_unit_test(narrow_products_have_the_bits_of_exact_sums),
         cmocka_unit_test(steps_follow_their_equations),
+        cmocka_unit_test(a_block_that_is_not_whole_goes_no_further),
         cmocka_unit_test(long_rows_are_cut),
         cmocka_unit_test(a_row_has_the_same_bits_alone_and_among_others_and_in_two_parts),
         cmocka_unit_test(nan_stays_in_its_row),
