@@ -36,7 +36,7 @@ struct lrnn_mpi {
     bool stopping;
     /* of the model that joined last */
     size_t parameters;
-    size_t state_layers, state_h, state_c; /* L*D, R and H; state_c 0: there is no c */
+    lrnn_model_options shape;
     touched_rows rows;
     float *slices;   /* [SLICES] what the others have of this rank's slice */
     double *numbers; /* [ranks,NUMBERS] */

@@ -118,14 +118,12 @@ static lrnn_status make_rows(lrnn_mpi *group)
 
 static lrnn_status know_model(lrnn_mpi *group, const lrnn_model *model)
 {
-    lrnn_model_options options;
-    lrnn_model_options_init(&options, sizeof options);
-    lrnn_model_get_options(&options, model);
+    lrnn_model_options *options = &group->shape;
+    lrnn_model_options_init(options, sizeof *options);
+    lrnn_model_get_options(options, model);
+    options->input_vocab = options->output_vocab = NULL; /* valid no longer than the model */
     group->parameters = lrnn_model_parameter_count(model);
-    group->state_layers = options.layers * (options.bidirectional ? 2 : 1);
-    group->state_h = options.projection_size > 0 ? options.projection_size : options.hidden_size;
-    group->state_c = options.cell == LRNN_CELL_LSTM ? options.hidden_size : 0;
-    find_rows(group, model, &options);
+    find_rows(group, model, options);
     return make_rows(group);
 }
 
@@ -205,7 +203,25 @@ lrnn_status lrnn_mpi_broadcast(lrnn_mpi *group, lrnn_trainer *trainer)
 
 /* ---- carried state ---- */
 
-/* Rows of each layer are together in values [layers,rows,width]; each rank has its own. */
+/* Values of h of a row in a layer, in all its directions, or of c. */
+static size_t layer_values(const lrnn_model_options *o, size_t layer, bool c)
+{
+    bool own = layer < LRNN_MOST_HIDDEN_SIZES && o->hidden_sizes[layer] > 0;
+    size_t hidden = own ? o->hidden_sizes[layer] : o->hidden_size;
+    size_t size = c || o->projection_size == 0 ? hidden : o->projection_size;
+    return (c && o->cell != LRNN_CELL_LSTM) ? 0 : o->bidirectional ? 2 * size : size;
+}
+
+static size_t state_values(const lrnn_model_options *o, bool c)
+{
+    size_t sum = 0;
+    for (size_t layer = 0; layer < o->layers; layer++) {
+        sum += layer_values(o, layer, c);
+    }
+    return sum;
+}
+
+/* One direction of a layer, values [rows,width]; each rank has its own rows. */
 static lrnn_status gather_rows(lrnn_mpi *group, float *values, size_t rows, size_t width)
 {
     int *counts = group->counts, *places = counts + group->ranks;
@@ -215,20 +231,31 @@ static lrnn_status gather_rows(lrnn_mpi *group, float *values, size_t rows, size
         places[rank] = (int)(first * width);
         counts[rank] = (int)((end - first) * width);
     }
-    for (size_t layer = 0; values != NULL && layer < group->state_layers; layer++) {
-        CHECK_MPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values + layer * rows * width,
-                                 counts, places, MPI_FLOAT, group->comm));
+    CHECK_MPI(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, counts, places, MPI_FLOAT,
+                             group->comm));
+    return LRNN_OK;
+}
+
+/* Of all layers and directions, one [rows,width] after the other. */
+static lrnn_status gather_layers(lrnn_mpi *group, float *values, size_t rows, bool c)
+{
+    const lrnn_model_options *o = &group->shape;
+    size_t directions = o->bidirectional ? 2 : 1;
+    for (size_t i = 0; values != NULL && i < o->layers * directions; i++) {
+        size_t width = layer_values(o, i / directions, c) / directions;
+        CHECK(gather_rows(group, values, rows, width));
+        values += rows * width;
     }
     return LRNN_OK;
 }
 
 static lrnn_status gather(lrnn_mpi *group, lrnn_trainer *trainer, float *h, float *c, size_t rows)
 {
-    bool whole = h != NULL && (c != NULL || group->state_c == 0);
+    bool whole = h != NULL && (c != NULL || state_values(&group->shape, true) == 0);
     lrnn_status status = whole ? lrnn_trainer_export_state(h, c, trainer) : LRNN_ERR_MEMORY;
     CHECK(lrnn_mpi_meet(group, status));
-    CHECK(gather_rows(group, h, rows, group->state_h));
-    CHECK(gather_rows(group, c, rows, group->state_c));
+    CHECK(gather_layers(group, h, rows, false));
+    CHECK(gather_layers(group, c, rows, true));
     return lrnn_mpi_meet(group, lrnn_trainer_import_state(trainer, h, c, rows));
 }
 
@@ -237,12 +264,14 @@ lrnn_status lrnn_mpi_gather_state(lrnn_mpi *group, lrnn_trainer *trainer)
     if (group == NULL || trainer == NULL) {
         return group_fail(LRNN_ERR_INVALID, "%s: NULL", group == NULL ? "group" : "trainer");
     }
-    size_t rows = lrnn_trainer_state_rows(trainer), values = group->state_layers * rows;
-    if (group->ranks == 1 || values == 0) {
+    size_t rows = lrnn_trainer_state_rows(trainer);
+    size_t h_values = rows * state_values(&group->shape, false);
+    size_t c_values = rows * state_values(&group->shape, true);
+    if (group->ranks == 1 || h_values == 0) {
         return LRNN_OK;
     }
-    float *h = malloc(values * group->state_h * sizeof *h);
-    float *c = group->state_c == 0 ? NULL : malloc(values * group->state_c * sizeof *c);
+    float *h = malloc(h_values * sizeof *h);
+    float *c = c_values == 0 ? NULL : malloc(c_values * sizeof *c);
     lrnn_status status = gather(group, trainer, h, c, rows);
     free(h);
     free(c);

@@ -149,6 +149,15 @@ static void print_activation(const lrnn_model_options *options)
     }
 }
 
+/* The hidden size of all layers, or of each. */
+static void print_hidden(const lrnn_model *model, const lrnn_model_options *options)
+{
+    size_t shown = options->hidden_sizes[0] > 0 ? options->layers : 1;
+    for (size_t layer = 0; layer < shown; layer++) {
+        printf("%s%zu", layer == 0 ? "" : ",", lrnn_model_hidden_size(model, layer));
+    }
+}
+
 static void print_architecture(const lrnn_model *model)
 {
     lrnn_model_options options;
@@ -166,8 +175,9 @@ static void print_architecture(const lrnn_model *model)
         printf("%s %zu features", options.vocab_size > 0 ? " and" : "", options.feature_size);
     }
     if (options.layers > 0) {
-        printf("\nlayers: %zu x %s, %zu hidden%s%s\n", options.layers, cell_names[options.cell],
-               options.hidden_size, options.bidirectional ? ", bidirectional" : "",
+        printf("\nlayers: %zu x %s, ", options.layers, cell_names[options.cell]);
+        print_hidden(model, &options);
+        printf(" hidden%s%s\n", options.bidirectional ? ", bidirectional" : "",
                options.bias ? "" : ", no biases");
     } else {
         puts("\nlayers: none");

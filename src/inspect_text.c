@@ -21,6 +21,7 @@ typedef struct view {
     double largest;   /* |value| that gets the full colour */
     const char *name; /* of the activation */
     size_t layer, unit;
+    size_t size; /* units of the activation */
 } view;
 
 /* ---- reading the text with the net ---- */
@@ -48,15 +49,16 @@ static int check_place(view *v, const command_line *line, const lrnn_model *mode
         options_fail(line, "--layer: expected -1 to %zu, found %.0f", options.layers - 1,
                      settings->layer);
     }
-    if (v->unit >= options.hidden_size) {
-        options_fail(line, "--unit: expected 0 to %zu, found %zu", options.hidden_size - 1,
-                     settings->unit);
+    bool projected = options.projection_size > 0 && strcmp(v->name, "hidden") == 0;
+    v->size = projected ? options.projection_size : lrnn_model_hidden_size(model, v->layer);
+    if (v->unit >= v->size) {
+        options_fail(line, "--unit: expected 0 to %zu, found %zu", v->size - 1, settings->unit);
     }
     return 0;
 }
 
 static int read_window(view *v, const command_line *line, lrnn_trainer *trainer, size_t first,
-                       size_t hidden_size, float *activations)
+                       float *activations)
 {
     size_t left = v->tokens.count - first;
     lrnn_sequences window;
@@ -66,7 +68,7 @@ static int read_window(view *v, const command_line *line, lrnn_trainer *trainer,
     window.tokens = v->tokens.ids + first;
     lrnn_status status = lrnn_trainer_evaluate(trainer, &window, NULL);
     if (status == LRNN_OK) {
-        status = lrnn_trainer_copy_activation(activations, WINDOW * hidden_size, trainer, v->name,
+        status = lrnn_trainer_copy_activation(activations, WINDOW * v->size, trainer, v->name,
                                               v->layer, 0);
     }
     if (status == LRNN_ERR_NOT_FOUND) {
@@ -76,7 +78,7 @@ static int read_window(view *v, const command_line *line, lrnn_trainer *trainer,
         return complain_status(status, "inspect --text");
     }
     for (size_t t = 0; t < window.steps; t++) {
-        float value = activations[t * hidden_size + v->unit];
+        float value = activations[t * v->size + v->unit];
         v->values[first + t] = value;
         v->largest = fmax(v->largest, fabs((double)value));
     }
@@ -85,9 +87,6 @@ static int read_window(view *v, const command_line *line, lrnn_trainer *trainer,
 
 static int read_text(view *v, const command_line *line, const lrnn_model *model)
 {
-    lrnn_model_options options;
-    lrnn_model_options_init(&options, sizeof options);
-    lrnn_model_get_options(&options, model);
     lrnn_trainer_options trainer_options;
     lrnn_trainer_options_init(&trainer_options, sizeof trainer_options);
     trainer_options.batch = 1;
@@ -98,11 +97,11 @@ static int read_text(view *v, const command_line *line, const lrnn_model *model)
     if (status != LRNN_OK) {
         return complain_status(status, "inspect --text");
     }
-    float *activations = malloc(WINDOW * options.hidden_size * sizeof *activations);
+    float *activations = malloc(WINDOW * v->size * sizeof *activations);
     v->values = malloc((v->tokens.count + 1) * sizeof *v->values);
     int failed = activations == NULL || v->values == NULL ? complain("out of memory") : 0;
     for (size_t first = 0; !failed && first < v->tokens.count; first += WINDOW) {
-        failed = read_window(v, line, trainer, first, options.hidden_size, activations);
+        failed = read_window(v, line, trainer, first, activations);
     }
     free(activations);
     lrnn_trainer_destroy(trainer);

@@ -57,8 +57,9 @@ static const option_row *row_of_field(const command_line *line, const char *word
 {
     for (size_t i = 0; i < line->count; i++) {
         const option_row *row = &line->rows[i];
-        if (row->name != NULL &&
-            is_word(row->field != NULL ? row->field : row->name, word, length)) {
+        const char *field = row->field != NULL ? row->field : row->name;
+        if (row->name != NULL && (is_word(field, word, length) ||
+                                  (row->other != NULL && is_word(row->other, word, length)))) {
             return row;
         }
     }

@@ -12,13 +12,14 @@
 #include "files.h"
 #include "system.h"
 
-enum { OPTIONS_MAX = 128, OPTION_LIST_MAX = 256 };
+enum { OPTIONS_MAX = 128, OPTION_LIST_MAX = 256, OPTION_SIZES_MAX = 8 };
 
 /* What an option holds, and the type of the settings field it is stored in. */
 typedef enum option_kind {
     OPTION_HEADING, /* not an option: a heading of --help */
     OPTION_FLAG,    /* bool */
     OPTION_COUNT,   /* size_t */
+    OPTION_SIZES,   /* option_sizes: counts with commas between them */
     OPTION_SEED,    /* uint64_t */
     OPTION_NUMBER,  /* double */
     OPTION_TEXT,    /* const char *, NULL until given */
@@ -30,6 +31,11 @@ typedef struct option_list {
     const char *items[OPTION_LIST_MAX];
     size_t count;
 } option_list;
+
+typedef struct option_sizes {
+    size_t items[OPTION_SIZES_MAX];
+    size_t count;
+} option_sizes;
 
 /* Whether a checkpoint remembers the option. */
 typedef enum option_memory {
@@ -54,6 +60,7 @@ typedef struct option_row {
     option_memory memory;
     file_kind file;     /* of OPTION_TEXT: what is read from or written to that path */
     const char *field;  /* what the library calls it; NULL: the name with _ for - */
+    const char *other;  /* another field that it sets, or NULL */
     const char *advice; /* said after a value that is refused, or NULL */
     int bounds;
     char letter; /* short form, or 0 */

@@ -63,6 +63,7 @@ int options_recall(const command_line *line, void *settings, const char *name, c
     union {
         bool flag;
         size_t count;
+        option_sizes sizes;
         uint64_t seed;
         double number;
         int32_t choice;

@@ -42,6 +42,28 @@ static bool read_choice(const char *const *choices, const char *text, int32_t *v
     return false;
 }
 
+/* Each within the bounds of the row. */
+static bool read_sizes(const option_row *row, const char *text, option_sizes *sizes)
+{
+    option_sizes read = {.count = 0};
+    for (const char *end = ""; read.count == 0 || *end == ','; text = end + 1) {
+        errno = 0;
+        char *after;
+        unsigned long long number = strtoull(text, &after, 10);
+        if (!isdigit((unsigned char)text[0]) || errno != 0 || number > SIZE_MAX / 2 ||
+            !in_bounds(row, (double)number) || read.count == OPTION_SIZES_MAX) {
+            return false;
+        }
+        read.items[read.count++] = (size_t)number;
+        end = after;
+        if (*end != ',' && *end != '\0') {
+            return false;
+        }
+    }
+    *sizes = read;
+    return true;
+}
+
 static bool append(option_list *list, const char *text)
 {
     if (list->count == OPTION_LIST_MAX) {
@@ -62,6 +84,7 @@ bool option_read_value(const option_row *row, void *field, const char *text)
     case OPTION_CHOICE: return read_choice(row->choices, text, field);
     case OPTION_TEXT: *(const char **)field = text; return true;
     case OPTION_LIST: return append(field, text);
+    case OPTION_SIZES: return read_sizes(row, text, field);
     case OPTION_COUNT:
         if (!read_whole(text, &whole) || whole > SIZE_MAX / 2 || !in_bounds(row, (double)whole)) {
             return false;
@@ -81,12 +104,25 @@ bool option_read_value(const option_row *row, void *field, const char *text)
     return false;
 }
 
+static void write_sizes(const option_sizes *sizes, FILE *stream)
+{
+    for (size_t i = 0; i < sizes->count; i++) {
+        fprintf(stream, "%s%zu", i == 0 ? "" : ",", sizes->items[i]);
+    }
+}
+
+static bool same_sizes(const option_sizes *a, const option_sizes *b)
+{
+    return a->count == b->count && memcmp(a->items, b->items, a->count * sizeof *a->items) == 0;
+}
+
 void option_write_value(const option_row *row, const void *field, int digits, FILE *stream)
 {
     const char *text;
     switch (row->kind) {
     case OPTION_FLAG: fputc(*(const bool *)field ? '1' : '0', stream); return;
     case OPTION_COUNT: fprintf(stream, "%zu", *(const size_t *)field); return;
+    case OPTION_SIZES: write_sizes(field, stream); return;
     case OPTION_SEED: fprintf(stream, "%llu", *(const unsigned long long *)field); return;
     case OPTION_NUMBER: fprintf(stream, "%.*g", digits, *(const double *)field); return;
     case OPTION_CHOICE: fputs(row->choices[*(const int32_t *)field], stream); return;
@@ -106,6 +142,7 @@ bool option_same_value(const option_row *row, const void *a, const void *b)
     switch (row->kind) {
     case OPTION_FLAG: return *(const bool *)a == *(const bool *)b;
     case OPTION_COUNT: return *(const size_t *)a == *(const size_t *)b;
+    case OPTION_SIZES: return same_sizes(a, b);
     case OPTION_SEED: return *(const uint64_t *)a == *(const uint64_t *)b;
     case OPTION_CHOICE: return *(const int32_t *)a == *(const int32_t *)b;
     case OPTION_NUMBER:
@@ -127,7 +164,8 @@ bool option_has_bounds(const option_row *row)
 {
     bool bounded =
         row->minimum > 0 || row->maximum != 0 || row->bounds != 0 || row->kind == OPTION_NUMBER;
-    return bounded && (row->kind == OPTION_COUNT || row->kind == OPTION_NUMBER);
+    return bounded &&
+           (row->kind == OPTION_COUNT || row->kind == OPTION_SIZES || row->kind == OPTION_NUMBER);
 }
 
 void option_write_bounds(const option_row *row, FILE *stream)
@@ -163,5 +201,8 @@ void option_write_expected(const option_row *row, FILE *stream)
         bool span = (row->bounds & ~WHOLE) == 0 && row->maximum != 0;
         fputs(span ? " from " : (row->bounds & ABOVE_MINIMUM) != 0 ? " " : " of ", stream);
         option_write_bounds(row, stream);
+    }
+    if (row->kind == OPTION_SIZES) {
+        fprintf(stream, ", or up to %d with commas between them", OPTION_SIZES_MAX);
     }
 }

@@ -37,15 +37,17 @@ static const option_row rows[] = {
     {MATCH_CHOICE("cell", cell), .choices = cells, .help = "recurrent cell"},
     {MATCH_COUNT("embedding", embedding), .field = "embedding_size",
      .help = "size of the vector that represents a token; 0: one-hot"},
-    {MATCH_COUNT("hidden", hidden), .field = "hidden_size", .minimum = 1,
-     .help = "size of the hidden state"},
+    {ROW(OPTION_SIZES, "hidden", hidden, OPTION_MATCH), .argument = "N[,N...]",
+     .field = "hidden_size", .other = "hidden_sizes", .minimum = 1,
+     .help =
+         "size of the hidden state; one for each layer, as in 1150,1150,400, sets --layers too"},
     {MATCH_COUNT("layers", layers),
      .help = "number of recurrent layers; 0: none, which is softmax regression"},
     {MATCH_COUNT("projection", projection), .field = "projection_size",
      .help = "with lstm: size of the projection of each layer's output; 0: none"},
     {MATCH_FLAG("tied", tied), .field = "tied_weights",
-     .help = "the output layer's matrix is the embedding's; --embedding must be --hidden, or "
-             "--projection if there is one"},
+     .help = "the output layer's matrix is the embedding's; --embedding must be the last layer's "
+             "--hidden, or --projection if there is one"},
     {ROW(OPTION_TEXT, "cutoffs", cutoffs, OPTION_MATCH), .argument = "IDS",
      .help = "adaptive softmax, much faster for many words: the tokens below the first id, which "
              "are the most frequent ones, are one shortlist, and from there on each id begins a "
@@ -212,7 +214,7 @@ static train_settings default_settings(void)
         .vocab = VOCAB_DEFAULTS,
         .cell = LRNN_CELL_LSTM,
         .embedding = 64,
-        .hidden = 128,
+        .hidden = {{128}, 1},
         .layers = 1,
         .batch = 16,
         .steps = 32,
@@ -235,6 +237,21 @@ static train_settings default_settings(void)
         .seed = 1,
         .report_every = 100,
     };
+}
+
+/* Sizes for each layer say how many there are. */
+static void count_layers(const command_line *line, train_settings *settings)
+{
+    size_t sizes = settings->hidden.count;
+    if (sizes > 1 && !options_given(line, "layers") && settings->resume == NULL) {
+        settings->layers = sizes;
+    }
+    if (sizes > 1 && settings->layers > 0 && sizes != settings->layers) {
+        options_fail(line,
+                     "--hidden: expected one size, or one for each of the %zu --layers, "
+                     "found %zu",
+                     settings->layers, sizes);
+    }
 }
 
 /* Given, and yet without effect. */
@@ -404,6 +421,7 @@ int command_train(int argc, char **argv)
     run->at = (train_position){.epoch = 1, .best_valid_loss = INFINITY};
     int status = settings.resume != NULL ? resume_read(run) : 0;
     if (status == 0) {
+        count_layers(&line, &settings);
         check_together(&line, &settings);
         status = workers_are_first() ? training_claim_files(run) : 0;
     }

@@ -19,7 +19,7 @@ typedef struct train_settings {
     /* model */
     int32_t cell;
     size_t embedding;
-    size_t hidden;
+    option_sizes hidden; /* of all layers, or of each */
     size_t layers;
     size_t projection;
     bool tied;

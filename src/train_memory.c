@@ -23,9 +23,12 @@ void train_check_model_memory(const training *run, const lrnn_model_options *opt
         lrnn_model_destroy(model);
     }
     char what[160];
+    size_t largest = 0;
+    for (size_t i = 0; i < settings->hidden.count; i++) {
+        largest = settings->hidden.items[i] > largest ? settings->hidden.items[i] : largest;
+    }
     snprintf(what, sizeof what, "--hidden %zu, --layers %zu, --embedding %zu and %zu tokens",
-             settings->hidden, settings->layers, settings->embedding,
-             lrnn_vocab_size(options->input_vocab));
+             largest, settings->layers, settings->embedding, lrnn_vocab_size(options->input_vocab));
     memory_refuse(run->line, (double)probe.declined * (MODEL + MOMENTS + TRAINER_AT_LEAST), what);
 }
 

@@ -58,6 +58,15 @@ static void set_cutoffs(lrnn_model_options *options, const train_settings *setti
     options->adaptive_bias = settings->adaptive_bias;
 }
 
+static void set_hidden(lrnn_model_options *options, const option_sizes *sizes)
+{
+    _Static_assert(OPTION_SIZES_MAX == LRNN_MOST_HIDDEN_SIZES, "as many as the library has");
+    options->hidden_size = sizes->items[0];
+    for (size_t i = 0; sizes->count > 1 && i < sizes->count; i++) {
+        options->hidden_sizes[i] = sizes->items[i];
+    }
+}
+
 /* What stands around the layers. */
 static void set_stages(lrnn_model_options *options, const train_settings *settings)
 {
@@ -81,7 +90,7 @@ static int make_model(training *run, const lrnn_vocab *vocab)
         options.input_vocab = vocab;
         options.output_vocab = vocab;
         options.embedding_size = settings->embedding;
-        options.hidden_size = settings->hidden;
+        set_hidden(&options, &settings->hidden);
         options.layers = settings->layers;
         options.cell = settings->cell;
         options.projection_size = settings->projection;

@@ -65,8 +65,11 @@ typedef struct lrnn_model lrnn_model;
  *         with a projection h' = W_hr (sigmoid(o)*tanh(c'))
  *   GRU   r,z = sigmoid(W_ih x + b_ih + W_hh h + b_hh) (rows r, z, n)
  *         n = tanh(W_in x + b_in + r*(W_hn h + b_hn))    h' = (1-z)*n + z*h
- * In shapes H is hidden_size, R the size of h: H, or with a projection that of the projection;
- * D is 2 for a bidirectional model, else 1. */
+ * In shapes H is the layer's hidden size, R the size of its h: H, or with a projection that of the
+ * projection; D is 2 for a bidirectional model, else 1. The h of all layers is [L*D,B,R]: one
+ * [B,R] after another, layer by layer, forward direction first; c is the same with H. That is one
+ * array also where layers are of different sizes (hidden_sizes): then each part is of its layer's
+ * size, [B,R_0], [B,R_1] and so on. */
 enum { LRNN_CELL_RNN_TANH = 0, LRNN_CELL_RNN_RELU = 1, LRNN_CELL_LSTM = 2, LRNN_CELL_GRU = 3 };
 
 /* Where the linear layer after the recurrent layers is applied. */
@@ -116,6 +119,9 @@ enum {
 /* Most cutoffs of an adaptive softmax. Since 0.2. */
 #define LRNN_MOST_CUTOFFS 8
 
+/* Layers that can have a size of their own. Since 0.2. */
+#define LRNN_MOST_HIDDEN_SIZES 8
+
 typedef struct lrnn_model_options {
     size_t size;                     /* set by lrnn_model_options_init */
     const lrnn_allocator *allocator; /* NULL (default): malloc and free */
@@ -133,8 +139,10 @@ typedef struct lrnn_model_options {
     /* Size F of the real vector read at each step; if there are tokens too, it is appended to the
      * embedding. Default 0: none. */
     size_t feature_size;
-    size_t hidden_size; /* H; default 128, at least 1 unless layers is 0 */
-    size_t layers;      /* L; default 1; 0: no recurrence, the head reads the input itself */
+    /* H, of every layer that has no size of its own in hidden_sizes; default 128, at least 1 unless
+     * layers is 0. */
+    size_t hidden_size;
+    size_t layers; /* L; default 1; 0: no recurrence, the head reads the input itself */
     /* Outputs O of the head. LRNN_AUTO (default): the size of output_vocab, or vocab_size without
      * one. Not used with LRNN_HEAD_NONE. */
     size_t output_size;
@@ -149,8 +157,8 @@ typedef struct lrnn_model_options {
      * uniform in +-1/sqrt(H); head uniform in +-1/sqrt(its inputs); embedding normal(0,1); unless
      * initial_range, orthogonal or forget_bias, below, say otherwise. Default 1. */
     uint64_t seed;
-    /* LSTM: size P of h when it is a projection of the cell's output; less than hidden_size, which
-     * remains the size of c. The next layer, the head and the h of a state see P values.
+    /* LSTM: size P of h when it is a projection of the cell's output; less than the hidden size,
+     * which remains the size of c. The next layer, the head and the h of a state see P values.
      * torch.nn.LSTM's proj_size; Sak, Senior & Beaufays 2014. Default 0: none. */
     size_t projection_size;
     /* A token whose vector is not trained: it gets no gradient, and is zero in a model with random
@@ -172,9 +180,9 @@ typedef struct lrnn_model_options {
     int32_t orthogonal;
     /* 1: the head's matrix is the embedding's (Press & Wolf 2017): one parameter, embedding.weight,
      * whose gradient is the sum of both uses; there is no head.weight. output_size must be
-     * vocab_size, and what the head reads embedding_size: hidden_size, with an LSTM
-     * projection_size if that is not 0, twice that if bidirectional. A padding_token gets gradients
-     * from the head. With PyTorch's distributions it is drawn as an embedding; a small
+     * vocab_size, and what the head reads embedding_size: the last layer's hidden size, with an
+     * LSTM projection_size if that is not 0, twice that if bidirectional. A padding_token gets
+     * gradients from the head. With PyTorch's distributions it is drawn as an embedding; a small
      * initial_range is better. Default 0. Since 0.2. */
     int32_t tied_weights;
     /* In training, like dropout and with a probability of their own, 0 <= p < 1, default 0. Of
@@ -222,8 +230,9 @@ typedef struct lrnn_model_options {
      * values of a step. Requires layers. Default 0. Since 0.2. */
     int32_t layer_norm;
     /* 1: what a layer reads (before layer_norm) is added to its h where both are of one size: in
-     * every layer but layer 0 always. States hold the h without it, and so does what
-     * LRNN_HEAD_FINAL reads. Requires layers of which one has it. Default 0. Since 0.2. */
+     * every layer but layer 0 always, so hidden_sizes may not make them differ. States hold the h
+     * without it, and so does what LRNN_HEAD_FINAL reads. Requires layers of which one has it.
+     * Default 0. Since 0.2. */
     int32_t residual;
     /* Finite, at least 0; 0 (default): 1e-5. Only with layer_norm. Since 0.2. */
     double layer_norm_epsilon;
@@ -242,6 +251,14 @@ typedef struct lrnn_model_options {
      * given. Requires layers. Default 0. Since 0.2. */
     int32_t learned_state;
     int32_t reserved_2; /* 0 */
+    /* The hidden size of each of the first eight layers, where it is not hidden_size; 0 (default):
+     * hidden_size, of which all layers after the eighth are. Of an LSTM with a projection they are
+     * the sizes of c, each above projection_size, which remains the size of h in every layer. A
+     * layer reads what the one before it gives, whatever the size; only `residual`, which adds the
+     * two, requires h of one size. In PyTorch such a model is a list of modules of one layer. The
+     * options of a model that is made have either all 0 here or, where sizes differ, the size of
+     * every layer, and in hidden_size that of the last one. Since 0.2. */
+    size_t hidden_sizes[LRNN_MOST_HIDDEN_SIZES];
 } lrnn_model_options;
 
 /* Fills in the defaults. struct_size: sizeof(lrnn_model_options).
@@ -304,6 +321,10 @@ LRNN_API const lrnn_vocab *lrnn_model_output_vocab(const lrnn_model *model);
 /* Number of values that the model outputs per step or per sequence: O, or D*R without a head. Since
  * 0.1. */
 LRNN_API size_t lrnn_model_output_size(const lrnn_model *model);
+
+/* The hidden size H of layer `layer`, counted from 0: of its c, and unless the model has a
+ * projection of its h. 0: NULL, or there is no such layer. Since 0.2. */
+LRNN_API size_t lrnn_model_hidden_size(const lrnn_model *model, size_t layer);
 
 /* Describes a parameter. Names and shapes are those of a PyTorch module with members `embedding`
  * (nn.Embedding), `rnn` (nn.RNN, nn.LSTM or nn.GRU) and `head` (nn.Linear). All parameters form one
@@ -428,8 +449,9 @@ LRNN_API lrnn_status lrnn_state_copy(lrnn_state *to, const lrnn_state *from);
 LRNN_API lrnn_status lrnn_state_reorder(lrnn_state *state, const int32_t *parents, size_t count);
 
 /* Copies h and c out of the state and into it, as PyTorch's h_n and c_n: h [L*D,B,R], c [L*D,B,H],
- * layer by layer, forward direction first, B the number of streams. c is NULL for RNN and GRU
- * cells, which have none; for LSTM either may be NULL, which skips it. LRNN_ERR_INVALID: both are
+ * layer by layer, forward direction first, B the number of streams; with hidden_sizes each layer's
+ * part has its own size. c is NULL for RNN and GRU cells, which have none; for LSTM either may be
+ * NULL, which skips it. LRNN_ERR_INVALID: both are
  * NULL, or c is given without an LSTM. Since 0.1. */
 LRNN_API lrnn_status lrnn_state_export(float *h, float *c, const lrnn_state *state);
 LRNN_API lrnn_status lrnn_state_import(lrnn_state *state, const float *h, const float *c);
@@ -549,7 +571,8 @@ LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size
  * dictionary; nothing in such a file is executed.
  * Modules may have any name. The recurrent module is recognised by its weight_ih_l0 (or weight_ih
  * of nn.RNNCell, LSTMCell and GRUCell), its cell by rows and columns; several whose names differ in
- * one number are layers in that order, if each reads what the one before gives. The embedding is a
+ * one number are layers in that order, if each reads what the one before gives, of one hidden size
+ * or of several. The embedding is a
  * weight [V,E] without bias, where layer 0 reads E or E + feature_size values; the head is a weight
  * [O,D*R], with or without bias (without, the model's bias is zero). Where a weight without bias
  * could be either, the one with "emb" in its name is the embedding.
@@ -577,7 +600,8 @@ typedef struct lrnn_export_options {
     const char *recurrent;
     const char *head;
     /* The same for the linear layers, "input" and "head_input"; the list of normalizations, "norm";
-     * and the tensors that streams begin with, "h0" [L*D,1,R] and "c0" [L*D,1,H]. Since 0.2. */
+     * and the tensors that streams begin with, "h0" [L*D,1,R] and "c0" [L*D,1,H], or where hidden
+     * sizes differ a list of one for each layer, "h0.0" [D,1,R] and so on. Since 0.2. */
     const char *input_layer;
     const char *head_layer;
     const char *norm;
@@ -591,14 +615,14 @@ LRNN_API lrnn_status lrnn_export_options_init(lrnn_export_options *options, size
 
 /* Writes only the parameters, as a safetensors file for safetensors.torch.load_file and
  * load_state_dict(strict=True). The tensors of a model that was imported keep the names they had,
- * also after training, saving and loading. Otherwise, with layer_norm or residual each layer is a
- * module of a list, "rnn.0.weight_ih_l0", as it has to be in PyTorch; without, all are of one. A
- * head that had no bias there gets none in the file unless it is no longer zero. The file appears
- * complete or not at all, as with lrnn_model_save. options: NULL means the defaults.
- * LRNN_ERR_UNSUPPORTED: embedding and head were one tensor when the model was imported and are no
- * longer equal; naming the head in the options writes both. LRNN_ERR_INVALID: two tensors would
- * have the same name, a name is not UTF-8, NULL argument. LRNN_ERR_IO, LRNN_ERR_MEMORY.
- * Since 0.1. */
+ * also after training, saving and loading. Otherwise, with layer_norm or residual, or layers of
+ * different hidden sizes, each layer is a module of a list, "rnn.0.weight_ih_l0", as it has to be
+ * in PyTorch; without, all are of one. A head that had no bias there gets none in the file unless
+ * it is no longer zero. The file appears complete or not at all, as with lrnn_model_save. options:
+ * NULL means the defaults. LRNN_ERR_UNSUPPORTED: embedding and head were one tensor when the model
+ * was imported and are no longer equal; naming the head in the options writes both.
+ * LRNN_ERR_INVALID: two tensors would have the same name, a name is not UTF-8, NULL argument.
+ * LRNN_ERR_IO, LRNN_ERR_MEMORY. Since 0.1. */
 LRNN_API lrnn_status lrnn_model_export(const lrnn_model *model, const char *path,
                                        const lrnn_export_options *options);
 

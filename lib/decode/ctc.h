@@ -32,17 +32,17 @@ typedef struct ctc_step {
 /* A language model's histories, each shared by the sequences that it belongs to, with the scores of
  * what may follow. */
 typedef struct ctc_language {
-    lrnn_scorer scorer; /* score NULL: the model's state, or none */
-    lrnn_state *state;  /* [W] streams, for histories while they grow */
-    size_t vocab_size;  /* V of the language model; 0: there is none */
-    size_t layers, h_size, c_size;
+    lrnn_scorer scorer;        /* score NULL: the model's state, or none */
+    lrnn_state *state;         /* [W] streams, for histories while they grow */
+    size_t vocab_size;         /* V of the language model; 0: there is none */
+    size_t h_values, c_values; /* of a history, in all layers */
     bool cell_state;
     size_t capacity;                  /* histories: 2W + 1 */
     int32_t *uses;                    /* [capacity] sequences; 0: free */
     int32_t *nodes;                   /* [capacity] the sequence that it grew with */
     int32_t *rows;                    /* [capacity] in the last call of the scorer */
     int32_t *sizes;                   /* [capacity] tokens that it has read */
-    real *h, *c;                      /* [capacity,L,R], [capacity,L,H] */
+    real *h, *c;                      /* [capacity,h_values], [capacity,c_values] */
     real *scores;                     /* [capacity,V] log-probabilities of the next token */
     real *logits;                     /* [capacity,V] as they come */
     int32_t *grown, *from, *appended; /* [W] histories that grow in this frame, out of which */

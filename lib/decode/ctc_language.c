@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "ctc.h"
 #include "kernels/kernels.h"
+#include "model/layer_state.h"
 #include "model/state.h"
 
 /* ---- memory ---- */
@@ -51,8 +52,8 @@ void ctc_language_lay_out(lrnn_ctc *ctc, arena *from)
     l->appended = arena_take(from, W, sizeof(int32_t));
     l->scores = take(from, n, V, sizeof(real));
     l->logits = take(from, n, V, sizeof(real));
-    l->h = take(from, n, l->layers * l->h_size, sizeof(real));
-    l->c = l->cell_state ? take(from, n, l->layers * l->c_size, sizeof(real)) : NULL;
+    l->h = take(from, n, l->h_values, sizeof(real));
+    l->c = l->cell_state ? take(from, n, l->c_values, sizeof(real)) : NULL;
 }
 
 lrnn_status ctc_language_create_state(lrnn_ctc *ctc, const lrnn_model *model)
@@ -213,15 +214,12 @@ static lrnn_status normalize(ctc_language *l, int32_t history, const real *logit
 /* h and c of a history, to or from a stream of the state. */
 static void copy_state(ctc_language *l, int32_t history, size_t stream, bool to_state)
 {
-    size_t R = l->h_size, H = l->c_size, at = (size_t)history * l->layers;
-    for (size_t layer = 0; layer < l->layers; layer++) {
-        real *h = state_h(l->state, layer) + stream * R, *own_h = l->h + (at + layer) * R;
-        memcpy(to_state ? h : own_h, to_state ? own_h : h, R * sizeof(real));
-        if (l->cell_state) {
-            real *c = state_c(l->state, layer) + stream * H, *own_c = l->c + (at + layer) * H;
-            memcpy(to_state ? c : own_c, to_state ? own_c : c, H * sizeof(real));
-        }
-    }
+    size_t at = (size_t)history;
+    layer_state own = {l->h + at * l->h_values, l->cell_state ? l->c + at * l->c_values : NULL, 1,
+                       0};
+    layer_state streams = {l->state->h, l->state->c, l->state->capacity, stream};
+    layer_state_copy(&l->state->model->net, to_state ? streams : own,
+                     layer_state_read(to_state ? own : streams), 1);
 }
 
 static lrnn_status step_model(ctc_language *l, size_t count)

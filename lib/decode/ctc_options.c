@@ -116,9 +116,8 @@ static lrnn_status read_model(ctc_language *l, const lrnn_model *model)
         return error_set(LRNN_ERR_UNSUPPORTED, "language_model: %s", why);
     }
     l->vocab_size = o->output_size;
-    l->layers = o->layers;
-    l->h_size = net->h_size;
-    l->c_size = o->hidden_size;
+    l->h_values = net->h_values;
+    l->c_values = net->c_values;
     l->cell_state = network_has_cell_state(net);
     return LRNN_OK;
 }

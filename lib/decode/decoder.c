@@ -156,9 +156,9 @@ static void lay_out_prompts(lrnn_decoder *d, arena *from)
     d->source.prompt_parents = arena_take(from, batch, sizeof(int32_t));
     rows = rows > d->rows.capacity ? rows : d->rows.capacity;
     d->source.features = take(from, rows, d->source.feature_size, sizeof(real));
-    size_t h = d->source.layers * d->source.h_size, c = d->source.layers * d->source.c_size;
-    d->source.prompt_h = take(from, batch, h, sizeof(real));
-    d->source.prompt_c = d->source.cell_state ? take(from, batch, c, sizeof(real)) : NULL;
+    d->source.prompt_h = take(from, batch, d->source.h_values, sizeof(real));
+    d->source.prompt_c =
+        d->source.cell_state ? take(from, batch, d->source.c_values, sizeof(real)) : NULL;
 }
 
 static void lay_out_results(lrnn_decoder *d, arena *from)

@@ -47,12 +47,13 @@ typedef struct decode_source {
     lrnn_scorer scorer; /* score NULL: the model's state */
     lrnn_state *state;
     size_t input_size; /* prompt tokens are 0..input_size-1 */
-    size_t feature_size, layers, h_size, c_size;
+    size_t feature_size;
+    size_t h_values, c_values; /* of a stream, in all layers */
     bool cell_state, every_step;
     int32_t *prompt_tokens;    /* [batch, PROMPT_STEPS] */
     int32_t *prompt_parents;   /* [batch] */
     real *features;            /* [max(batch * PROMPT_STEPS, rows), F] */
-    real *prompt_h, *prompt_c; /* [L,batch,H] */
+    real *prompt_h, *prompt_c; /* [L,batch,R], [L,batch,H], each part of its layer's size */
     bool last_first;           /* slices of logits, the last first; see step_model */
 } decode_source;
 

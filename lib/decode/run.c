@@ -122,7 +122,7 @@ lrnn_status decoder_read_request(lrnn_request *copy, const lrnn_decoder *decoder
         return error_set(LRNN_ERR_INVALID, "request %zu: size differs from that of request 0",
                          index);
     }
-    bool recurrent = decoder->source.state != NULL && decoder->source.layers > 0;
+    bool recurrent = decoder->source.state != NULL && decoder->source.h_values > 0;
     if (copy->h != NULL && !recurrent) {
         return error_set(LRNN_ERR_INVALID, "request %zu: h: given, but the source has none", index);
     }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "kernels/kernels.h"
+#include "model/layer_state.h"
 #include "model/state.h"
 
 /* ---- at create ---- */
@@ -59,9 +60,8 @@ lrnn_status source_read_model(lrnn_decoder *decoder, const lrnn_model *model)
     decoder->vocab_size = o->output_size;
     decoder->source.input_size = o->vocab_size;
     decoder->source.feature_size = o->feature_size;
-    decoder->source.layers = o->layers;
-    decoder->source.h_size = net->h_size;
-    decoder->source.c_size = o->hidden_size;
+    decoder->source.h_values = net->h_values;
+    decoder->source.c_values = net->c_values;
     decoder->source.cell_state = network_has_cell_state(net);
     decoder->source.every_step = network_answers_every_step(net);
     return LRNN_OK;
@@ -87,18 +87,11 @@ static lrnn_status import_states(lrnn_decoder *d, size_t first, size_t rows)
 {
     real *h = d->source.prompt_h, *c = d->source.cell_state ? d->source.prompt_c : NULL;
     CHECK(lrnn_state_export(h, c, d->source.state));
-    size_t R = d->source.h_size, H = d->source.c_size;
-    for (size_t layer = 0; layer < d->source.layers; layer++) {
-        for (size_t b = first; b < rows; b++) {
-            const lrnn_request *request = &d->slots[b].request;
-            size_t row = layer * rows + b;
-            if (request->h != NULL) {
-                memcpy(h + row * R, request->h + layer * R, R * sizeof(real));
-            }
-            if (request->c != NULL) {
-                memcpy(c + row * H, request->c + layer * H, H * sizeof(real));
-            }
-        }
+    const network *net = &d->source.state->model->net;
+    for (size_t b = first; b < rows; b++) {
+        const lrnn_request *request = &d->slots[b].request;
+        layer_state to = {request->h != NULL ? h : NULL, request->c != NULL ? c : NULL, rows, b};
+        layer_state_copy(net, to, (layer_state_view){request->h, request->c, 1, 0}, 1);
     }
     return lrnn_state_import(d->source.state, h, c);
 }

@@ -6,7 +6,6 @@
 #include "adaptive.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -103,40 +102,6 @@ void adaptive_resolve(lrnn_model_options *o)
     if (adaptive_count(o) > 0 && o->div_value == 0) {
         o->div_value = DEFAULT_DIV_VALUE;
     }
-}
-
-void adaptive_write_cutoffs(char text[ADAPTIVE_ROOM], const size_t *cutoffs)
-{
-    size_t length = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < LRNN_MOST_CUTOFFS && cutoffs[i] > 0; i++) {
-        length += (size_t)snprintf(text + length, ADAPTIVE_ROOM - length, "%s%zu",
-                                   i == 0 ? "" : ",", cutoffs[i]);
-    }
-}
-
-bool adaptive_read_cutoffs(size_t *cutoffs, const char *text)
-{
-    char number[NUMBER_ROOM];
-    size_t read[LRNN_MOST_CUTOFFS] = {0};
-    for (size_t i = 0; i < LRNN_MOST_CUTOFFS; i++) {
-        size_t length = strcspn(text, ",");
-        if (length >= sizeof number) {
-            return false;
-        }
-        memcpy(number, text, length);
-        number[length] = '\0';
-        if (!number_read_size(&read[i], number) || read[i] == 0 || read[i] > INT32_MAX) {
-            return false;
-        }
-        text += length;
-        if (*text == '\0') {
-            memcpy(cutoffs, read, sizeof read);
-            return true;
-        }
-        text++;
-    }
-    return false;
 }
 
 /* ---- log-probabilities ---- */

@@ -17,11 +17,6 @@ lrnn_status adaptive_check(const lrnn_model_options *options, size_t top);
 /* Puts the default in place of a div_value of 0. */
 void adaptive_resolve(lrnn_model_options *options);
 
-/* The cutoffs as "2000,10000", and back; false: the text is no such list. */
-#define ADAPTIVE_ROOM (LRNN_MOST_CUTOFFS * 21)
-void adaptive_write_cutoffs(char text[ADAPTIVE_ROOM], const size_t *cutoffs);
-bool adaptive_read_cutoffs(size_t *cutoffs, const char *text);
-
 /* outputs [O]: in place of the shortlist's and the tails' values come log-probabilities. clusters:
  * the value of each tail. */
 void adaptive_normalize(const network *net, const real *clusters, real *outputs);

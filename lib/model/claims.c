@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "kernels/cells.h"
+#include "layer_sizes.h"
 
 enum { NAME_ROOM = 48, TEXT_ROOM = 160 };
 
@@ -77,21 +78,32 @@ static lrnn_status check_input(const lrnn_model_options *o, const safetensors *f
         claim);
 }
 
+/* field: where the size of the layer is from. */
+static lrnn_status check_layer(const lrnn_model_options *o, const safetensors *file, size_t layer,
+                               const char *field)
+{
+    char claim[TEXT_ROOM], name[NAME_ROOM];
+    const cell_kind *cell = cell_find(o->cell);
+    const size_t hidden = layer_hidden_size(o, layer);
+    snprintf(name, sizeof name, "rnn.weight_hh_l%zu", layer);
+    snprintf(claim, sizeof claim, "lrnn.%s is %zu and lrnn.cell %s", field, hidden, cell->name);
+    CHECK(check_size_claim(file, &(size_claim){name, 0, .value = hidden, .times = cell->gates},
+                           claim));
+    bool projected = o->projection_size > 0;
+    size_t size = layer_h_size(o, layer);
+    snprintf(claim, sizeof claim, "lrnn.%s is %zu", projected ? "projection_size" : field, size);
+    return check_size_claim(file, &(size_claim){name, 1, .value = size, .times = 1}, claim);
+}
+
+/* Of every layer that has a size of its own, and of one that has not. */
 static lrnn_status check_hidden(const lrnn_model_options *o, const safetensors *file)
 {
-    char claim[TEXT_ROOM];
-    const cell_kind *cell = cell_find(o->cell);
-    snprintf(claim, sizeof claim, "lrnn.hidden_size is %zu and lrnn.cell %s", o->hidden_size,
-             cell->name);
-    CHECK(check_size_claim(
-        file, &(size_claim){"rnn.weight_hh_l0", 0, .value = o->hidden_size, .times = cell->gates},
-        claim));
-    bool projected = o->projection_size > 0;
-    size_t size = projected ? o->projection_size : o->hidden_size;
-    snprintf(claim, sizeof claim, "lrnn.%s is %zu", projected ? "projection_size" : "hidden_size",
-             size);
-    return check_size_claim(file, &(size_claim){"rnn.weight_hh_l0", 1, .value = size, .times = 1},
-                            claim);
+    size_t plain = 0;
+    for (size_t i = 0; i < LRNN_MOST_HIDDEN_SIZES && i < o->layers && o->hidden_sizes[i] > 0; i++) {
+        CHECK(check_layer(o, file, i, "hidden_sizes"));
+        plain = i + 1;
+    }
+    return plain < o->layers ? check_layer(o, file, plain, "hidden_size") : LRNN_OK;
 }
 
 static lrnn_status check_output(const lrnn_model_options *o, const safetensors *file)

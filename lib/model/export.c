@@ -1,11 +1,13 @@
 /* The parameters alone, under the names they have elsewhere. */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "layer_sizes.h"
 #include "values.h"
 
 _Static_assert(sizeof(lrnn_export_options) % sizeof(size_t) == 0, "no implicit padding");
@@ -79,10 +81,11 @@ static lrnn_status put_composed(safetensors_writer *writer, const lrnn_model *mo
     return put_leaf(writer, model, tensor, module, length, strchr(tensor->name, '.') + 1);
 }
 
-/* Must each layer be a module of its own, since something stands between them? */
+/* Must each layer be a module of its own, since something stands between them, or they are of
+ * different sizes? */
 static bool is_list(const network *net)
 {
-    return net->options.layer_norm || net->options.residual;
+    return net->options.layer_norm || net->options.residual || layer_sizes_differ(&net->options);
 }
 
 /* Of a recurrent layer that is a module: "weight_hh_l1_reverse" of "rnn" becomes
@@ -160,27 +163,50 @@ static bool is_c(const network_tensor *tensor)
     return tensor->name[6] == 'c';
 }
 
-/* The name of the tensor that our tensor i is a row of. */
-static const char *state_name(const lrnn_model *model, const lrnn_export_options *options, size_t i)
+/* What our tensor i is a row of: a tensor of that name, or one of a list that has one for each
+ * layer. */
+typedef struct state_home {
+    const char *name;
+    size_t layer; /* of the list; LRNN_AUTO: it is no list */
+} state_home;
+
+static state_home state_home_of(const lrnn_model *model, const lrnn_export_options *options,
+                                size_t i)
 {
-    bool c = is_c(&model->net.tensors[i]);
+    const network_tensor *tensor = &model->net.tensors[i];
+    bool c = is_c(tensor), list = layer_sizes_differ(&model->net.options);
     const char *asked = c ? options->initial_c : options->initial_h;
     const char *name = model->names.text;
+    size_t layer = (size_t)strtoul(strstr(tensor->name, "_l") + 2, NULL, 10);
     for (size_t k = 0; name != NULL && k < i; k++) {
         name = model_names_next(name);
     }
-    return asked != NULL ? asked : name != NULL ? name : c ? "c0" : "h0";
+    if (asked == NULL && name != NULL) {
+        return (state_home){name, LRNN_AUTO};
+    }
+    return (state_home){asked != NULL ? asked : c ? "c0" : "h0", list ? layer : LRNN_AUTO};
 }
 
 /* A tensor of `rows` rows of the shape of `row`. */
-static lrnn_status put_rows(safetensors_writer *writer, const lrnn_model *model, const char *name,
+static lrnn_status put_rows(safetensors_writer *writer, const lrnn_model *model, state_home home,
                             const network_tensor *row, size_t rows, const char *data)
 {
     size_t rank = model->names.state_rank, shape[] = {rows, 1, row->count};
+    size_t room = strlen(home.name) + 24;
+    char *name = memory_allocate(&model->allocator, room, 1, "name of a tensor");
+    if (name == NULL) {
+        return LRNN_ERR_MEMORY;
+    }
+    snprintf(name, room, "%s", home.name);
+    if (home.layer != LRNN_AUTO) {
+        snprintf(name, room, "%s.%zu", home.name, home.layer);
+    }
     rank = rank == 0 ? 3 : rank == 1 && rows > 1 ? 2 : rank;
     shape[1] = rank == 2 ? row->count : 1;
-    return safetensors_writer_tensor(writer, name, model_tensor_dtype(model, row), rank,
-                                     rank == 1 ? shape + 2 : shape, data);
+    lrnn_status status = safetensors_writer_tensor(writer, name, model_tensor_dtype(model, row),
+                                                   rank, rank == 1 ? shape + 2 : shape, data);
+    memory_release(&model->allocator, name);
+    return status;
 }
 
 /* The rows of h, or of c, one after the other at `to`; those that follow each other under one name
@@ -190,27 +216,28 @@ static lrnn_status put_state(safetensors_writer *writer, const lrnn_model *model
 {
     const network *net = &model->net;
     const network_tensor *row = NULL;
-    const char *name = NULL, *begin = *to;
+    state_home home = {NULL, LRNN_AUTO};
+    const char *begin = *to;
     size_t rows = 0;
     for (size_t i = 0; i < net->tensor_count; i++) {
         const network_tensor *tensor = &net->tensors[i];
         if (!is_state(tensor) || is_c(tensor) != c) {
             continue;
         }
-        const char *own = state_name(model, options, i);
-        if (rows > 0 && strcmp(own, name) != 0) {
-            CHECK(put_rows(writer, model, name, row, rows, begin));
+        state_home own = state_home_of(model, options, i);
+        if (rows > 0 && (own.layer != home.layer || strcmp(own.name, home.name) != 0)) {
+            CHECK(put_rows(writer, model, home, row, rows, begin));
             rows = 0;
         }
         begin = rows == 0 ? *to : begin;
-        name = own;
+        home = own;
         row = tensor;
         rows++;
         size_t bytes = tensor->count * tensor_dtype_size(model_tensor_dtype(model, tensor));
         memcpy(*to, model_tensor(model, tensor), bytes);
         *to += bytes;
     }
-    return rows > 0 ? put_rows(writer, model, name, row, rows, begin) : LRNN_OK;
+    return rows > 0 ? put_rows(writer, model, home, row, rows, begin) : LRNN_OK;
 }
 
 /* *data is theirs, and the caller's to release after saving. */

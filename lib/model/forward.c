@@ -22,7 +22,7 @@
 static void table_rows(lrnn_state *state, const segment *part, const packed_layer *layer)
 {
     const lrnn_sequences *s = part->sequences;
-    size_t width = state->model->width;
+    size_t width = layer->width;
     for (size_t row = 0; row < part->steps * part->sequences->batch; row++) {
         size_t t = part->first + row / part->sequences->batch, b = row % part->sequences->batch;
         if (t < sequence_length(s, b)) {
@@ -39,7 +39,7 @@ static void table_rows(lrnn_state *state, const segment *part, const packed_laye
 static void feature_products(lrnn_state *state, const segment *part, const packed_layer *layer,
                              const real *from, size_t from_row)
 {
-    size_t F = state->model->net.options.feature_size, width = state->model->width;
+    size_t F = state->model->net.options.feature_size, width = layer->width;
     size_t B = part->sequences->batch, T = part->sequences->steps;
     bool along_rows = B >= part->steps;
     size_t products = along_rows ? part->steps : B, rows = along_rows ? B : part->steps;
@@ -62,7 +62,7 @@ static void feature_products(lrnn_state *state, const segment *part, const packe
 static cell_step read_inputs(lrnn_state *state, const segment *part, size_t index, const real *x)
 {
     const packed_layer *layer = &state->model->layers[index];
-    size_t width = state->model->width, B = part->sequences->batch, inputs = layer->input_rows;
+    size_t width = layer->width, B = part->sequences->batch, inputs = layer->input_rows;
     cell_step from = state->plan[index];
     from.rows = B;
     from.steps = part->steps;
@@ -104,7 +104,7 @@ typedef struct rows_of_h {
 static cell_step rows_at(lrnn_state *state, const cell_step *from, size_t index, size_t t, size_t b,
                          size_t rows, const rows_of_h *y)
 {
-    size_t R = state->model->net.h_size, H = state->model->net.options.hidden_size;
+    size_t R = from->R, H = from->H;
     real *c = state_c(state, index);
     cell_step at = *from;
     at.rows = rows;
@@ -122,7 +122,7 @@ static cell_step rows_at(lrnn_state *state, const cell_step *from, size_t index,
 static void keep_h(lrnn_state *state, const segment *part, size_t index, size_t t,
                    const rows_of_h *y)
 {
-    size_t R = state->model->net.h_size;
+    size_t R = state->model->net.layers[index].h_size;
     real *h = state_h(state, index);
     for (size_t b = 0; b < part->sequences->batch; b++) {
         if (segment_active(part, b, t)) {
@@ -163,7 +163,7 @@ static void run_step(lrnn_state *state, const segment *part, size_t index, size_
             state_layer_steps(state, index, &rows_of_step);
         } else {
             rows = 1;
-            memset(y->base + t * y->step + b * y->row, 0, state->model->net.h_size * sizeof(real));
+            memset(y->base + t * y->step + b * y->row, 0, from.R * sizeof(real));
         }
     }
     state->last_first = !state->last_first;
@@ -200,13 +200,14 @@ static bool layers_head(const lrnn_state *state, const segment *part, const real
 static const real *run_layers(lrnn_state *state, const segment *part, real *outputs)
 {
     const network *net = &state->model->net;
-    size_t R = net->h_size, D = net->directions, T = part->sequences->steps;
+    size_t D = net->directions, T = part->sequences->steps;
     size_t rows = part->steps * part->sequences->batch, row = net->input_size;
     const bool heads = layers_head(state, part, outputs);
     const real *x = state_gathers(state->model) ? state->x : NULL;
     x = x == NULL ? NULL : stages_enter(state, rows, x, &row);
     for (size_t layer = 0; layer < net->options.layers; layer++) {
         real *y = state->y[layer % 2];
+        const size_t R = network_layer_of(net, layer)->h_size;
         bool direct = layer + 1 == net->options.layers && outputs != NULL &&
                       net->options.head == LRNN_HEAD_NONE && !net->layers[layer * D].residual;
         const real *u = x == NULL ? NULL : stages_normalize(state, layer, rows, x, &row);

@@ -248,6 +248,7 @@ static lrnn_status work_out(importing *in)
                          cell_find(o->cell)->module);
     }
     o->hidden_size = sizes.hidden_size;
+    memcpy(o->hidden_sizes, sizes.hidden_sizes, sizeof o->hidden_sizes);
     o->projection_size = sizes.projection_size;
     o->padding_token = in->options.padding_token;
     o->tied_weights = in->options.tied_weights;

@@ -222,11 +222,12 @@ lrnn_status import_find_matrix(const import_module **found, const import_index *
 
 /* What names and shapes of the layers say. */
 typedef struct import_sizes {
-    size_t input_size;      /* what layer 0 reads */
-    size_t hidden_size;     /* H */
-    size_t projection_size; /* 0: none */
-    size_t top_size;        /* what a head reads */
-    size_t gates;           /* G */
+    size_t input_size;                           /* what layer 0 reads */
+    size_t hidden_size;                          /* H, of the last layer */
+    size_t hidden_sizes[LRNN_MOST_HIDDEN_SIZES]; /* of the first layers, as far as there are */
+    size_t projection_size;                      /* 0: none */
+    size_t top_size;                             /* what a head reads */
+    size_t gates;                                /* G */
     size_t layers;
     bool bidirectional, bias;
 } import_sizes;

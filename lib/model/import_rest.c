@@ -37,17 +37,18 @@ static void list_add(tensor_list *list, const import_tensor *tensor)
 
 static bool has_width(const network *net, size_t width)
 {
-    const size_t layers = net->options.layers, D = net->directions, R = net->h_size;
-    const size_t H = layers > 0 ? net->options.hidden_size : 0;
-    const size_t widths[] = {
-        net->token_size, net->input_size, net->top_size,  net->output_size, R, H,
-        D * H,           net->gates * H,  layers * D * R, layers * D * H};
+    const size_t widths[] = {net->token_size,  net->input_size, net->top_size,
+                             net->output_size, net->h_values,   net->c_values};
+    bool has = false;
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-        if (width > 0 && width == widths[i]) {
-            return true;
-        }
+        has = has || width == widths[i];
     }
-    return false;
+    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
+        const size_t R = net->layers[i].h_size, H = net->layers[i].hidden_size;
+        has = has || width == R || width == H || width == net->directions * H ||
+              width == net->gates * H;
+    }
+    return width > 0 && has;
 }
 
 /* Its last axis that has more than one element, which is the width of a vector. */

@@ -1,7 +1,7 @@
 /* The recurrent layers of a file: those of one module, or of several that follow each other.
  * Several are in the order that the caller gives, or in that of the one number in which their names
  * differ (rnns.0, rnns.1; lstm, lstm2), and are layers of one model if each reads what the one
- * before it gives and all are alike. */
+ * before it gives and all are alike but for their sizes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,10 +122,16 @@ static lrnn_status check_follows(const import_index *index, const import_module 
     const tensor_view *hh = first_matrix(index, a, "weight_hh_l0", "weight_hh");
     const tensor_view *other = first_matrix(index, b, "weight_hh_l0", "weight_hh");
     const tensor_view *ih = first_matrix(index, b, "weight_ih_l0", "weight_ih");
-    if (next->gates != first->gates || next->hidden_size != first->hidden_size ||
-        next->projection_size != first->projection_size) {
+    if (next->gates != first->gates || next->projection_size != first->projection_size) {
         snprintf(how, sizeof how, "%s has shape [%zu,%zu] and [%zu,%zu]", "weight_hh", hh->shape[0],
                  hh->shape[1], other->shape[0], other->shape[1]);
+        return differ(index, a, b, how);
+    }
+    if (next->hidden_size != first->hidden_size && first->layers > LRNN_MOST_HIDDEN_SIZES) {
+        snprintf(how, sizeof how,
+                 "only the first %d layers can have sizes of their own, found %zu "
+                 "after %zu",
+                 LRNN_MOST_HIDDEN_SIZES, next->hidden_size, first->hidden_size);
         return differ(index, a, b, how);
     }
     if (next->bidirectional != first->bidirectional || next->bias != first->bias) {
@@ -142,6 +148,18 @@ static lrnn_status check_follows(const import_index *index, const import_module 
     return LRNN_OK;
 }
 
+/* Of a model that has these layers besides. */
+static void add_layers(import_sizes *sizes, const import_sizes *more)
+{
+    size_t before = sizes->layers;
+    for (size_t i = before; i < before + more->layers && i < LRNN_MOST_HIDDEN_SIZES; i++) {
+        sizes->hidden_sizes[i] = more->hidden_size;
+    }
+    sizes->layers += more->layers;
+    sizes->hidden_size = more->hidden_size;
+    sizes->top_size = more->top_size;
+}
+
 lrnn_status import_measure(import_sizes *sizes, const import_index *index,
                            const import_parts *parts)
 {
@@ -152,12 +170,13 @@ lrnn_status import_measure(import_sizes *sizes, const import_index *index,
         CHECK(measure_module(&more, index, layers->module));
         layers->first = sizes->layers;
         layers->count = more.layers;
-        if (i == 0) {
-            *sizes = more;
-        } else {
+        if (i > 0) {
             CHECK(check_follows(index, layers[-1].module, sizes, layers->module, &more));
-            sizes->layers += more.layers;
+        } else {
+            *sizes = more;
+            sizes->layers = 0;
         }
+        add_layers(sizes, &more);
     }
     return LRNN_OK;
 }

@@ -52,6 +52,20 @@ static void fill(real *values, size_t count, real value)
     }
 }
 
+/* The layer and direction that has the matrix, bias or vector; NULL: none. */
+static const network_layer *layer_of(const network *net, const network_tensor *tensor)
+{
+    size_t at = tensor->offset;
+    for (size_t i = 0; i < net->options.layers * net->directions; i++) {
+        const network_layer *l = &net->layers[i];
+        if (at == l->weight_ih || at == l->weight_hh || at == l->bias_ih || at == l->bias_hh ||
+            at == l->weight_hr) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
 static void draw(const network *net, const network_tensor *tensor, real *values, uint64_t stream)
 {
     const lrnn_model_options *o = &net->options;
@@ -66,7 +80,7 @@ static void draw(const network *net, const network_tensor *tensor, real *values,
     } else {
         size_t inputs = head_inputs(net, tensor);
         inputs = inputs > 0 ? inputs : linear_inputs(net, tensor);
-        inputs = inputs > 0 ? inputs : o->hidden_size;
+        inputs = inputs > 0 ? inputs : layer_of(net, tensor)->hidden_size;
         draw_uniform(tensor, values, o->seed, stream, 1.0 / sqrt((double)inputs));
     }
 }
@@ -130,7 +144,7 @@ static void orthogonalize(const vectors *v)
 static void draw_orthogonal(const network *net, const network_tensor *tensor, real *values,
                             uint64_t stream)
 {
-    size_t H = net->options.hidden_size, R = net->h_size;
+    size_t R = tensor->shape[1], H = tensor->shape[0] / net->gates;
     draw_normal(values, tensor->count, net->options.seed, stream);
     for (size_t g = 0; g < net->gates; g++) {
         real *gate = values + g * H * R;
@@ -143,9 +157,9 @@ static void draw_orthogonal(const network *net, const network_tensor *tensor, re
 /* The two biases are added: one has the value, the other nothing. */
 static void set_forget_bias(const network *net, real *parameters)
 {
-    size_t H = net->options.hidden_size, first = cell_forget_gate(net->cell) * H;
     for (size_t l = 0; l < net->options.layers * net->directions; l++) {
         const network_layer *layer = &net->layers[l];
+        size_t H = layer->hidden_size, first = cell_forget_gate(net->cell) * H;
         for (size_t k = first; k < first + H; k++) {
             parameters[layer->bias_ih + k] = (real)net->options.forget_bias;
             parameters[layer->bias_hh + k] = 0;
@@ -155,12 +169,8 @@ static void set_forget_bias(const network *net, real *parameters)
 
 static bool is_recurrent_matrix(const network *net, const network_tensor *tensor)
 {
-    for (size_t l = 0; l < net->options.layers * net->directions; l++) {
-        if (net->layers[l].weight_hh == tensor->offset) {
-            return true;
-        }
-    }
-    return false;
+    const network_layer *layer = layer_of(net, tensor);
+    return layer != NULL && layer->weight_hh == tensor->offset;
 }
 
 void network_initialize(const network *net, real *parameters)

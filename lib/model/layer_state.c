@@ -5,20 +5,37 @@
 
 #include "base/error.h"
 
-layer_state layer_state_at(const network *net, layer_state state, size_t index, size_t row)
+/* Values before a row of a layer. */
+static size_t values_before(size_t before, size_t size, size_t stride, size_t row)
 {
-    size_t rows = index * state.stride + row;
-    state.h = state.h == NULL ? NULL : state.h + rows * net->h_size;
-    state.c = state.c == NULL ? NULL : state.c + rows * net->options.hidden_size;
+    return before * stride + row * size;
+}
+
+layer_state_view layer_state_view_at(const network *net, layer_state_view state, size_t index)
+{
+    const network_layer *of = &net->layers[index];
+    size_t h = values_before(of->h_before, of->h_size, state.stride, state.first);
+    size_t c = values_before(of->c_before, of->hidden_size, state.stride, state.first);
+    state.h = state.h == NULL ? NULL : state.h + h;
+    state.c = state.c == NULL ? NULL : state.c + c;
     return state;
 }
 
-layer_state_view layer_state_view_at(const network *net, layer_state_view state, size_t index,
-                                     size_t row)
+layer_state layer_state_at(const network *net, layer_state state, size_t index)
 {
-    size_t rows = index * state.stride + row;
-    state.h = state.h == NULL ? NULL : state.h + rows * net->h_size;
-    state.c = state.c == NULL ? NULL : state.c + rows * net->options.hidden_size;
+    const network_layer *of = &net->layers[index];
+    size_t h = values_before(of->h_before, of->h_size, state.stride, state.first);
+    size_t c = values_before(of->c_before, of->hidden_size, state.stride, state.first);
+    state.h = state.h == NULL ? NULL : state.h + h;
+    state.c = state.c == NULL ? NULL : state.c + c;
+    return state;
+}
+
+layer_state layer_state_row(const network *net, size_t index, layer_state state, size_t row)
+{
+    const network_layer *of = &net->layers[index];
+    state.h = state.h == NULL ? NULL : state.h + row * of->h_size;
+    state.c = state.c == NULL ? NULL : state.c + row * of->hidden_size;
     return state;
 }
 
@@ -31,17 +48,18 @@ static void copy_or_zero(real *to, const real *from, size_t count)
     }
 }
 
-void layer_state_copy_one(const network *net, layer_state to, layer_state_view from, size_t rows)
+void layer_state_copy_one(const network *net, size_t index, layer_state to, layer_state_view from,
+                          size_t rows)
 {
-    copy_or_zero(to.h, from.h, rows * net->h_size);
-    copy_or_zero(to.c, from.c, rows * net->options.hidden_size);
+    copy_or_zero(to.h, from.h, rows * net->layers[index].h_size);
+    copy_or_zero(to.c, from.c, rows * net->layers[index].hidden_size);
 }
 
 void layer_state_copy(const network *net, layer_state to, layer_state_view from, size_t rows)
 {
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        layer_state_copy_one(net, layer_state_at(net, to, i, 0),
-                             layer_state_view_at(net, from, i, 0), rows);
+        layer_state_copy_one(net, i, layer_state_at(net, to, i), layer_state_view_at(net, from, i),
+                             rows);
     }
 }
 

@@ -276,6 +276,13 @@ const lrnn_vocab *lrnn_model_output_vocab(const lrnn_model *model)
     return model == NULL ? NULL : model->output_vocab;
 }
 
+size_t lrnn_model_hidden_size(const lrnn_model *model, size_t layer)
+{
+    return model == NULL || layer >= model->net.options.layers
+               ? 0
+               : network_layer_of(&model->net, layer)->hidden_size;
+}
+
 size_t lrnn_model_output_size(const lrnn_model *model)
 {
     return model == NULL ? 0 : model->net.output_size;

@@ -13,6 +13,7 @@
 /* One layer and direction, packed for the steps of kernels(): the columns are those of cell_step,
  * W of them (network.gates for each unit, and some to fill tiles and panels). */
 typedef struct packed_layer {
+    size_t width; /* W */
     /* [I,W]; of layer 0 only the rows that `table` does not cover, if there are any. */
     packed_matrix input;
     size_t input_rows;
@@ -50,7 +51,7 @@ struct lrnn_model {
     const network_tensor *embedding; /* NULL: none */
     const real *head_bias;           /* [head_rows]; NULL: none */
     void *packed;
-    size_t width;         /* W, columns of a layer's packed matrices */
+    size_t width;         /* the largest W of the layers */
     bool narrow;          /* matrices of few columns are not padded to panels; see narrow.h */
     packed_layer *layers; /* [L*D] */
     packed_matrix head;   /* [head_size,head_rows] */

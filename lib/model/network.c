@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "layer_sizes.h"
 #include "normalize.h"
 #include "options.h"
 
@@ -59,9 +60,14 @@ static void add_norm(network *net, size_t layer, size_t inputs, network_layer *m
 static void add_layer(network *net, size_t layer, size_t direction)
 {
     const lrnn_model_options *o = &net->options;
-    size_t rows = net->gates * o->hidden_size;
+    size_t H = layer_hidden_size(o, layer), R = layer_h_size(o, layer);
+    size_t rows = net->gates * H;
     network_layer made = {
-        .input_size = layer == 0 ? net->entry_size : net->directions * net->h_size,
+        .input_size = layer_input_size(o, layer),
+        .hidden_size = H,
+        .h_size = R,
+        .h_before = net->h_values,
+        .c_before = net->c_values,
         .bias_ih = NETWORK_NONE,
         .bias_hh = NETWORK_NONE,
         .weight_hr = NETWORK_NONE,
@@ -78,15 +84,17 @@ static void add_layer(network *net, size_t layer, size_t direction)
         made.norm_bias = net->layers[layer * net->directions].norm_bias;
     }
     made.weight_ih = add_layer_tensor(net, "weight_ih", layer, direction, rows, made.input_size);
-    made.weight_hh = add_layer_tensor(net, "weight_hh", layer, direction, rows, net->h_size);
+    made.weight_hh = add_layer_tensor(net, "weight_hh", layer, direction, rows, R);
     if (o->bias) {
         made.bias_ih = add_layer_tensor(net, "bias_ih", layer, direction, rows, 0);
         made.bias_hh = add_layer_tensor(net, "bias_hh", layer, direction, rows, 0);
     }
     if (network_is_projected(net)) {
-        made.weight_hr =
-            add_layer_tensor(net, "weight_hr", layer, direction, net->h_size, o->hidden_size);
+        made.weight_hr = add_layer_tensor(net, "weight_hr", layer, direction, R, H);
     }
+    net->h_values += R;
+    net->c_values += H;
+    net->widest = net->directions * R > net->widest ? net->directions * R : net->widest;
     if (net->layers != NULL) {
         net->layers[layer * net->directions + direction] = made;
     }
@@ -99,10 +107,10 @@ static void add_state(network *net, size_t layer, size_t direction)
     char name[NETWORK_NAME_ROOM];
     size_t h, c = NETWORK_NONE;
     snprintf(name, sizeof name, "state.h_l%u%s", (unsigned)layer, reverse);
-    h = add_tensor(net, name, net->h_size, 0);
+    h = add_tensor(net, name, layer_h_size(&net->options, layer), 0);
     if (net->cell->has_c) {
         snprintf(name, sizeof name, "state.c_l%u%s", (unsigned)layer, reverse);
-        c = add_tensor(net, name, net->options.hidden_size, 0);
+        c = add_tensor(net, name, layer_hidden_size(&net->options, layer), 0);
     }
     if (net->layers != NULL) {
         net->layers[layer * net->directions + direction].state_h = h;
@@ -144,6 +152,7 @@ static void lay_out(network *net)
     const lrnn_model_options *o = &net->options;
     net->tensor_count = 0;
     net->parameter_count = 0;
+    net->h_values = net->c_values = net->widest = 0;
     net->embedding = net->head_weight = net->head_bias = NETWORK_NONE;
     net->input_weight = net->input_bias = NETWORK_NONE;
     net->head_input_weight = net->head_input_bias = NETWORK_NONE;
@@ -197,7 +206,6 @@ lrnn_status network_create(network *net, const lrnn_model_options *options,
     net->cell = cell_find(o->cell);
     net->gates = net->cell->gates;
     net->directions = o->bidirectional ? 2 : 1;
-    net->h_size = network_is_projected(net) ? o->projection_size : o->hidden_size;
     net->token_size = o->embedding_size > 0 ? o->embedding_size : o->vocab_size;
     net->input_size = net->token_size + o->feature_size;
     net->entry_size = stages_entry_size(o);

@@ -25,6 +25,9 @@ typedef struct network_tensor {
  * [G*H,R], biases [G*H], weight_hr [R,H]. */
 typedef struct network_layer {
     size_t input_size;
+    size_t hidden_size;        /* H, which layers may have of their own */
+    size_t h_size;             /* R, of h: the projection's, or H */
+    size_t h_before, c_before; /* values of h and c that the layers before it have */
     size_t weight_ih, weight_hh, bias_ih, bias_hh, weight_hr;
     size_t norm_weight, norm_bias; /* [I], those of both directions */
     size_t state_h, state_c;       /* [R], [H], where streams begin */
@@ -43,7 +46,9 @@ typedef struct network {
     const cell_kind *cell;
     size_t gates;       /* G of the cell */
     size_t directions;  /* D */
-    size_t h_size;      /* R, of h: the projection's, or H */
+    size_t h_values;    /* of h of all layers and directions, a row: the sum of their R */
+    size_t c_values;    /* the same of c, the sum of their H */
+    size_t widest;      /* of the layers' outputs, D*R; 0 without layers */
     size_t token_size;  /* columns of a token in the input: embedding, or one-hot V; 0 none */
     size_t input_size;  /* token_size + F */
     size_t entry_size;  /* what layer 0 reads: that of the input layer, or input_size */
@@ -74,6 +79,34 @@ const network_tensor *network_find(const network *net, const char *name);
 void network_initialize(const network *net, real *parameters);
 
 bool network_same_architecture(const network *a, const network *b);
+
+/* A layer's numbers in its first direction; those that are sizes hold for both. */
+static inline const network_layer *network_layer_of(const network *net, size_t layer)
+{
+    return &net->layers[layer * net->directions];
+}
+
+static inline const network_layer *network_top_layer(const network *net)
+{
+    return network_layer_of(net, net->options.layers - 1);
+}
+
+/* Values that a layer gives at a step. */
+static inline size_t network_layer_width(const network *net, size_t layer)
+{
+    return net->directions * network_layer_of(net, layer)->h_size;
+}
+
+/* The largest H; 0 without layers. */
+static inline size_t network_most_hidden(const network *net)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < net->options.layers; i++) {
+        size_t size = network_layer_of(net, i)->hidden_size;
+        most = size > most ? size : most;
+    }
+    return most;
+}
 
 static inline bool network_is_recurrent(const network *net)
 {

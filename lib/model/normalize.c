@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "layer_sizes.h"
 
 #define DEFAULT_EPSILON 1e-5
 
@@ -52,8 +53,7 @@ size_t stages_entry_size(const lrnn_model_options *o)
 
 size_t stages_top_size(const lrnn_model_options *o)
 {
-    size_t size = o->projection_size > 0 ? o->projection_size : o->hidden_size;
-    return o->layers == 0 ? stages_entry_size(o) : o->bidirectional ? 2 * size : size;
+    return o->layers == 0 ? stages_entry_size(o) : layer_width(o, o->layers - 1);
 }
 
 size_t stages_head_size(const lrnn_model_options *o)
@@ -68,7 +68,7 @@ bool stages_residual(const lrnn_model_options *o, size_t layer)
 
 bool stages_hidden(const lrnn_model_options *o)
 {
-    return o->output_activation != LRNN_ACTIVATION_NONE || o->residual;
+    return o->output_activation != LRNN_ACTIVATION_NONE || o->residual || layer_sizes_differ(o);
 }
 
 void stages_resolve(lrnn_model_options *o)
@@ -114,6 +114,11 @@ lrnn_status stages_check(const lrnn_model_options *o)
     }
     if (o->layer_norm_epsilon > 0 && !o->layer_norm) {
         return error_set(LRNN_ERR_INVALID, "layer_norm_epsilon: only with layer_norm");
+    }
+    if (o->residual && layer_h_sizes_differ(o)) {
+        return error_set(LRNN_ERR_INVALID,
+                         "residual: adds what a layer reads to what it gives, but hidden_sizes "
+                         "makes layers of different sizes");
     }
     if (o->residual && o->layers == 1 && !stages_residual(o, 0)) {
         return error_set(

@@ -24,8 +24,8 @@ size_t stages_head_size(const lrnn_model_options *options);
 /* Is there a connection around this layer? */
 bool stages_residual(const lrnn_model_options *options, size_t layer);
 
-/* Does a file of this model need a reader that knows these fields, though it has no more tensors?
- */
+/* Does a file of this model need a reader that knows these fields, or the sizes of layers, though
+ * it has no more tensors? */
 bool stages_hidden(const lrnn_model_options *options);
 
 #endif

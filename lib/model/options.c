@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "kernels/cells.h"
 #include "kernels/matrix.h"
+#include "layer_sizes.h"
 #include "normalize.h"
 
 static const lrnn_model_options default_options = {
@@ -34,7 +35,7 @@ static const lrnn_model_options default_options = {
 
 #define SIZE_LIMIT ((size_t)INT32_MAX)
 
-typedef enum field_type { SIZE, FLAG, CHOICE, TOKEN, SEED, SHARE, NUMBER, CUTOFFS } field_type;
+typedef enum field_type { SIZE, FLAG, CHOICE, TOKEN, SEED, SHARE, NUMBER, LIST } field_type;
 
 typedef struct field {
     const char *name;
@@ -117,10 +118,14 @@ static const field fields[] = {
     {FIELD(head_layer_size), SIZE, true, true, 0, SIZE_LIMIT, NULL, NULL},
     {FIELD(head_layer_activation), CHOICE, true, true, .choice = activation_name},
     {FIELD(learned_state), FLAG, .architecture = true, .optional = true},
-    {FIELD(cutoffs), CUTOFFS, .architecture = true, .optional = true},
+    {FIELD(cutoffs), LIST, .architecture = true, .optional = true},
     {FIELD(div_value), NUMBER, .architecture = true, .optional = true},
     {FIELD(adaptive_bias), FLAG, .architecture = true, .optional = true},
+    {FIELD(hidden_sizes), LIST, .architecture = true, .optional = true},
 };
+
+_Static_assert(LRNN_MOST_CUTOFFS == OPTIONS_LIST && LRNN_MOST_HIDDEN_SIZES == OPTIONS_LIST,
+               "lists of one length");
 
 #define COUNT (sizeof fields / sizeof *fields)
 
@@ -134,7 +139,7 @@ static size_t field_bytes(const field *f)
     return f->type == SIZE                         ? sizeof(size_t)
            : f->type == SEED                       ? sizeof(uint64_t)
            : f->type == SHARE || f->type == NUMBER ? sizeof(double)
-           : f->type == CUTOFFS                    ? sizeof(((lrnn_model_options *)NULL)->cutoffs)
+           : f->type == LIST                       ? OPTIONS_LIST * sizeof(size_t)
                                                    : sizeof(int32_t);
 }
 
@@ -183,7 +188,7 @@ static lrnn_status check_field(const lrnn_model_options *o, const field *f)
     case FLAG: return check_choice(f->name, number_of(o, f), 1);
     case SHARE: return check_below_one(f->name, share_of(o, f));
     case NUMBER: return check_finite(f->name, share_of(o, f));
-    case CUTOFFS: /* with output_size; see adaptive_check */
+    case LIST: /* with other fields; see adaptive_check and layer_sizes_check */
     case TOKEN:
     case SEED: return LRNN_OK;
     case CHOICE: break;
@@ -221,18 +226,6 @@ static lrnn_status resolve_vocabularies(lrnn_model_options *o)
                          o->output_size, lrnn_vocab_size(o->output_vocab));
     }
     return LRNN_OK;
-}
-
-static lrnn_status check_projection(const lrnn_model_options *o)
-{
-    if (o->projection_size == 0) {
-        return LRNN_OK;
-    }
-    if (!cell_find(o->cell)->projects || o->layers == 0) {
-        return error_set(LRNN_ERR_INVALID, "projection_size: only LSTM layers have a projection");
-    }
-    return check_size("projection_size (it must be below hidden_size)", o->projection_size, 1,
-                      o->hidden_size - 1);
 }
 
 static lrnn_status check_padding(const lrnn_model_options *o)
@@ -281,10 +274,12 @@ static lrnn_status check_tied(const lrnn_model_options *o)
                          o->output_size, o->vocab_size);
     }
     if (top != o->embedding_size) {
-        return error_set(LRNN_ERR_INVALID,
-                         "tied_weights: the head reads %zu values, but embedding_size is %zu; they "
-                         "must be equal, and projection_size sets what the head of an LSTM reads",
-                         top, o->embedding_size);
+        return error_set(
+            LRNN_ERR_INVALID,
+            "tied_weights: the head reads %zu values, but embedding_size is %zu; they "
+            "must be equal, and the size of the last layer, or projection_size of an LSTM, "
+            "sets what the head reads",
+            top, o->embedding_size);
     }
     return LRNN_OK;
 }
@@ -310,7 +305,7 @@ static lrnn_status check_dropout(const lrnn_model_options *o)
 /* What fields mean together. */
 static lrnn_status check_together(const lrnn_model_options *o)
 {
-    CHECK(check_projection(o));
+    CHECK(layer_sizes_check(o));
     CHECK(check_padding(o));
     CHECK(check_initialization(o));
     CHECK(check_tied(o));
@@ -342,6 +337,7 @@ lrnn_status model_options_resolve(lrnn_model_options *o, const lrnn_model_option
         CHECK(check_field(o, &fields[i]));
     }
     CHECK(check_together(o));
+    layer_sizes_resolve(o);
     adaptive_resolve(o);
     stages_resolve(o);
     if (o->vocab_size == 0) {
@@ -374,10 +370,44 @@ static void key_of(char key[KEY_ROOM], const field *f)
     snprintf(key, KEY_ROOM, "lrnn.%s", f->name);
 }
 
+void model_options_write_list(char text[OPTIONS_LIST_ROOM], const size_t *list)
+{
+    size_t length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < OPTIONS_LIST && list[i] > 0; i++) {
+        length += (size_t)snprintf(text + length, OPTIONS_LIST_ROOM - length, "%s%zu",
+                                   i == 0 ? "" : ",", list[i]);
+    }
+}
+
+static bool read_list(size_t *list, const char *text)
+{
+    char number[NUMBER_ROOM];
+    size_t read[OPTIONS_LIST] = {0};
+    for (size_t i = 0; i < OPTIONS_LIST; i++) {
+        size_t length = strcspn(text, ",");
+        if (length >= sizeof number) {
+            return false;
+        }
+        memcpy(number, text, length);
+        number[length] = '\0';
+        if (!number_read_size(&read[i], number) || read[i] == 0 || read[i] > INT32_MAX) {
+            return false;
+        }
+        text += length;
+        if (*text == '\0') {
+            memcpy(list, read, sizeof read);
+            return true;
+        }
+        text++;
+    }
+    return false;
+}
+
 static lrnn_status write_field(safetensors_writer *writer, const lrnn_model_options *o,
                                const field *f)
 {
-    char key[KEY_ROOM], number[NUMBER_ROOM > ADAPTIVE_ROOM ? NUMBER_ROOM : ADAPTIVE_ROOM];
+    char key[KEY_ROOM], number[NUMBER_ROOM > OPTIONS_LIST_ROOM ? NUMBER_ROOM : OPTIONS_LIST_ROOM];
     const char *text = number;
     switch (f->type) {
     case SIZE: snprintf(number, sizeof number, "%zu", size_of(o, f)); break;
@@ -386,7 +416,7 @@ static lrnn_status write_field(safetensors_writer *writer, const lrnn_model_opti
     case TOKEN: snprintf(number, sizeof number, "%d", (int)number_of(o, f)); break;
     case SHARE:
     case NUMBER: number_write_double(number, share_of(o, f)); break;
-    case CUTOFFS: adaptive_write_cutoffs(number, o->cutoffs); break;
+    case LIST: model_options_write_list(number, of(o, f)); break;
     case CHOICE: text = f->choice(number_of(o, f)); break;
     }
     key_of(key, f);
@@ -415,8 +445,8 @@ static bool read_value(void *to, const field *f, const char *text)
     if (f->type == SHARE || f->type == NUMBER) {
         return number_read_double(&share, text) && memcpy(to, &share, sizeof share);
     }
-    if (f->type == CUTOFFS) {
-        return adaptive_read_cutoffs(to, text);
+    if (f->type == LIST) {
+        return read_list(to, text);
     }
     if (f->type == CHOICE) {
         while (f->choice(choice) != NULL && strcmp(f->choice(choice), text) != 0) {
@@ -439,9 +469,9 @@ static bool read_value(void *to, const field *f, const char *text)
 
 static lrnn_status read_field(lrnn_model_options *o, const safetensors *file, const field *f)
 {
-    static const char *const expected[] = {"a number", "0 or 1",           "a name that is known",
-                                           "a token",  "a number",         "a number",
-                                           "a number", "ascending numbers"};
+    static const char *const expected[] = {
+        "a number", "0 or 1",   "a name that is known", "a token", "a number",
+        "a number", "a number", "numbers with commas"};
     char key[KEY_ROOM];
     size_t length;
     key_of(key, f);

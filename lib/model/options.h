@@ -18,4 +18,9 @@ bool model_options_agree(const lrnn_model_options *a, const lrnn_model_options *
 lrnn_status model_options_write(safetensors_writer *writer, const lrnn_model_options *options);
 lrnn_status model_options_read(lrnn_model_options *options, const safetensors *file);
 
+/* A field that is a list of sizes, which the first 0 ends, as "2000,10000". */
+#define OPTIONS_LIST      8
+#define OPTIONS_LIST_ROOM (OPTIONS_LIST * 21)
+void model_options_write_list(char text[OPTIONS_LIST_ROOM], const size_t *list);
+
 #endif

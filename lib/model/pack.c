@@ -15,13 +15,13 @@
 /* Of bytes only where there is nothing to multiply: its reals would be larger than the model. */
 static bool wants_table(const network *net)
 {
-    size_t columns = net->gates * net->options.hidden_size;
     size_t entries;
     bool scaled = matrix_kind_find(net->options.weight_type)->scaled;
     return network_is_recurrent(net) && net->options.vocab_size > 0 && !network_reads_rows(net) &&
-           (network_one_hot(net) ||
-            (!scaled && size_multiply(&entries, net->options.vocab_size, columns) &&
-             entries <= TABLE_LIMIT));
+           (network_one_hot(net) || (!scaled &&
+                                     size_multiply(&entries, net->options.vocab_size,
+                                                   net->gates * net->layers[0].hidden_size) &&
+                                     entries <= TABLE_LIMIT));
 }
 
 /* Room for a matrix of K rows. byte_panel: of bytes, columns of a panel. */
@@ -73,9 +73,9 @@ static packed_matrix take_head(arena *from, const lrnn_model *model)
 static void take_table(packed_layer *layer, const lrnn_model *model, arena *from)
 {
     const network *net = &model->net;
-    size_t columns = net->gates * net->options.hidden_size, V = net->options.vocab_size;
+    size_t columns = net->gates * net->layers[0].hidden_size, V = net->options.vocab_size;
     layer->input_rows = net->options.feature_size;
-    layer->table_row = model->narrow && narrow_pays(columns, model->width) ? columns : model->width;
+    layer->table_row = model->narrow && narrow_pays(columns, layer->width) ? columns : layer->width;
     if (matrix_kind_find(net->options.weight_type)->scaled) {
         layer->byte_table = arena_take(from, V, layer->table_row);
         layer->byte_table_scales = arena_take(from, layer->table_row, sizeof(real));
@@ -87,9 +87,11 @@ static void take_table(packed_layer *layer, const lrnn_model *model, arena *from
 static void take_layer(lrnn_model *model, arena *from, size_t index)
 {
     const network *net = &model->net;
-    size_t G = net->gates, H = net->options.hidden_size, width = model->width;
+    const network_layer *of = &net->layers[index];
+    size_t G = net->gates, H = of->hidden_size, width = kernel_gates_width(kernels(), G, H);
     size_t panel = kernel_byte_panel(kernels(), G);
-    packed_layer layer = {.input_rows = net->layers[index].input_size, .table_row = width};
+    packed_layer layer = {.width = width, .input_rows = of->input_size, .table_row = width};
+    model->width = width > model->width ? width : model->width;
     if (index < net->directions && wants_table(net)) {
         take_table(&layer, model, from);
     }
@@ -98,9 +100,9 @@ static void take_layer(lrnn_model *model, arena *from, size_t index)
     }
     /* In panels always: it has no more rows than columns. */
     layer.hidden.kind = net->options.weight_type;
-    take_numbers(&layer.hidden, from, net->h_size, width, panel);
+    take_numbers(&layer.hidden, from, of->h_size, width, panel);
     if (network_is_projected(net)) {
-        layer.projection = take_transposed(from, model, H, net->h_size);
+        layer.projection = take_transposed(from, model, H, of->h_size);
     }
     layer.bias = arena_take(from, width, sizeof(real));
     if (net->cell->apart) {
@@ -116,7 +118,7 @@ static void lay_out(lrnn_model *model, arena *from)
 {
     const network *net = &model->net;
     size_t count = net->options.layers * net->directions;
-    model->width = kernel_gates_width(kernels(), net->gates, net->options.hidden_size);
+    model->width = 0;
     model->layers = arena_take(from, count, sizeof *model->layers);
     for (size_t i = 0; i < count; i++) {
         take_layer(model, from, i);
@@ -140,7 +142,7 @@ static void lay_out(lrnn_model *model, arena *from)
 void model_copy_table_row(real *to, const lrnn_model *model, const packed_layer *layer,
                           size_t token)
 {
-    size_t width = model->width, G = model->net.gates, H = model->net.options.hidden_size;
+    size_t width = layer->width, G = model->net.gates, H = model->net.layers[0].hidden_size;
     bool narrow = layer->table_row != width;
     if (layer->byte_table != NULL) {
         const int8_t *row = layer->byte_table + token * layer->table_row;
@@ -162,7 +164,7 @@ void model_copy_table_row(real *to, const lrnn_model *model, const packed_layer 
 
 static void fill_bias(const lrnn_model *model, const network_layer *from, packed_layer *to)
 {
-    size_t G = model->net.gates, H = model->net.options.hidden_size;
+    size_t G = model->net.gates, H = from->hidden_size;
     if (from->bias_ih == NETWORK_NONE) {
         return;
     }
@@ -204,13 +206,13 @@ static void embed_rows(const lrnn_model *model, const network_layer *from,
                        real *scratch)
 {
     const network *net = &model->net;
-    size_t E = net->token_size, width = model->width;
+    size_t E = net->token_size, width = layer->width;
     const real *weight = model->parameters + from->weight_ih;
     const real *vectors = model->parameters + net->embedding + first * E;
     for (size_t p = 0, depth; p < E; p += depth) {
         depth = least(E - p, piece_rows(model));
         kernel_pack_gates(kernels(), scratch, weight + p, from->input_size, depth, net->gates,
-                          net->options.hidden_size);
+                          from->hidden_size);
         kernels()->multiply_packed_from(count, width, depth, vectors + p, E, 1, scratch,
                                         p == 0 ? layer->bias : rows, p == 0 ? 0 : width, rows,
                                         width);
@@ -230,7 +232,7 @@ static void gather_row(real *to, const real *row, size_t gates, size_t units)
 static void fill_embedded_table(const lrnn_model *model, const network_layer *from,
                                 packed_layer *to, real *scratch)
 {
-    size_t V = model->net.options.vocab_size, width = model->width;
+    size_t V = model->net.options.vocab_size, width = to->width;
     size_t most = piece_rows(model);
     real *rows = scratch + most * width;
     if (to->table_row == width) {
@@ -242,7 +244,7 @@ static void fill_embedded_table(const lrnn_model *model, const network_layer *fr
         embed_rows(model, from, to, v, count, rows, scratch);
         for (size_t i = 0; i < count; i++) {
             gather_row(to->table + (v + i) * to->table_row, rows + i * width, model->net.gates,
-                       model->net.options.hidden_size);
+                       from->hidden_size);
         }
     }
 }
@@ -251,9 +253,9 @@ static void fill_embedded_table(const lrnn_model *model, const network_layer *fr
 static void fill_one_hot_table(const lrnn_model *model, const network_layer *from, packed_layer *to)
 {
     const network *net = &model->net;
-    size_t G = net->gates, H = net->options.hidden_size, row = to->table_row;
+    size_t G = net->gates, H = from->hidden_size, row = to->table_row;
     const real *weight = model->parameters + from->weight_ih;
-    bool narrow = row != model->width;
+    bool narrow = row != to->width;
     for (size_t v = 0; v < net->options.vocab_size; v++) {
         real *place = to->table + v * row;
         if (!narrow) {
@@ -266,11 +268,12 @@ static void fill_one_hot_table(const lrnn_model *model, const network_layer *fro
     }
 }
 
-/* The gates of a layer, from weights [G*H,K], the last K of each row. */
-static void fill_gates(const lrnn_model *model, packed_matrix to, const real *weights, size_t row,
-                       size_t K, real *scratch)
+/* The gates of a layer of H, from weights [G*H,K], the last K of each row. */
+static void fill_gates(const lrnn_model *model, size_t H, packed_matrix to, const real *weights,
+                       size_t row, size_t K, real *scratch)
 {
-    size_t G = model->net.gates, H = model->net.options.hidden_size, panel = kernels()->panel;
+    size_t G = model->net.gates, panel = kernels()->panel;
+    size_t width = kernel_gates_width(kernels(), G, H);
     const matrix_kind *kind = matrix_kind_find(to.kind);
     if (kind->scaled) {
         pack_bytes(to, weights, row, K, G, H, (int8_t *)scratch);
@@ -287,7 +290,7 @@ static void fill_gates(const lrnn_model *model, packed_matrix to, const real *we
     for (size_t p = 0, rows; p < K; p += rows) {
         rows = least(K - p, piece_rows(model));
         kernel_pack_gates(kernels(), scratch, weights + p, row, rows, G, H);
-        for (size_t n = 0; n < model->width; n += panel) {
+        for (size_t n = 0; n < width; n += panel) {
             unsigned char *place = matrix_columns(to, K, n, kind->bytes).data;
             kind->pack(place + p * panel * kind->bytes, scratch + n * rows, rows * panel, panel);
         }
@@ -353,9 +356,9 @@ static void fill_head(lrnn_model *model, real *scratch)
 static void fill(lrnn_model *model, real *scratch)
 {
     const network *net = &model->net;
-    size_t H = net->options.hidden_size, R = net->h_size;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
         const network_layer *from = &net->layers[i];
+        size_t H = from->hidden_size, R = from->h_size;
         packed_layer *to = &model->layers[i];
         fill_bias(model, from, to);
         if (to->byte_table != NULL) {
@@ -368,9 +371,9 @@ static void fill(lrnn_model *model, real *scratch)
         if (to->input_rows > 0) {
             const real *weight =
                 model->parameters + from->weight_ih + (from->input_size - to->input_rows);
-            fill_gates(model, to->input, weight, from->input_size, to->input_rows, scratch);
+            fill_gates(model, H, to->input, weight, from->input_size, to->input_rows, scratch);
         }
-        fill_gates(model, to->hidden, model->parameters + from->weight_hh, R, R, scratch);
+        fill_gates(model, H, to->hidden, model->parameters + from->weight_hh, R, R, scratch);
         if (network_is_projected(net)) {
             fill_matrix(model, to->projection, model->parameters + from->weight_hr, H, R, scratch);
         }

@@ -44,9 +44,9 @@ void pack_byte_table(const lrnn_model *model, const network_layer *from, packed_
                      int8_t *scratch)
 {
     const network *net = &model->net;
-    size_t G = net->gates, H = net->options.hidden_size, row = from->input_size;
+    size_t G = net->gates, H = from->hidden_size, row = from->input_size;
     for (size_t i = 0; i < G * H; i++) {
-        size_t column = column_of(to->table_row != model->width, G, H, i);
+        size_t column = column_of(to->table_row != to->width, G, H, i);
         to->byte_table_scales[column] =
             bytes_from_reals(scratch, model->parameters + from->weight_ih + i * row, row);
         for (size_t v = 0; v < net->options.vocab_size; v++) {
@@ -70,11 +70,11 @@ static real read_input(int8_t *to, const lrnn_model *model, size_t index, size_t
 {
     const network *net = &model->net;
     const packed_layer *layer = &model->layers[index];
-    size_t G = net->gates, H = net->options.hidden_size;
+    size_t G = net->gates, H = net->layers[index].hidden_size;
     size_t before = net->layers[index].input_size - layer->input_rows;
     real scale = 1;
     for (; count > 0 && first < before; first++, count--) {
-        size_t column = column_of(layer->table_row != model->width, G, H, row);
+        size_t column = column_of(layer->table_row != layer->width, G, H, row);
         *to++ = layer->byte_table[first * layer->table_row + column];
         scale = layer->byte_table_scales[column];
     }
@@ -107,7 +107,7 @@ static real read_layer(int8_t *to, const lrnn_model *model, size_t offset, size_
                        size_t count)
 {
     const network *net = &model->net;
-    size_t H = net->options.hidden_size, i = 0;
+    size_t i = 0;
     while (net->layers[i].weight_ih != offset && net->layers[i].weight_hh != offset &&
            net->layers[i].weight_hr != offset) {
         i++;
@@ -116,9 +116,10 @@ static real read_layer(int8_t *to, const lrnn_model *model, size_t offset, size_
         return read_input(to, model, i, row, first, count);
     }
     const packed_layer *layer = &model->layers[i];
+    size_t H = net->layers[i].hidden_size, R = net->layers[i].h_size;
     return net->layers[i].weight_hh == offset
-               ? read_column(to, layer->hidden, net->h_size, column_of(false, net->gates, H, row),
-                             first, count)
+               ? read_column(to, layer->hidden, R, column_of(false, net->gates, H, row), first,
+                             count)
                : read_column(to, layer->projection, H, row, first, count);
 }
 

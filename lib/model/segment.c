@@ -44,7 +44,7 @@ void segment_keep_last(const segment *s, const network *net, const real *y, real
 
 void keep_final(const network *net, size_t direction, const real *h, size_t B, real *last)
 {
-    size_t top = net->top_size, R = net->h_size;
+    size_t top = net->top_size, R = network_top_layer(net)->h_size;
     for (size_t b = 0; b < B; b++) {
         memcpy(last + b * top + direction * R, h + b * R, R * sizeof(real));
     }

@@ -39,7 +39,7 @@ void stages_find_vectors(lrnn_model *model)
 void stages_lay_out(lrnn_state *state, arena *from, size_t rows)
 {
     const network *net = &state->model->net;
-    size_t widest = net->top_size > net->entry_size ? net->top_size : net->entry_size;
+    size_t widest = net->widest > net->entry_size ? net->widest : net->entry_size;
     if (net->options.input_layer_size > 0) {
         state->entry = arena_take(from, rows, net->entry_size * sizeof(real));
     }
@@ -124,16 +124,13 @@ void stages_add(real *to, size_t to_row, const real *h, size_t h_row, const real
 void stages_start(const lrnn_model *model, layer_state to, size_t rows)
 {
     const network *net = &model->net;
-    size_t R = net->h_size, H = net->options.hidden_size;
     layer_state_copy(net, to, (layer_state_view){0}, rows);
     for (size_t i = 0; net->options.learned_state && i < net->options.layers * net->directions;
          i++) {
-        layer_state of = layer_state_at(net, to, i, 0);
+        layer_state of = layer_state_at(net, to, i);
+        layer_state_view from = {model->layers[i].state_h, model->layers[i].state_c, 1, 0};
         for (size_t row = 0; row < rows; row++) {
-            memcpy(of.h + row * R, model->layers[i].state_h, R * sizeof(real));
-            if (of.c != NULL) {
-                memcpy(of.c + row * H, model->layers[i].state_c, H * sizeof(real));
-            }
+            layer_state_copy_one(net, i, layer_state_row(net, i, of, row), from, 1);
         }
     }
 }

@@ -29,7 +29,7 @@ lrnn_status lrnn_state_options_init(lrnn_state_options *options, size_t struct_s
 static size_t scratch_bytes(const lrnn_model *model)
 {
     const network *net = &model->net;
-    size_t inputs = 0;
+    size_t inputs = 0, most = 0;
     if (!matrix_kind_find(net->options.weight_type)->scaled) {
         return 0;
     }
@@ -37,18 +37,19 @@ static size_t scratch_bytes(const lrnn_model *model)
         const packed_layer *layer = &model->layers[i];
         bool steps = layer->input.narrow_units == 0 && layer->input_rows > inputs;
         inputs = steps ? layer->input_rows : inputs;
+        most = net->layers[i].h_size > most ? net->layers[i].h_size : most;
     }
-    return bytes_scratch(inputs, net->h_size);
+    return bytes_scratch(inputs, most);
 }
 
 static void lay_out(lrnn_state *state, arena *from)
 {
     const network *net = &state->model->net;
-    size_t H = net->options.hidden_size, layers = net->options.layers * net->directions;
+    size_t layers = net->options.layers * net->directions;
     size_t rows, h_values, c_values;
     if (!size_multiply(&rows, state->capacity, state->steps) ||
-        !size_multiply(&h_values, layers * net->h_size, state->capacity) ||
-        !size_multiply(&c_values, layers * H, state->capacity)) {
+        !size_multiply(&h_values, net->h_values, state->capacity) ||
+        !size_multiply(&c_values, net->c_values, state->capacity)) {
         from->overflow = true;
         return;
     }
@@ -64,10 +65,11 @@ static void lay_out(lrnn_state *state, arena *from)
     }
     if (layers > 0) {
         state->pre = arena_take(from, rows, state->model->width * sizeof(real));
-        state->y[0] = arena_take(from, rows, net->top_size * sizeof(real));
-        state->y[1] = arena_take(from, rows, net->top_size * sizeof(real));
+        state->y[0] = arena_take(from, rows, net->widest * sizeof(real));
+        state->y[1] = arena_take(from, rows, net->widest * sizeof(real));
         if (network_is_projected(net)) {
-            state->made = arena_take(from, state->capacity, H * sizeof(real));
+            state->made =
+                arena_take(from, state->capacity, network_most_hidden(net) * sizeof(real));
         }
         state->scratch = arena_take(from, scratch_bytes(state->model), 1);
     }
@@ -98,7 +100,7 @@ static lrnn_status read_options(lrnn_state_options *o, const lrnn_state_options 
 
 static layer_state all_layers(const lrnn_state *state)
 {
-    return (layer_state){state->h, state->c, state->capacity};
+    return (layer_state){state->h, state->c, state->capacity, 0};
 }
 
 lrnn_status lrnn_state_create(lrnn_state **state, const lrnn_model *model,
@@ -182,11 +184,9 @@ lrnn_status lrnn_state_check_stream(const lrnn_state *state, size_t stream)
     const network *net = &state->model->net;
     size_t layers = net->options.layers * (net->options.bidirectional ? 2 : 1);
     for (size_t layer = 0; layer < layers; layer++) {
-        const real *h = state_h(state, layer) + stream * net->h_size;
-        const real *c = state_c(state, layer);
-        if (!all_finite(h, net->h_size) ||
-            (c != NULL &&
-             !all_finite(c + stream * net->options.hidden_size, net->options.hidden_size))) {
+        size_t R = net->layers[layer].h_size, H = net->layers[layer].hidden_size;
+        const real *h = state_h(state, layer), *c = state_c(state, layer);
+        if (!all_finite(h + stream * R, R) || (c != NULL && !all_finite(c + stream * H, H))) {
             return error_set(LRNN_ERR_NUMERIC, "stream %zu: its state is not finite", stream);
         }
     }
@@ -196,8 +196,7 @@ lrnn_status lrnn_state_check_stream(const lrnn_state *state, size_t stream)
 lrnn_status lrnn_state_reset_stream(lrnn_state *state, size_t stream)
 {
     CHECK(check_stream(state, stream));
-    const network *net = &state->model->net;
-    stages_start(state->model, layer_state_at(net, all_layers(state), 0, stream), 1);
+    stages_start(state->model, layer_state_from(all_layers(state), stream), 1);
     return LRNN_OK;
 }
 
@@ -234,14 +233,14 @@ lrnn_status lrnn_state_copy(lrnn_state *to, const lrnn_state *from)
 static void gather_parents(const lrnn_state *state, const int32_t *parents, size_t count)
 {
     const network *net = &state->model->net;
-    layer_state spare = {state->spare_h, state->spare_c, state->capacity};
-    layer_state_view live = layer_state_read(all_layers(state));
+    layer_state spare = {state->spare_h, state->spare_c, state->capacity, 0};
     for (size_t i = 0; i < count; i++) {
-        layer_state to = layer_state_at(net, spare, 0, i);
+        layer_state to = layer_state_from(spare, i);
         if (parents[i] < 0) {
             stages_start(state->model, to, 1);
         } else {
-            layer_state_copy(net, to, layer_state_view_at(net, live, 0, (size_t)parents[i]), 1);
+            layer_state parent = layer_state_from(all_layers(state), (size_t)parents[i]);
+            layer_state_copy(net, to, layer_state_read(parent), 1);
         }
     }
 }
@@ -291,7 +290,7 @@ lrnn_status lrnn_state_export(real *h, real *c, const lrnn_state *state)
     }
     const network *net = &state->model->net;
     CHECK(layer_state_check(net, h, c));
-    layer_state to = {h, c, state->live};
+    layer_state to = {h, c, state->live, 0};
     layer_state_copy(net, to, layer_state_read(all_layers(state)), state->live);
     return LRNN_OK;
 }
@@ -306,6 +305,6 @@ lrnn_status lrnn_state_import(lrnn_state *state, const real *h, const real *c)
     layer_state to = all_layers(state);
     to.h = h == NULL ? NULL : to.h;
     to.c = c == NULL ? NULL : to.c;
-    layer_state_copy(net, to, (layer_state_view){h, c, state->live}, state->live);
+    layer_state_copy(net, to, (layer_state_view){h, c, state->live, 0}, state->live);
     return LRNN_OK;
 }

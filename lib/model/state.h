@@ -13,10 +13,11 @@ struct lrnn_state {
     size_t live;
     bool last_first; /* how the next step goes through the weights; see cell_step */
     void *storage;
-    /* h [L*D][capacity][R], c [L*D][capacity][H]; a layer's live streams come first. The spare ones
-     * serve reorder. */
+    /* h [L*D][capacity][R], c [L*D][capacity][H], each part of its layer's size; a layer's live
+     * streams come first. The spare ones serve reorder. */
     real *h, *c, *spare_h, *spare_c;
-    real *x;    /* [steps*capacity, input], row t * B + b; see state_gathers */
+    real *x; /* [steps*capacity, input], row t * B + b; see state_gathers */
+    /* Of the widest layer: */
     real *pre;  /* [steps*capacity, W], what a step starts from; see packed_layer */
     real *made; /* projection: [capacity, H], the cells' output before it */
     real *y[2]; /* [steps*capacity, D*R], a layer's input and output by turns */
@@ -41,14 +42,14 @@ struct lrnn_state {
 /* h of stream 0 in one layer and direction, and c. */
 static inline real *state_h(const lrnn_state *state, size_t layer_direction)
 {
-    return state->h + layer_direction * state->capacity * state->model->net.h_size;
+    return state->h + state->capacity * state->model->net.layers[layer_direction].h_before;
 }
 
 static inline real *state_c(const lrnn_state *state, size_t layer_direction)
 {
-    return state->c == NULL ? NULL
-                            : state->c + layer_direction * state->capacity *
-                                             state->model->net.options.hidden_size;
+    return state->c == NULL
+               ? NULL
+               : state->c + state->capacity * state->model->net.layers[layer_direction].c_before;
 }
 
 /* Whether what the first layer reads has to be put together; else it is the caller's features, or

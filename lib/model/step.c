@@ -15,9 +15,8 @@
 
 /* The step of a cell multiplies with panels alone; what it starts from has the input's part then.
  */
-static void add_narrow_input(lrnn_state *state, cell_step *step)
+static void add_narrow_input(lrnn_state *state, size_t width, cell_step *step)
 {
-    size_t width = state->model->width;
     kernel_multiply(step->rows, width, step->inputs, step->x, step->x_row, step->input, step->start,
                     step->start_row, state->pre, width);
     step->start = state->pre;
@@ -54,7 +53,7 @@ void state_layer_steps(lrnn_state *state, size_t index, cell_step *step)
     step->last_first = state->last_first;
     step->inputs = step->x == NULL ? 0 : state->model->layers[index].input_rows;
     if (step->inputs > 0 && step->input.narrow_units > 0) {
-        add_narrow_input(state, step);
+        add_narrow_input(state, state->model->layers[index].width, step);
     }
     if (network_is_projected(net)) {
         steps_and_projection(state, state->model->layers[index].projection, step);
@@ -71,8 +70,8 @@ static cell_step plan_layer(const lrnn_state *state, size_t index)
     const packed_layer *layer = &state->model->layers[index];
     return (cell_step){
         .steps = 1,
-        .H = net->options.hidden_size,
-        .R = net->h_size,
+        .H = net->layers[index].hidden_size,
+        .R = net->layers[index].h_size,
         .inputs = layer->input_rows,
         .start = layer->bias,
         .input = layer->input,
@@ -143,7 +142,7 @@ static const real *read_input(lrnn_state *state, const lrnn_sequences *s, size_t
 static const real *read_start(lrnn_state *state, const lrnn_sequences *s, size_t *row)
 {
     const packed_layer *layer = &state->model->layers[0];
-    size_t width = state->model->width;
+    size_t width = layer->width;
     *row = 0;
     if (!layer_has_table(layer)) {
         return layer->bias;
@@ -164,10 +163,10 @@ static const real *step_layer(lrnn_state *state, size_t i, const lrnn_sequences 
                               size_t *row, real *outputs)
 {
     const network *net = &state->model->net;
-    size_t R = net->h_size, u_row = *row;
+    size_t R = net->layers[i].h_size, u_row = *row;
     const real *u = state->plain ? x : stages_normalize(state, i, s->batch, x, &u_row);
     cell_step *step = &state->plan[i];
-    real *h = state->spare_h + i * state->capacity * R;
+    real *h = state->spare_h + state->capacity * net->layers[i].h_before;
     step->rows = s->batch;
     step->steps = 1;
     step->x = u;
@@ -203,7 +202,7 @@ static const real *run_layers(lrnn_state *state, const real *x, const real *star
         step->start = i > 0 ? step->start : start;
         step->h = state_h(state, i);
         step->c = state_c(state, i);
-        step->h_next = state->spare_h + i * state->capacity * net->h_size;
+        step->h_next = state->spare_h + state->capacity * net->layers[i].h_before;
         step->outputs = i + 1 == layers ? outputs : NULL;
         step->last_first = state->last_first;
         run(step);
@@ -221,7 +220,7 @@ static const real *step_layers(lrnn_state *state, const lrnn_sequences *s, size_
     x = state->plain ? x : stages_enter(state, s->batch, x, row);
     if (state->runs && s->batch == 1) {
         x = run_layers(state, x, read_start(state, s, row), outputs);
-        *row = state->model->net.h_size;
+        *row = network_top_layer(&state->model->net)->h_size;
     } else {
         for (size_t i = 0; i < layers; i++) {
             x = step_layer(state, i, s, x, row, i + 1 == layers ? outputs : NULL);

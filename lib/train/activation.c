@@ -30,7 +30,8 @@ static const real *row_of(const lrnn_trainer *trainer, int what, size_t index, s
 {
     const network *net = trainer->net;
     const layer_space *space = &trainer->spaces[index];
-    size_t B = trainer->sequences.batch, H = net->options.hidden_size, R = net->h_size;
+    size_t B = trainer->sequences.batch;
+    size_t H = net->layers[index].hidden_size, R = net->layers[index].h_size;
     if (what >= 0) {
         return space->gates + ((t * B + b) * net->gates + (size_t)what) * H;
     }
@@ -70,7 +71,8 @@ lrnn_status lrnn_trainer_copy_activation(real *values, size_t capacity, lrnn_tra
     if (what == OF_NOTHING) {
         return error_set(LRNN_ERR_NOT_FOUND, "name: this cell has no activation '%s'", name);
     }
-    size_t size = what == OF_HIDDEN ? net->h_size : net->options.hidden_size;
+    const network_layer *of = network_layer_of(net, layer);
+    size_t size = what == OF_HIDDEN ? of->h_size : of->hidden_size;
     size_t count = s->batch * s->steps * size;
     if (capacity < count) {
         return error_set(LRNN_ERR_TOO_SMALL, "values: %zu values, room for %zu", count, capacity);

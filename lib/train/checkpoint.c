@@ -9,8 +9,8 @@
 #include "base/utf8.h"
 #include "batches.h"
 #include "checkpoint_best.h"
-#include "model/adaptive.h"
 #include "model/file.h"
+#include "model/options.h"
 #include "optimizer.h"
 #include "schedule.h"
 #include "trainer_section.h"
@@ -78,16 +78,30 @@ lrnn_status lrnn_checkpoint_save(const lrnn_checkpoint *checkpoint, const char *
 
 /* ---- loading ---- */
 
+static lrnn_status check_hidden_sizes(const lrnn_model_options *ours,
+                                      const lrnn_model_options *saved, const safetensors *file)
+{
+    char our_list[OPTIONS_LIST_ROOM], saved_list[OPTIONS_LIST_ROOM];
+    if (memcmp(ours->hidden_sizes, saved->hidden_sizes, sizeof ours->hidden_sizes) == 0) {
+        return LRNN_OK;
+    }
+    model_options_write_list(our_list, ours->hidden_sizes);
+    model_options_write_list(saved_list, saved->hidden_sizes);
+    return error_set(LRNN_ERR_INVALID,
+                     "%s: trainer: hidden_sizes are '%s', those of the one that was saved '%s'",
+                     safetensors_name(file), our_list, saved_list);
+}
+
 static lrnn_status check_cutoffs(const lrnn_model_options *ours, const lrnn_model_options *saved,
                                  const safetensors *file)
 {
-    char our_list[ADAPTIVE_ROOM], saved_list[ADAPTIVE_ROOM];
+    char our_list[OPTIONS_LIST_ROOM], saved_list[OPTIONS_LIST_ROOM];
     if (memcmp(ours->cutoffs, saved->cutoffs, sizeof ours->cutoffs) == 0 &&
         ours->div_value == saved->div_value) {
         return LRNN_OK;
     }
-    adaptive_write_cutoffs(our_list, ours->cutoffs);
-    adaptive_write_cutoffs(saved_list, saved->cutoffs);
+    model_options_write_list(our_list, ours->cutoffs);
+    model_options_write_list(saved_list, saved->cutoffs);
     return error_set(LRNN_ERR_INVALID,
                      "%s: trainer: cutoffs are '%s' with div_value %g, those of the one that was "
                      "saved '%s' with %g",
@@ -126,6 +140,7 @@ static lrnn_status check_architecture(const lrnn_checkpoint *all, const safetens
                 safetensors_name(file), fields[i].name, fields[i].ours, fields[i].saved);
         }
     }
+    CHECK(check_hidden_sizes(ours, &saved, file));
     return check_cutoffs(ours, &saved, file);
 }
 

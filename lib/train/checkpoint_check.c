@@ -87,17 +87,15 @@ static lrnn_status check_trainer(const checking *c)
 {
     const network *net = c->net;
     uint64_t rows, next, averaged;
-    uint64_t vectors = (uint64_t)net->options.layers * net->directions;
     CHECK(section_get_count(&rows, &c->trainer, "rows", 0));
     CHECK(section_get_count(&next, &c->trainer, "carried", 0));
     CHECK(section_get_count(&averaged, &c->trainer, "averaged", 0));
     if (next != 0 && next != rows) {
         return section_damaged(&c->trainer, "carried", "the rows of the carried state are others");
     }
-    bool state = vectors > 0 && rows > 0;
-    CHECK(check_count(&c->trainer, "h", vectors * net->h_size * rows, state));
-    CHECK(check_count(&c->trainer, "c", vectors * net->options.hidden_size * rows,
-                      state && net->cell->has_c));
+    bool state = net->h_values > 0 && rows > 0;
+    CHECK(check_count(&c->trainer, "h", net->h_values * rows, state));
+    CHECK(check_count(&c->trainer, "c", net->c_values * rows, state && net->cell->has_c));
     return check_count(&c->trainer, "average", net->parameter_count, averaged > 0);
 }
 

@@ -105,17 +105,11 @@ void dropout_input_gradient(const lrnn_trainer *trainer, real *gradient)
     }
 }
 
-/* Elements of a layer's outputs. */
-static size_t layer_width(const lrnn_trainer *trainer)
-{
-    return trainer->net->directions * trainer->net->h_size;
-}
-
 void dropout_layer(lrnn_trainer *trainer, size_t layer)
 {
     const lrnn_model_options *o = &trainer->net->options;
     real *mask = trainer->masks[layer];
-    size_t width = layer_width(trainer);
+    size_t width = network_layer_width(trainer->net, layer);
     if (mask == NULL || trainer->mode != PASS_TRAIN) {
         return;
     }
@@ -127,22 +121,23 @@ void dropout_layer_gradient(const lrnn_trainer *trainer, size_t layer, real *gra
 {
     if (trainer->masks[layer] != NULL) {
         apply(gradient, trainer->masks[layer],
-              trainer->segment.steps * trainer->sequences.batch * layer_width(trainer));
+              trainer->segment.steps * trainer->sequences.batch *
+                  network_layer_width(trainer->net, layer));
     }
 }
 
 /* ---- recurrent weights: Merity, Keskar & Socher 2018 ---- */
 
-static size_t weight_count(const lrnn_trainer *trainer)
+static size_t weight_count(const lrnn_trainer *trainer, size_t index)
 {
     const network *net = trainer->net;
-    return net->gates * net->options.hidden_size * net->h_size;
+    return net->gates * net->layers[index].hidden_size * net->layers[index].h_size;
 }
 
 const real *dropout_weights(lrnn_trainer *trainer, size_t index, const real *weight)
 {
     layer_space *space = &trainer->spaces[index];
-    size_t count = weight_count(trainer);
+    size_t count = weight_count(trainer, index);
     draw(trainer, space->weight_mask, trainer->net->options.weight_dropout, WEIGHTS + index, 0,
          count);
     memcpy(space->weight, weight, count * sizeof(real));
@@ -153,7 +148,7 @@ const real *dropout_weights(lrnn_trainer *trainer, size_t index, const real *wei
 void dropout_weights_gradient(lrnn_trainer *trainer, size_t index)
 {
     layer_space *space = &trainer->spaces[index];
-    size_t count = weight_count(trainer);
+    size_t count = weight_count(trainer, index);
     apply(space->weight, space->weight_mask, count);
     kernels()->add(trainer->gradients + trainer->net->layers[index].weight_hh, space->weight,
                    count);

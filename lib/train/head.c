@@ -20,7 +20,7 @@ static const real *final_h(const lrnn_trainer *trainer, size_t direction)
     const layer_space *space =
         &trainer->spaces[(net->options.layers - 1) * net->directions + direction];
     size_t place = direction == 1 ? 0 : trainer->segment.steps;
-    return space->h + place * trainer->sequences.batch * net->h_size;
+    return space->h + place * trainer->sequences.batch * network_top_layer(net)->h_size;
 }
 
 void head_collect(lrnn_trainer *trainer)
@@ -52,7 +52,7 @@ void head_spread(lrnn_trainer *trainer)
 static void add_to_final_states(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
-    size_t R = net->h_size;
+    size_t R = network_top_layer(net)->h_size;
     for (size_t b = 0; b < trainer->sequences.batch; b++) {
         for (size_t d = 0; d < net->directions; d++) {
             layer_space *space = &trainer->spaces[(net->options.layers - 1) * net->directions + d];

@@ -378,13 +378,13 @@ void stage_start(const lrnn_trainer *trainer, const real *parameters, layer_stat
     const network *net = trainer->net;
     const network_layer *of = &net->layers[index];
     if (of->state_h == NETWORK_NONE) {
-        layer_state_copy_one(net, to, (layer_state_view){0}, rows);
+        layer_state_copy_one(net, index, to, (layer_state_view){0}, rows);
         return;
     }
+    const real *c = of->state_c == NETWORK_NONE ? NULL : parameters + of->state_c;
+    layer_state_view from = {parameters + of->state_h, c, 1, 0};
     for (size_t row = 0; row < rows; row++) {
-        layer_state_view from = {parameters + of->state_h,
-                                 of->state_c == NETWORK_NONE ? NULL : parameters + of->state_c, 1};
-        layer_state_copy_one(net, layer_state_at(net, to, 0, row), from, 1);
+        layer_state_copy_one(net, index, layer_state_row(net, index, to, row), from, 1);
     }
 }
 
@@ -392,17 +392,18 @@ void stage_start_all(const lrnn_trainer *trainer, layer_state to, size_t rows)
 {
     const network *net = trainer->net;
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        stage_start(trainer, trainer->parameters, layer_state_at(net, to, i, 0), i, rows);
+        stage_start(trainer, trainer->parameters, layer_state_at(net, to, i), i, rows);
     }
 }
 
 void stage_start_gradient(lrnn_trainer *trainer)
 {
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, R = net->h_size, H = net->options.hidden_size;
+    size_t B = trainer->sequences.batch;
     bool learns = net->options.learned_state && trainer->stages.fresh;
     for (size_t i = 0; learns && i < net->options.layers * net->directions; i++) {
         const network_layer *of = &net->layers[i];
+        size_t R = of->h_size, H = of->hidden_size;
         kernels()->add_rows(trainer->gradients + of->state_h, trainer->spaces[i].dh, R, B, R);
         if (of->state_c != NETWORK_NONE) {
             kernels()->add_rows(trainer->gradients + of->state_c, trainer->spaces[i].dc, H, B, H);

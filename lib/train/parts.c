@@ -20,10 +20,10 @@ static void finish_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 {
     const network *net = trainer->net;
     size_t B = trainer->sequences.batch;
-    layer_state initial = {b->initial_h, b->initial_c, B};
+    layer_state initial = {b->initial_h, b->initial_c, B, 0};
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        layer_state_view from = {trainer->spaces[i].dh, trainer->spaces[i].dc, B};
-        layer_state_copy_one(net, layer_state_at(net, initial, i, 0), from, B);
+        layer_state_view from = {trainer->spaces[i].dh, trainer->spaces[i].dc, 0, 0};
+        layer_state_copy_one(net, i, layer_state_at(net, initial, i), from, B);
     }
 }
 

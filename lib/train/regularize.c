@@ -19,7 +19,7 @@ void regularize_lay_out(lrnn_trainer *trainer, arena *from)
     const network *net = trainer->net;
     size_t B = trainer->options.batch;
     if (is_on(trainer)) {
-        trainer->regular.next = arena_take(from, B, net->directions * net->h_size * sizeof(real));
+        trainer->regular.next = arena_take(from, B, net->top_size * sizeof(real));
         trainer->regular.sums = arena_take(from, B, sizeof *trainer->regular.sums);
     }
 }
@@ -27,7 +27,7 @@ void regularize_lay_out(lrnn_trainer *trainer, arena *from)
 void regularize_open(lrnn_trainer *trainer)
 {
     const lrnn_sequences *s = &trainer->sequences;
-    size_t width = trainer->net->directions * trainer->net->h_size;
+    size_t width = trainer->net->top_size;
     regularizer *regular = &trainer->regular;
     regular->values = regular->pairs = regular->square_sum = regular->change_sum = 0;
     regular->scale = 1;
@@ -38,6 +38,12 @@ void regularize_open(lrnn_trainer *trainer)
     }
 }
 
+/* R of the top layer. */
+static size_t top_h(const lrnn_trainer *trainer)
+{
+    return network_top_layer(trainer->net)->h_size;
+}
+
 /* h of sequence b at step t of the segment; t may be one less than the first step, unless that is
  * the first of the window. */
 static const real *h_at(const lrnn_trainer *trainer, size_t direction, size_t b, size_t t)
@@ -45,7 +51,7 @@ static const real *h_at(const lrnn_trainer *trainer, size_t direction, size_t b,
     const network *net = trainer->net;
     size_t index = (net->options.layers - 1) * net->directions + direction;
     size_t place = direction == 1 ? t : t + 1;
-    return trainer->spaces[index].h + (place * trainer->sequences.batch + b) * net->h_size;
+    return trainer->spaces[index].h + (place * trainer->sequences.batch + b) * top_h(trainer);
 }
 
 /* Of that row; NULL without dropout. */
@@ -54,7 +60,7 @@ static const real *mask_at(const lrnn_trainer *trainer, size_t direction, size_t
     const network *net = trainer->net;
     const real *mask = trainer->masks[net->options.layers - 1];
     size_t row = (t * trainer->sequences.batch + b) * net->directions + direction;
-    return mask == NULL ? NULL : mask + row * net->h_size;
+    return mask == NULL ? NULL : mask + row * top_h(trainer);
 }
 
 static bool has_before(const lrnn_trainer *trainer, size_t t)
@@ -74,7 +80,7 @@ static void observe_row(void *argument, size_t b, size_t worker)
         for (size_t d = 0; d < net->directions; d++) {
             const real *h = h_at(trainer, d, b, t), *mask = mask_at(trainer, d, b, t);
             const real *before = has_before(trainer, t) ? h_at(trainer, d, b, t - 1) : h;
-            for (size_t k = 0; k < net->h_size; k++) {
+            for (size_t k = 0; k < top_h(trainer); k++) {
                 double value = (double)h[k] * (mask != NULL ? (double)mask[k] : 1);
                 double change = (double)h[k] - (double)before[k];
                 sums.square += value * value;
@@ -121,7 +127,7 @@ typedef struct gradient_job {
 static real *next_at(const lrnn_trainer *trainer, size_t direction, size_t b)
 {
     const network *net = trainer->net;
-    return trainer->regular.next + (b * net->directions + direction) * net->h_size;
+    return trainer->regular.next + (b * net->directions + direction) * top_h(trainer);
 }
 
 /* h of the step after t; NULL: the sequence ends with t. */
@@ -142,9 +148,9 @@ static void add_gradient(const gradient_job *job, size_t direction, size_t b, si
     const real *h = h_at(trainer, direction, b, t), *mask = mask_at(trainer, direction, b, t);
     const real *before = has_before(trainer, t) ? h_at(trainer, direction, b, t - 1) : h;
     const real *after = h_after(trainer, direction, b, t);
-    real *dy = job->dy + row * net->h_size;
+    real *dy = job->dy + row * top_h(trainer);
     after = after == NULL ? h : after;
-    for (size_t k = 0; k < net->h_size; k++) {
+    for (size_t k = 0; k < top_h(trainer); k++) {
         real square = mask != NULL ? mask[k] * mask[k] : 1;
         dy[k] += job->activation * square * h[k] +
                  job->temporal * ((h[k] - before[k]) - (after[k] - h[k]));
@@ -163,7 +169,7 @@ static void gradient_row(void *argument, size_t b, size_t worker)
         }
     }
     for (size_t d = 0; d < net->directions && segment_active(&trainer->segment, b, 0); d++) {
-        memcpy(next_at(trainer, d, b), h_at(trainer, d, b, 0), net->h_size * sizeof(real));
+        memcpy(next_at(trainer, d, b), h_at(trainer, d, b, 0), top_h(trainer) * sizeof(real));
     }
 }
 

@@ -28,7 +28,7 @@ static void pack_layer(void *argument, size_t index, size_t worker)
     const kernel_table *table = kernels();
     const network_layer *offsets = &net->layers[index];
     layer_space *space = &trainer->spaces[index];
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t H = offsets->hidden_size, R = offsets->h_size, columns = net->gates * H;
     const real *input = trainer->running + offsets->weight_ih;
     const real *hidden = trainer->running + offsets->weight_hh;
     if (space->weight_mask != NULL && trainer->mode == PASS_TRAIN) {
@@ -99,7 +99,8 @@ static cell_pass pass_of(const lrnn_trainer *trainer, size_t index, size_t t, si
 {
     const network *net = trainer->net;
     const layer_space *space = &trainer->spaces[index];
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t H = net->layers[index].hidden_size, R = net->layers[index].h_size;
+    size_t columns = net->gates * H;
     size_t row = t * trainer->sequences.batch + b;
     state_rows at = state_rows_of(trainer, index, t, b);
     bool projected = space->m != NULL;
@@ -125,7 +126,8 @@ static void cell_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
     const kernel_table *table = kernels();
     const network *net = trainer->net;
     layer_space *space = &trainer->spaces[index];
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t H = net->layers[index].hidden_size, R = net->layers[index].h_size;
+    size_t columns = net->gates * H;
     cell_pass pass = pass_of(trainer, index, t, b, rows);
     if (net->cell->apart) {
         size_t bias = net->layers[index].bias_hh;
@@ -148,7 +150,7 @@ static void idle_forward(lrnn_trainer *trainer, size_t index, size_t t, size_t b
 {
     const network *net = trainer->net;
     layer_space *space = &trainer->spaces[index];
-    size_t H = net->options.hidden_size, R = net->h_size;
+    size_t H = net->layers[index].hidden_size, R = net->layers[index].h_size;
     state_rows at = state_rows_of(trainer, index, t, b);
     memcpy(space->h + at.after * R, space->h + at.before * R, R * sizeof(real));
     if (space->c != NULL) {
@@ -166,8 +168,8 @@ static void forward_rows(void *argument, size_t piece, size_t worker)
     layer_job *job = argument;
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
-           y_row = net->directions * R;
+    size_t B = trainer->sequences.batch, T = trainer->segment.steps;
+    size_t R = net->layers[job->index].h_size, y_row = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = is_reverse(trainer, job->index);
     for (size_t i = 0; i < T; i++) {
@@ -197,8 +199,9 @@ static layer_state edge_state(const lrnn_trainer *trainer, size_t index, bool la
 {
     const network *net = trainer->net;
     const layer_space *space = &trainer->spaces[index];
-    layer_state places = {space->h, space->c, trainer->sequences.batch};
-    return layer_state_at(net, places, last ? trainer->segment.steps : 0, 0);
+    layer_state places = {space->h, space->c, 0, 0};
+    size_t row = last ? trainer->segment.steps * trainer->sequences.batch : 0;
+    return layer_state_row(net, index, places, row);
 }
 
 static void start_layer(lrnn_trainer *trainer, size_t index, const carried *initial)
@@ -208,8 +211,8 @@ static void start_layer(lrnn_trainer *trainer, size_t index, const carried *init
         stage_start(trainer, trainer->running, to, index, trainer->sequences.batch);
         return;
     }
-    layer_state_copy_one(trainer->net, to,
-                         layer_state_view_at(trainer->net, carried_read(initial), index, 0),
+    layer_state_copy_one(trainer->net, index, to,
+                         layer_state_view_at(trainer->net, carried_read(initial), index),
                          trainer->sequences.batch);
 }
 
@@ -217,8 +220,8 @@ static void start_layer(lrnn_trainer *trainer, size_t index, const carried *init
 static void keep_layer(lrnn_trainer *trainer, size_t index, carried *final)
 {
     layer_state state = edge_state(trainer, index, !is_reverse(trainer, index));
-    layer_state_copy_one(trainer->net,
-                         layer_state_at(trainer->net, carried_layers(final), index, 0),
+    layer_state_copy_one(trainer->net, index,
+                         layer_state_at(trainer->net, carried_layers(final), index),
                          layer_state_read(state), trainer->sequences.batch);
 }
 
@@ -237,7 +240,8 @@ static void input_rows(void *argument, size_t piece, size_t worker)
     const input_job *job = argument;
     const network *net = job->trainer->net;
     layer_space *space = &job->trainer->spaces[job->index];
-    size_t columns = net->gates * net->options.hidden_size, I = net->layers[job->index].input_size;
+    const network_layer *of = &net->layers[job->index];
+    size_t columns = net->gates * of->hidden_size, I = of->input_size;
     size_t first = piece * INPUT_ROWS;
     size_t rows = job->rows - first < INPUT_ROWS ? job->rows - first : INPUT_ROWS;
     kernels()->multiply_packed_from(rows, columns, I, job->x + first * I, I, 1, space->packed_input,
@@ -247,7 +251,7 @@ static void input_rows(void *argument, size_t piece, size_t worker)
 void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
 {
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, rows = B * trainer->segment.steps, R = net->h_size;
+    size_t B = trainer->sequences.batch, rows = B * trainer->segment.steps;
     size_t threads = pool_threads(trainer->pool);
     if (final != NULL) {
         final->batch = B;
@@ -264,7 +268,7 @@ void run_forward(lrnn_trainer *trainer, const carried *initial, carried *final)
             input_job input = {trainer, index, u, rows};
             pool_run(trainer->pool, input_rows, &input, (rows + INPUT_ROWS - 1) / INPUT_ROWS);
             layer_job job = {trainer, index, threads < B ? threads : B,
-                             trainer->outputs[layer] + d * R};
+                             trainer->outputs[layer] + d * net->layers[index].h_size};
             pool_run(trainer->pool, forward_rows, &job, job.pieces);
             if (final != NULL) {
                 keep_layer(trainer, index, final);
@@ -283,7 +287,8 @@ static void cell_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t 
     const kernel_table *table = kernels();
     const network *net = trainer->net;
     layer_space *space = &trainer->spaces[index];
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t H = net->layers[index].hidden_size, R = net->layers[index].h_size;
+    size_t columns = net->gates * H;
     size_t row = t * trainer->sequences.batch + b;
     real *dh = space->dh + b * R;
     cell_pass pass = pass_of(trainer, index, t, b, rows);
@@ -302,14 +307,14 @@ static void cell_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t 
 static void idle_backward(lrnn_trainer *trainer, size_t index, size_t t, size_t b)
 {
     layer_space *space = &trainer->spaces[index];
-    size_t columns = trainer->net->gates * trainer->net->options.hidden_size;
+    const network_layer *of = &trainer->net->layers[index];
+    size_t columns = trainer->net->gates * of->hidden_size, R = of->h_size;
     size_t row = t * trainer->sequences.batch + b;
     memset(space->gates + row * columns, 0, columns * sizeof(real));
     if (space->hidden != NULL) {
         memset(space->hidden + row * columns, 0, columns * sizeof(real));
     }
     if (space->m != NULL) {
-        size_t R = trainer->net->h_size;
         memset(space->dprojected + row * R, 0, R * sizeof(real));
     }
 }
@@ -320,8 +325,8 @@ static void backward_rows(void *argument, size_t piece, size_t worker)
     layer_job *job = argument;
     lrnn_trainer *trainer = job->trainer;
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, T = trainer->segment.steps, R = net->h_size,
-           y_row = net->directions * R;
+    size_t B = trainer->sequences.batch, T = trainer->segment.steps;
+    size_t R = net->layers[job->index].h_size, y_row = net->directions * R;
     size_t first = piece * B / job->pieces, end = (piece + 1) * B / job->pieces;
     bool reverse = is_reverse(trainer, job->index);
     real *dh = trainer->spaces[job->index].dh;
@@ -376,7 +381,7 @@ static void layer_gradients(lrnn_trainer *trainer, size_t index, const real *x, 
     const network_layer *offsets = &net->layers[index];
     const layer_space *space = &trainer->spaces[index];
     size_t B = trainer->sequences.batch, rows = trainer->segment.steps * B;
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t H = offsets->hidden_size, R = offsets->h_size, columns = net->gates * H;
     size_t I = offsets->input_size;
     const real *dhidden = space->hidden != NULL ? space->hidden : space->gates;
     const real *h_before = space->h + (is_reverse(trainer, index) ? B * R : 0);
@@ -436,11 +441,12 @@ static void input_gradients(lrnn_trainer *trainer, const real *dx, real *feature
 void run_backward(lrnn_trainer *trainer, real *feature_gradient)
 {
     const network *net = trainer->net;
-    size_t B = trainer->sequences.batch, R = net->h_size, D = net->directions;
+    size_t B = trainer->sequences.batch, D = net->directions;
     size_t threads = pool_threads(trainer->pool);
     real *dy = trainer->dy[0], *dx = trainer->dy[1];
     for (size_t layer = net->options.layers; layer-- > 0;) {
         const real *x = layer == 0 ? stage_entry(trainer) : trainer->outputs[layer - 1];
+        const size_t R = network_layer_of(net, layer)->h_size;
         dropout_layer_gradient(trainer, layer, dy);
         stage_keep(trainer, layer, dy);
         if (layer + 1 == net->options.layers) {

@@ -199,7 +199,7 @@ static void enter(lrnn_trainer *trainer, const lrnn_sequences *window, size_t sh
     if (space->initial.batch != 0) {
         size_t row = first_row(trainer, window->batch, shard);
         layer_state_copy(trainer->net, carried_layers(&space->initial),
-                         layer_state_view_at(trainer->net, carried_read(initial), 0, row),
+                         layer_state_read(layer_state_from(carried_layers(initial), row)),
                          space->initial.batch);
     }
 }
@@ -207,7 +207,7 @@ static void enter(lrnn_trainer *trainer, const lrnn_sequences *window, size_t sh
 /* Keeps the state after a shard among those of all rows. */
 static void keep(lrnn_trainer *trainer, size_t row)
 {
-    layer_state to = layer_state_at(trainer->net, carried_layers(&trainer->shards.final), 0, row);
+    layer_state to = layer_state_from(carried_layers(&trainer->shards.final), row);
     layer_state_copy(trainer->net, to, carried_read(&trainer->pending), trainer->sequences.batch);
 }
 

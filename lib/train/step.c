@@ -139,10 +139,10 @@ void step_start_backward(lrnn_trainer *trainer, const lrnn_backward *b)
 {
     const network *net = trainer->net;
     size_t B = trainer->sequences.batch;
-    layer_state_view final = {b->final_h, b->final_c, B};
+    layer_state_view final = {b->final_h, b->final_c, B, 0};
     for (size_t i = 0; i < net->options.layers * net->directions; i++) {
-        layer_state to = {trainer->spaces[i].dh, trainer->spaces[i].dc, B};
-        layer_state_copy_one(net, to, layer_state_view_at(net, final, i, 0), B);
+        layer_state to = {trainer->spaces[i].dh, trainer->spaces[i].dc, 0, 0};
+        layer_state_copy_one(net, i, to, layer_state_view_at(net, final, i), B);
     }
 }
 

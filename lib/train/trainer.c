@@ -107,7 +107,8 @@ static void lay_out_layer(lrnn_trainer *trainer, layer_space *space, size_t inde
 {
     const network *net = trainer->net;
     const kernel_table *table = kernels();
-    size_t H = net->options.hidden_size, R = net->h_size, columns = net->gates * H;
+    size_t H = net->layers[index].hidden_size, R = net->layers[index].h_size;
+    size_t columns = net->gates * H;
     size_t B = trainer->options.batch, rows = B * trainer->segment_steps;
     size_t I = net->layers[index].input_size;
     space->packed_input = arena_take(from, kernel_packed_size(table, I, columns), sizeof(real));
@@ -141,11 +142,10 @@ static void lay_out_layer(lrnn_trainer *trainer, layer_space *space, size_t inde
 void carried_lay_out(const lrnn_trainer *trainer, carried *state, arena *from)
 {
     const network *net = trainer->net;
-    size_t layers = net->options.layers * net->directions;
-    size_t rows = trainer->options.batch * layers;
-    state->h = arena_take(from, rows, net->h_size * sizeof(real));
+    size_t rows = trainer->options.batch;
+    state->h = arena_take(from, rows, net->h_values * sizeof(real));
     if (network_has_cell_state(net)) {
-        state->c = arena_take(from, rows, net->options.hidden_size * sizeof(real));
+        state->c = arena_take(from, rows, net->c_values * sizeof(real));
     }
 }
 
@@ -154,7 +154,6 @@ static void lay_out_layers(lrnn_trainer *trainer, arena *from)
     const network *net = trainer->net;
     size_t layers = net->options.layers, count = layers * net->directions;
     size_t rows = trainer->options.batch * trainer->segment_steps;
-    size_t bytes = net->directions * net->h_size * sizeof(real);
     trainer->spaces = arena_take(from, count, sizeof *trainer->spaces);
     trainer->outputs = arena_take(from, layers, sizeof *trainer->outputs);
     trainer->masks = arena_take(from, layers, sizeof *trainer->masks);
@@ -166,6 +165,7 @@ static void lay_out_layers(lrnn_trainer *trainer, arena *from)
         }
     }
     for (size_t layer = 0; layer < layers; layer++) {
+        size_t bytes = network_layer_width(net, layer) * sizeof(real);
         real *outputs = arena_take(from, rows, bytes);
         double share = layer + 1 < layers ? net->options.dropout : net->options.output_dropout;
         real *mask = share > 0 ? arena_take(from, rows, bytes) : NULL;
@@ -181,6 +181,7 @@ static void lay_out(lrnn_trainer *trainer, arena *from)
     const network *net = trainer->net;
     size_t B = trainer->options.batch, rows;
     size_t wide = net->top_size > net->input_size ? net->top_size : net->input_size;
+    wide = net->widest > wide ? net->widest : wide;
     wide = net->entry_size > wide ? net->entry_size : wide;
     if (!size_multiply(&rows, B, trainer->options.steps) || rows > SIZE_MAX / 2 ||
         !size_multiply(&rows, B, trainer->segment_steps)) {
@@ -399,7 +400,7 @@ lrnn_status lrnn_trainer_reset_state(lrnn_trainer *trainer)
         return error_null("trainer");
     }
     carried *state = &trainer->carry;
-    layer_state all = {state->h, state->c, state->rows};
+    layer_state all = {state->h, state->c, state->rows, 0};
     stage_start_all(trainer, all, state->rows);
     state->batch = 0;
     return LRNN_OK;
@@ -428,11 +429,11 @@ lrnn_status lrnn_trainer_export_state(real *h, real *c, const lrnn_trainer *trai
     const carried *state = &trainer->carry;
     bool fresh = state->rows == 0;
     size_t rows = fresh ? trainer->options.batch : state->rows;
-    layer_state_view from = {state->h, state->c, rows};
+    layer_state_view from = {state->h, state->c, rows, 0};
     if (fresh) {
-        stage_start_all(trainer, (layer_state){h, c, rows}, rows);
+        stage_start_all(trainer, (layer_state){h, c, rows, 0}, rows);
     } else {
-        layer_state_copy(trainer->net, (layer_state){h, c, rows}, from, rows);
+        layer_state_copy(trainer->net, (layer_state){h, c, rows, 0}, from, rows);
     }
     return LRNN_OK;
 }
@@ -447,6 +448,7 @@ lrnn_status lrnn_trainer_import_state(lrnn_trainer *trainer, const real *h, cons
     CHECK(check_size("batch", batch, 1, trainer->options.batch));
     carried *state = &trainer->carry;
     state->batch = state->rows = batch;
-    layer_state_copy(trainer->net, carried_layers(state), (layer_state_view){h, c, batch}, batch);
+    layer_state_copy(trainer->net, carried_layers(state), (layer_state_view){h, c, batch, 0},
+                     batch);
     return LRNN_OK;
 }

@@ -106,7 +106,7 @@ typedef struct head_space {
     size_t scratch_bytes;
 } head_space;
 
-/* h [L*D,B,R] and c [L*D,B,H] of every layer, with B = batch. */
+/* h [L*D,B,R] and c [L*D,B,H] of every layer, each part of its layer's size, with B = batch. */
 typedef struct carried {
     real *h, *c;
     size_t batch; /* 0: the next window starts at zero, whatever h and c are */
@@ -200,7 +200,7 @@ void carried_lay_out(const lrnn_trainer *trainer, carried *state, arena *from);
 
 static inline layer_state carried_layers(const carried *state)
 {
-    return (layer_state){state->h, state->c, state->batch};
+    return (layer_state){state->h, state->c, state->batch, 0};
 }
 
 /* What a window starts from. */
@@ -212,14 +212,12 @@ static inline layer_state_view carried_read(const carried *state)
 /* Reals of h of all layers and directions for so many rows, and of c. */
 static inline size_t carried_h_count(const lrnn_trainer *trainer, size_t batch)
 {
-    const network *net = trainer->net;
-    return net->options.layers * net->directions * batch * net->h_size;
+    return batch * trainer->net->h_values;
 }
 
 static inline size_t carried_c_count(const lrnn_trainer *trainer, size_t batch)
 {
-    const network *net = trainer->net;
-    return net->options.layers * net->directions * batch * net->options.hidden_size;
+    return batch * trainer->net->c_values;
 }
 
 /* run.c: the recurrent layers. */

@@ -315,6 +315,14 @@ static void wrong_metadata_is_named_by_its_key(void **state)
          LRNN_ERR_FORMAT,
          {"lrnn.padding_token", "2147483648"}},
         {"lrnn.kind\":\"model", "lrnn.projection_size\":\"4", LRNN_ERR_FORMAT, {"projection", "4"}},
+        {"lrnn.kind\":\"model",
+         "lrnn.hidden_sizes\":\"x",
+         LRNN_ERR_FORMAT,
+         {"hidden_sizes", "'x'"}},
+        {"lrnn.kind\":\"model",
+         "lrnn.hidden_sizes\":\"4,4",
+         LRNN_ERR_FORMAT,
+         {"hidden_sizes", "1"}},
     };
     changed_file file = save(create());
     expect_changes_fail(&file, changes, sizeof changes / sizeof *changes);
@@ -355,6 +363,12 @@ static void metadata_that_lies_about_the_tensors_is_named(void **state)
         expect_changes_fail(&file, &(change){lies[i][0], changed, LRNN_ERR_FORMAT, {key, "tensor"}},
                             1);
     }
+    expect_changes_fail(&file,
+                        &(change){"lrnn.kind\":\"model",
+                                  "lrnn.hidden_sizes\":\"536870911",
+                                  LRNN_ERR_FORMAT,
+                                  {"lrnn.hidden_sizes is 536870911", "rnn.weight_hh_l0"}},
+                        1);
     expect_changes_fail(&file,
                         &(change){"lrnn.kind\":\"model",
                                   "lrnn.projection_size\":\"3",

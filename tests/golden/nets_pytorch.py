@@ -22,21 +22,27 @@ def windows():
 
 # ---- AR and TAR: activation_l2, temporal_l2 ----
 
-def regularized(dtype):
-    """Losses of 50 steps, the values of the terms, and the gradients of the first step."""
+def regularized(dtype, sizes=None):
+    """Losses of 50 steps, the values of the terms, and the gradients of the first step. With sizes of layers, these
+    are modules of one layer, and head and embedding have one matrix."""
     embedding = torch.nn.Embedding(VOCAB, HIDDEN).to(dtype)
-    lstm = torch.nn.LSTM(HIDDEN, HIDDEN, 2, batch_first=True).to(dtype)
+    layers = [torch.nn.LSTM(HIDDEN, HIDDEN, 2, batch_first=True).to(dtype)] if sizes is None else [
+        torch.nn.LSTM(inputs, size, batch_first=True).to(dtype) for inputs, size in zip([HIDDEN] + sizes, sizes)]
     head = torch.nn.Linear(HIDDEN, VOCAB).to(dtype)
-    parameters = fill([embedding, lstm, head])
+    if sizes is not None:
+        head.weight = embedding.weight
+    parameters = fill([embedding, *layers, head])
     with torch.no_grad():
         for p in parameters:
             p *= 2 * BOUND
     optimizer = torch.optim.Adam(parameters, lr=0.03)
-    state, losses, terms, first = None, [], [], None
+    states, losses, terms, first = [None] * len(layers), [], [], None
     for x, target in windows():
         optimizer.zero_grad()
-        y, state = lstm(embedding(x), state)
-        state = tuple(s.detach() for s in state)
+        y = embedding(x)
+        for i, layer in enumerate(layers):
+            y, state = layer(y, states[i])
+            states[i] = tuple(s.detach() for s in state)
         loss = torch.nn.functional.cross_entropy(head(y).reshape(-1, VOCAB), target.reshape(-1))
         term = 2 * y.pow(2).mean() + 3 * (y[:, 1:] - y[:, :-1]).pow(2).mean()
         (loss + term).backward()
@@ -76,9 +82,10 @@ def averaged(dtype):
 
 def awd():
     return {f"{name}.{what}{suffix}": value
-            for name, make in [("regularized", regularized), ("averaged", averaged)]
+            for name, make in [("regularized", regularized), ("averaged", averaged),
+                               ("sizes", lambda dtype: regularized(dtype, [40, 23, HIDDEN]))]
             for suffix, dtype in [("", torch.float32), (".double", torch.float64)]
-            for what, value in make(dtype).items()}
+            for what, value in make(dtype).items() if (name, what, suffix) != ("sizes", "gradients", "")}
 
 
 # ---- nets with more around their recurrent layers, and an output activation ----
@@ -104,7 +111,9 @@ class Net(torch.nn.Module):
 
     def __init__(self, s, dtype):
         super().__init__()
-        self.s, self.R, self.D = s, s["projection"] or H, 2 if s["bidirectional"] else 1
+        self.s, self.D = s, 2 if s["bidirectional"] else 1
+        self.H = [int(digit) for digit in str(s["sizes"])] if s["sizes"] else [H] * s["layers"]
+        self.R = [s["projection"] or size for size in self.H]
         size = {"embedding": E, "one-hot": V, "features": F, "both": E + F}[s["inputs"]]
         if s["inputs"] in ("embedding", "both"):
             self.embedding = torch.nn.Embedding(V, E)
@@ -120,13 +129,13 @@ class Net(torch.nn.Module):
             if s["layer_norm"]:
                 self.norm.append(torch.nn.LayerNorm(size))
                 self.order.append(self.norm[-1])
-            self.rnn.append(kind(size, H, batch_first=True, bidirectional=bool(s["bidirectional"]), **more))
+            self.rnn.append(kind(size, self.H[layer], batch_first=True, bidirectional=bool(s["bidirectional"]), **more))
             self.order.append(self.rnn[-1])
-            size = self.D * self.R
-        for _ in range(s["layers"] * self.D if s["learned_state"] else 0):
-            self.states.append(torch.nn.Parameter(torch.zeros(self.R)))
+            size = self.D * self.R[layer]
+        for i in range(s["layers"] * self.D if s["learned_state"] else 0):
+            self.states.append(torch.nn.Parameter(torch.zeros(self.R[i // self.D])))
             if s["cell"] == "lstm":
-                self.states.append(torch.nn.Parameter(torch.zeros(H)))
+                self.states.append(torch.nn.Parameter(torch.zeros(self.H[i // self.D])))
         self.order.append(self.states)
         if s["head_layer"]:
             self.head_input = torch.nn.Linear(size, s["head_layer"])
@@ -138,13 +147,14 @@ class Net(torch.nn.Module):
         self.to(dtype)
 
     def initial(self, layer, given):
-        """h and c of a layer, [D,B,.]: the learned ones, or those given."""
+        """h and c of a layer, [D,B,.]: the learned ones, or those given, one layer after another."""
         if self.s["learned_state"]:
             each = 2 if self.s["cell"] == "lstm" else 1
             mine = self.states[layer * self.D * each:(layer + 1) * self.D * each]
             found = [torch.stack([mine[d * each + i].expand(B, -1) for d in range(self.D)]) for i in range(each)]
         else:
-            found = [x[layer * self.D:(layer + 1) * self.D] for x in given]
+            found = [x[self.D * B * sum(sizes[:layer]):][:self.D * B * sizes[layer]].view(self.D, B, -1)
+                     for x, sizes in zip(given, (self.R, self.H))]
         return tuple(found) if self.s["cell"] == "lstm" else found[0]
 
     def forward(self, tokens, features, given, lengths):
@@ -174,7 +184,7 @@ class Net(torch.nn.Module):
         if s["head_layer"]:
             x = activate(s["head_activation"], self.head_input(x))
         z = self.head(x) if s["head"] != "none" else x
-        return z, [torch.cat([f[i] for f in finals]) for i in range(len(finals[0]))] if finals else []
+        return z, [torch.cat([f[i].reshape(-1) for f in finals]) for i in range(len(finals[0]))] if finals else []
 
 
 def loss_of(s, z, active):
@@ -196,8 +206,7 @@ def stage(s, dtype):
     net = Net(s, dtype)
     parameters = fill(net.order)
     tokens, features = whole(2, V, B, T), number(3, B, T, F).to(dtype).requires_grad_()
-    D, R = net.D, net.R
-    given = [number(4, s["layers"] * D, B, R).to(dtype), number(5, s["layers"] * D, B, H).to(dtype)]
+    given = [number(4, net.D * B * sum(net.R)).to(dtype), number(5, net.D * B * sum(net.H)).to(dtype)]
     given = [g.requires_grad_() for g in given][:2 if s["cell"] == "lstm" else 1]
     lengths = torch.tensor(LENGTHS if s["uneven"] else [T] * B)
     active = torch.arange(T)[None, :] < lengths[:, None]
@@ -218,7 +227,7 @@ def stage(s, dtype):
             if s["inputs"] in ("features", "both"):
                 found["features"] = features.grad.clone()
             if not s["learned_state"] and s["layers"]:
-                found["initial_h"] = given[0].grad.clone()
+                found["initial_h"] = given[0].grad.clone() if s["sizes"] else given[0].grad.reshape(-1, B, net.R[0])
             optimizer.zero_grad()
             total = loss_of(s, z, active)
         if s["loss"] != "none":
@@ -233,12 +242,15 @@ def collect(path, settings):
              "head_activation": ACTIVATIONS, "activation": ACTIVATIONS, "loss": LOSSES}
     usual = {"cell": "lstm", "layers": 2, "bidirectional": 0, "head": "steps", "inputs": "embedding", "projection": 0,
              "layer_norm": 0, "residual": 0, "input_layer": 0, "input_activation": "none", "head_layer": 0,
-             "head_activation": "none", "learned_state": 0, "activation": "none", "loss": "cross-entropy", "uneven": 1}
+             "head_activation": "none", "learned_state": 0, "activation": "none", "loss": "cross-entropy", "uneven": 1,
+             "sizes": 0}
+    settings = list(settings)
+    fields = FIELDS + ["sizes"] * any("sizes" in change for change in settings)
     for change in settings:
         s = usual | change
         for name, value in stage(s, torch.float64).items():
             tensors[f"{len(rows)}.{name}"] = value
-        rows.append([names[f].index(s[f]) if f in names else s[f] for f in FIELDS])
+        rows.append([names[f].index(s[f]) if f in names else s[f] for f in fields])
     store(path, tensors, settings=rows)
 
 
@@ -274,7 +286,23 @@ def stages():
                "activation": "tanh", "loss": "squared"}
 
 
+def sizes():
+    """Layers of different hidden sizes; each digit is one."""
+    for cell in CELLS:
+        yield {"cell": cell, "sizes": 53}
+        yield {"cell": cell, "sizes": 35, "bidirectional": 1, "head": "final", "inputs": "both"}
+        yield {"cell": cell, "sizes": 294, "layers": 3, "layer_norm": 1, "learned_state": 1, "inputs": "one-hot"}
+    for head in HEADS:
+        loss = "none" if head == "none" else "cross-entropy"
+        yield {"head": head, "loss": loss, "sizes": 756, "layers": 3, "projection": P, "residual": 1}
+        yield {"head": head, "loss": loss, "sizes": 739, "layers": 3, "inputs": "features", "learned_state": 1,
+               "bidirectional": 1}
+    yield {"sizes": 62, "input_layer": 5, "input_activation": "tanh", "head_layer": 3, "head_activation": "relu"}
+    yield {"sizes": 36, "cell": "gru", "uneven": 0, "activation": "tanh", "loss": "squared", "inputs": "features"}
+
+
 if __name__ == "__main__":
     store("nets_awd.safetensors", awd())
     collect("nets_activations.safetensors", activations())
     collect("nets_stages.safetensors", stages())
+    collect("nets_sizes.safetensors", sizes())

@@ -148,25 +148,30 @@ save_file({k: v.contiguous() for k, v in net.state_dict().items()}, folder / "or
 # Weight drop of AWD-LSTM (three layers, as large as each other): the raw weight beside the module's other tensors,
 # and that of fastai, above the module, where the weight that is left in it is one of training. Its embedding is there
 # twice.
+def weight_dropped(state):
+    """The state_dict as those of AWD-LSTM and of fastai."""
+    awd, fastai = {}, {}
+    for key, value in state.items():
+        parts = key.split(".")
+        if parts[0] != "rnns":
+            awd[key] = value
+            fastai[{"emb.weight": "0.encoder.weight", "fc.weight": "1.decoder.weight"}[key]] = value
+            continue
+        rest = ".".join(parts[:2] + ["module"] + parts[2:])
+        raw = parts[2] == "weight_hh_l0"
+        awd[rest + "_raw" if raw else rest] = value
+        fastai["0." + rest] = torch.dropout(value, 0.5, True) if raw else value
+        if raw:
+            fastai["0." + key + "_raw"] = value
+    fastai["0.encoder_dp.emb.weight"] = fastai["0.encoder.weight"]
+    fastai["1.decoder.bias"] = torch.zeros(len(state["fc.weight"]))
+    return awd, fastai
+
+
 net = Stack({"rnns.0": lstm(), "rnns.1": lstm(4)}, 4, bias=False)
 look("awd", net)
-state = net.state_dict()
-awd, fastai = {}, {}
-for key, value in state.items():
-    parts = key.split(".")
-    if parts[0] != "rnns":
-        awd[key] = value
-        fastai[{"emb.weight": "0.encoder.weight", "fc.weight": "1.decoder.weight"}[key]] = value
-        continue
-    rest = ".".join(parts[:2] + ["module"] + parts[2:])
-    raw = parts[2] == "weight_hh_l0"
-    awd[rest + "_raw" if raw else rest] = value
-    fastai["0." + rest] = torch.dropout(value, 0.5, True) if raw else value
-    if raw:
-        fastai["0." + key + "_raw"] = value
+awd, fastai = weight_dropped(net.state_dict())
 save_file(awd, folder / "awd.safetensors")
-fastai["0.encoder_dp.emb.weight"] = fastai["0.encoder.weight"]
-fastai["1.decoder.bias"] = torch.zeros(5)
 torch.save(fastai, folder / "awd_fastai.pt")
 
 # What stands around layers: normalizations, connections, linear layers, and parameters that streams begin with.
@@ -233,5 +238,18 @@ net = Around(nn.LSTM, {"input": "fc_in", "norm": "ln_%d", "rnn": "lstm_%d", "h":
 keep("around", net)
 torch.save({"epoch": 2, "model": net.state_dict()}, folder / "around.pt")
 keep("states", Around(nn.GRU, {"rnn": "grus.%d", "h": "h0.%d"}, learned=(1,)))
+
+# Layers of different sizes.
+keep("sizes_lstm", Stack({"lstm1": lstm(3, 8), "lstm2": lstm(8, 4)}, 4))
+keep("sizes_gru", Stack({"rnns.0": gru(3, 5, bidirectional=True), "rnns.1": gru(10, 2, bidirectional=True),
+                         "rnns.2": gru(4, 4, bidirectional=True)}, 8))
+keep("sizes_cells", Stack({"layers.0": nn.LSTMCell(3, 5), "layers.1": nn.LSTMCell(5, 2)}, 2))
+keep("sizes_projected", Stack({"rnn1": lstm(3, 6, num_layers=2, proj_size=2), "rnn2": lstm(2, 4, proj_size=2)}, 2))
+keep("sizes_list", Stack({"rnn.0": lstm(3, 6), "rnn.1": lstm(6, 4), "rnn.2": lstm(4, 3)}, 3),
+     lambda key: key.replace("emb.", "embedding.").replace("fc.", "head."))
+net = Stack({"rnns.0": lstm(3, 7), "rnns.1": lstm(7, 7), "rnns.2": lstm(7, 3)}, 3, outputs=V, bias=False)
+net.fc.weight = net.emb.weight
+look("awd_sizes", net)
+torch.save(weight_dropped(net.state_dict())[1], folder / "awd_sizes.pt")
 
 save_file(expected, folder / "expected.safetensors")

@@ -89,6 +89,18 @@ static void make_trainer(bench *b)
     assert_int_equal(lrnn_trainer_create(&b->trainer, b->model, &o), LRNN_OK);
 }
 
+static void count_state(bench *b)
+{
+    const lrnn_model_options *o = &b->s.model;
+    size_t rows = B * (o->bidirectional ? 2 : 1);
+    for (size_t layer = 0; layer < o->layers; layer++) {
+        size_t hidden = lrnn_model_hidden_size(b->model, layer);
+        b->h_count += rows * (o->projection_size > 0 ? o->projection_size : hidden);
+        b->c_count += o->cell == LRNN_CELL_LSTM ? rows * hidden : 0;
+    }
+    assert_true(b->h_count <= 64 && b->c_count <= 64);
+}
+
 static void set_up(bench *b, const setting *s)
 {
     memset(b, 0, sizeof *b);
@@ -126,10 +138,7 @@ static void set_up(bench *b, const setting *s)
         b->window.target_lengths = label_counts;
     }
     b->window.weights = s->use_weights ? b->weights : NULL;
-    size_t D = s->model.bidirectional ? 2 : 1;
-    size_t P = s->model.projection_size;
-    b->h_count = s->model.layers * D * B * (P > 0 ? P : H);
-    b->c_count = s->model.cell == LRNN_CELL_LSTM ? s->model.layers * D * B * H : 0;
+    count_state(b);
     int steps = s->model.head == LRNN_HEAD_STEPS || s->model.head == LRNN_HEAD_NONE;
     b->out_count = (size_t)(B * (steps ? T : 1)) * lrnn_model_output_size(b->model);
     b->parameters = lrnn_model_parameter_count(b->model);
@@ -594,6 +603,46 @@ static void regularized_nets_have_the_right_gradient(void **state)
     }
 }
 
+/* A wide layer first, last and in between, with whatever works on a layer's outputs or weights. */
+static void layers_of_different_sizes_have_the_right_gradient(void **state)
+{
+    (void)state;
+    static const size_t sizes[3][3] = {{4, 3, 2}, {2, 3, 4}, {3, 4, 2}};
+    for (int32_t cell = LRNN_CELL_RNN_TANH; cell <= LRNN_CELL_GRU; cell++) {
+        for (int option = 0; option < 6; option++) {
+            setting s = plain(cell);
+            s.fresh = option >= 2;
+            s.model.layers = 3;
+            memcpy(s.model.hidden_sizes, sizes[option % 3], sizeof sizes[0]);
+            s.model.bidirectional = option == 1;
+            s.model.head = option == 1   ? LRNN_HEAD_FINAL
+                           : option == 4 ? LRNN_HEAD_LAST
+                           : option == 5 ? LRNN_HEAD_NONE
+                                         : LRNN_HEAD_STEPS;
+            s.loss = option == 5 ? LRNN_LOSS_NONE : s.loss;
+            s.model.layer_norm = option == 0 || option == 4;
+            s.model.learned_state = option == 4;
+            s.model.input_layer_size = option == 4 ? 5 : 0;
+            s.model.projection_size = cell == LRNN_CELL_LSTM && option == 5 ? 1 : 0;
+            s.model.dropout = option >= 2 ? 0.3 : 0;
+            s.model.locked_dropout = option == 3;
+            s.model.weight_dropout = option >= 2 ? 0.4 : 0;
+            s.model.output_dropout = option == 2 || option == 3 ? 0.3 : 0;
+            s.activation_l2 = option == 2 || option == 3 ? 2 : 0;
+            s.temporal_l2 = option == 2 || option == 3 ? 1.5 : 0;
+            s.model.cutoffs[0] = option == 4 ? 2 : 0;
+            if (option == 3) {
+                s.model.tied_weights = 1;
+                s.model.embedding_size = sizes[0][2];
+                s.model.output_size = V;
+            }
+            s.recompute = option == 2 ? 1 : option == 3 || option == 5 ? 3 : 0;
+            s.use_lengths = option != 0;
+            check(&s);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -617,6 +666,7 @@ int main(void)
         cmocka_unit_test(nets_with_stages_have_the_right_gradient),
         cmocka_unit_test(losses_of_activated_outputs_have_the_right_gradient),
         cmocka_unit_test(regularized_nets_have_the_right_gradient),
+        cmocka_unit_test(layers_of_different_sizes_have_the_right_gradient),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,15 +42,17 @@ typedef struct setting {
     int tied, carry;
     size_t layers, hidden;
     double dropout,
-        scale; /* of the targets' weights: so small that sums of gradients are denormal */
+        scale;    /* of the targets' weights: so small that sums of gradients are denormal */
+    size_t first; /* hidden size of layer 0; 0: that of all */
 } setting;
 
 static const setting settings[] = {
-    {"lstm", LRNN_CELL_LSTM, 0, 1, 1, 6, 0, 1},
-    {"gru with dropout", LRNN_CELL_GRU, 0, 1, 2, 6, 0.3, 1},
-    {"tied", LRNN_CELL_RNN_TANH, 1, 0, 1, E, 0, 1},
-    {"no layers", LRNN_CELL_LSTM, 0, 1, 0, 6, 0, 1},
-    {"denormal sums", LRNN_CELL_LSTM, 0, 1, 1, 6, 0, 3e-37},
+    {"lstm", LRNN_CELL_LSTM, 0, 1, 1, 6, 0, 1, 0},
+    {"gru with dropout", LRNN_CELL_GRU, 0, 1, 2, 6, 0.3, 1, 0},
+    {"tied", LRNN_CELL_RNN_TANH, 1, 0, 1, E, 0, 1, 0},
+    {"no layers", LRNN_CELL_LSTM, 0, 1, 0, 6, 0, 1, 0},
+    {"denormal sums", LRNN_CELL_LSTM, 0, 1, 1, 6, 0, 3e-37, 0},
+    {"layers of different sizes", LRNN_CELL_LSTM, 0, 1, 2, 4, 0.2, 1, 7},
 };
 
 static lrnn_model *make_model(const setting *s, uint64_t seed)
@@ -63,6 +65,7 @@ static lrnn_model *make_model(const setting *s, uint64_t seed)
     o.cell = s->cell;
     o.layers = s->layers;
     o.hidden_size = s->hidden;
+    o.hidden_sizes[0] = s->first;
     o.tied_weights = s->tied;
     o.dropout = s->layers > 1 ? s->dropout : 0;
     o.input_dropout = s->dropout;

@@ -69,6 +69,13 @@ holds "inspect --vocab escapes newlines" sh -c "'$LRNN' inspect --vocab m | grep
 printf 'the cat <sat> & "ran"\n' > view
 holds "inspect --text: a row for each token" test "$("$LRNN" inspect m --text view --unit 3 | wc -l)" -eq "$(wc -c < view)"
 holds "inspect --text: hidden is within +-1" sh -c "'$LRNN' inspect m --text view --activation hidden | awk -F'\t' '\$3 < -1 || \$3 > 1 { exit 1 }'"
+"$LRNN" train -q -o sizes --hidden 16,8 --embedding 4 --epochs 1 text
+holds "inspect: sizes of layers" sh -c "'$LRNN' inspect sizes | grep -q '^layers: 2 x LSTM, 16,8 hidden'"
+holds "inspect --text: a unit of the larger layer" sh -c "'$LRNN' inspect sizes --text view --layer 0 --unit 15 | grep -q ."
+fails "inspect --text: units of the smaller layer" 2 "--unit: expected 0 to 7, found 8" "$LRNN" inspect sizes --text view --unit 8
+"$LRNN" train -q -o projected --hidden 16 --projection 5 --embedding 4 --epochs 1 text
+fails "inspect --text: units of a projection" 2 "--unit: expected 0 to 4, found 5" \
+    "$LRNN" inspect projected --text view --activation hidden --unit 5
 holds "inspect --text: colours on request" sh -c "'$LRNN' inspect m --text view --color always | grep -q '48;2;'"
 "$LRNN" inspect m --text view --html view.html
 holds "inspect --html escapes" sh -c "grep -q '&lt;' view.html && ! grep -q '<sat' view.html"

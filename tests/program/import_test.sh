@@ -36,6 +36,10 @@ rm -f m n out
 holds "modules become layers" sh -c "'$LRNN' inspect m | grep -q '^layers: 2 x LSTM, 4 hidden, bidirectional'"
 fails "an order that names do not say" 1 "both 'deep' and 'lower' could be the recurrent module; --recurrent says which, or --recurrent, given several times, the order" \
     "$LRNN" import "$parts/unordered.safetensors" -o m --force
+"$LRNN" import "$parts/sizes_lstm.safetensors" -o m --force
+holds "their sizes may differ" sh -c "'$LRNN' inspect m | grep -q '^layers: 2 x LSTM, 8,4 hidden'"
+"$LRNN" export m -o out --force
+holds "and they are modules again" sh -c "grep -q lstm2.weight_hh_l0 out && '$LRNN' import out -o again && '$LRNN' inspect again | grep -q '8,4 hidden'"
 "$LRNN" import "$parts/unordered.safetensors" -o m --force --recurrent lower --recurrent deep --embedding emb --head-module fc
 holds "an order is given" sh -c "'$LRNN' inspect m | grep -q '^layers: 2 x GRU'"
 fails "a module twice" 2 "import: --recurrent: 'deep' is named twice" \

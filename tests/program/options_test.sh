@@ -35,7 +35,14 @@ for command in "train -o z" "encode -o z" "eval -m m" "score -m m" "inspect" "co
 done
 
 t="$LRNN train -o m text"
-fails "a size out of range" 2 "--hidden: expected a whole number of at least 1, found '0'" $t --hidden 0
+fails "a size out of range" 2 "--hidden: expected a whole number of at least 1, or up to 8 with commas between them, found '0'" $t --hidden 0
+for sizes in 8,0 8, ,8 8,,8 8,x 1,2,3,4,5,6,7,8,9 8,-1 "8, 9"; do
+    fails "sizes of layers: '$sizes'" 2 "--hidden: expected a whole number .*, found '$sizes'" $t --hidden "$sizes"
+done
+fails "as many sizes as layers" 2 "--hidden: expected one size, or one for each of the 3 --layers, found 2" \
+    $t --hidden 8,9 --layers 3
+fails "residual connections are between layers of one size" 2 "--residual: .*--hidden" $t --hidden 8,9 --residual
+fails "the last layer meets the embedding" 2 "--tied: .* 9 values" $t --hidden 8,9 --embedding 8 --tied
 fails "a size that is no number" 2 "--batch: .*found 'x'" $t --batch x
 fails "a negative size" 2 "--steps: .*found '-1'" $t --steps -1
 fails "a size that overflows" 2 "--epochs: " $t --epochs 99999999999999999999
@@ -104,6 +111,7 @@ fails "recurrent weights are of layers" 2 "--weight-dropout: needs --layers" $t 
 fails "tokens are of embeddings" 2 "--embedding-dropout: needs --embedding" $t --embedding 0 --embedding-dropout 0.5
 fails "a range below 0" 2 "--init-range: expected a number of at least 0" $t --init-range -1
 fails "a cell needs layers" 2 "--cell: needs --layers of at least 1" $t --layers 0 --cell gru
+fails "so do several" 2 "--hidden: needs --layers of at least 1" $t --layers 0 --hidden 8,9
 fails "so does a hidden state" 2 "--hidden: needs --layers of at least 1" $t --layers 0 --hidden 8
 for option in "--min-count 2" "--max-vocab 9" "--unknown"; do
     fails "bytes are all there: $option" 2 "^lrnn train: ${option% *}: needs --level char or word" $t --level byte $option

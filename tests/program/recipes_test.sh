@@ -30,7 +30,7 @@ done < small
 holds "all were run" test $n -eq 3
 
 awd=$(sed -n '/^## AWD-LSTM/,/^## Texts/p' "$root/docs/training.md" | sed -n '/^    lrnn train/,/training.txt$/p' | sed 's/\\$//' | tr -d '\n')
-small=$(echo "$awd" | sed 's/--hidden [0-9]*/--hidden 12/; s/--embedding [0-9]*/--embedding 8/; s/--projection [0-9]*/--projection 8/
+small=$(echo "$awd" | sed 's/--hidden [0-9,]*/--hidden 12,10,8/; s/--embedding [0-9]*/--embedding 8/
     s/--batch [0-9]*/--batch 4/; s/--steps [0-9]*/--steps 20/; s/--epochs [0-9]*/--epochs 12/; s/--max-vocab [0-9]*/--max-vocab 50/
     s/--average-patience [0-9]*/--average-patience 1/; s/lrnn train/"$LRNN" train/')
 eval "$small" < /dev/null > recipe.out 2> recipe.err

@@ -49,6 +49,14 @@ same_end "resumed again from an earlier step" $?
 "$LRNN" train -q --resume more.checkpoint --epochs 4 text
 holds "more epochs can be added" cmp long more
 
+# Layers of different sizes.
+"$LRNN" train -q -o sizes --hidden 16,8,12 --epochs 2 text
+"$LRNN" train -q -o some --hidden 16,8,12 --epochs 1 --checkpoint some.checkpoint text
+"$LRNN" train -q --resume some.checkpoint --epochs 2 --hidden 16,8,12 text
+holds "layers of different sizes go on" cmp sizes some
+fails "the size of one layer is named" 1 "--hidden: the checkpoint was made with '16,8,12'" \
+    "$LRNN" train -q --resume some.checkpoint --hidden 16,8,11 text
+
 interrupted INT
 fails "another size is named" 1 "--hidden: the checkpoint was made with '48'" \
     "$LRNN" train -q --resume part.checkpoint --hidden 32 text

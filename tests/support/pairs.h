@@ -111,6 +111,8 @@ static const row rows[] = {
     {{SET(model.head_layer_size, 5), SET(model.head_layer_activation, LRNN_ACTIVATION_RELU)}},
     {{SET(model.head_layer_size, H), SET(model.head_layer_activation, LRNN_ACTIVATION_SIGMOID)}},
     {{SET(model.learned_state, 1), SET(model.initial_range, 0.3)}},
+    {{SET(model.hidden_sizes[0], 7)}},
+    {{SET(model.hidden_sizes[1], 2)}},
     {{SET(trainer.loss, LRNN_LOSS_NONE)}},
     {{SET(trainer.loss, LRNN_LOSS_SQUARED_ERROR)}},
     {{SET(trainer.loss, LRNN_LOSS_ABSOLUTE_ERROR)}},

@@ -28,7 +28,7 @@ static const released structs[] = {
     STRUCT(lrnn_allocator, 32, 32),
     STRUCT(lrnn_vocab_options, 56, 56),
     STRUCT(lrnn_sequences, 72, 96),
-    STRUCT(lrnn_model_options, 128, 320),
+    STRUCT(lrnn_model_options, 128, 384),
     STRUCT(lrnn_tensor, 48, 48),
     STRUCT(lrnn_parameter, 56, 56),
     STRUCT(lrnn_import_options, 104, 240),

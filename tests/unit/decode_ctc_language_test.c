@@ -372,7 +372,8 @@ static void a_language_model_of_words_ranks_as_defined(void **state)
 
 /* ---- a model of ours ---- */
 
-static lrnn_model *make_model(int32_t cell)
+/* first: the hidden size of the first layer, where it has one of its own. */
+static lrnn_model *make_model(int32_t cell, size_t first)
 {
     lrnn_model *model;
     lrnn_model_options o;
@@ -382,6 +383,7 @@ static lrnn_model *make_model(int32_t cell)
     o.hidden_size = 7;
     o.layers = 2;
     o.cell = cell;
+    o.hidden_sizes[0] = first;
     o.seed = 5;
     EXPECT_OK(lrnn_model_create(&model, &o));
     return model;
@@ -411,7 +413,7 @@ static void a_model_gives_what_it_gives_as_a_scorer(void **state)
     (void)state;
     static const int32_t cells[] = {LRNN_CELL_LSTM, LRNN_CELL_GRU, LRNN_CELL_RNN_TANH};
     for (uint64_t seed = 0; seed < 12; seed++) {
-        lrnn_model *model = make_model(cells[seed % 3]);
+        lrnn_model *model = make_model(cells[seed % 3], seed % 2 == 0 ? 0 : 11);
         lrnn_state *running;
         EXPECT_OK(lrnn_state_create(&running, model, NULL));
         lrnn_scorer scorer = scorer_of(ask_model, running);
@@ -482,7 +484,7 @@ static void what_is_settled_stays_with_a_language_model(void **state)
 static void nothing_allocates_after_create(void **state)
 {
     (void)state;
-    lrnn_model *model = make_model(LRNN_CELL_LSTM);
+    lrnn_model *model = make_model(LRNN_CELL_LSTM, 0);
     lrnn_lexicon *lexicon = make_lexicon();
     lrnn_ctc_options o = options_of(9);
     lrnn_ctc *ctc;
@@ -512,7 +514,7 @@ static void nothing_allocates_after_create(void **state)
 static void each_allocation_may_fail(void **state)
 {
     (void)state;
-    lrnn_model *model = make_model(LRNN_CELL_LSTM);
+    lrnn_model *model = make_model(LRNN_CELL_LSTM, 0);
     fault_allocator fault;
     for (size_t n = 1;; n++) {
         lrnn_lexicon *lexicon;
@@ -631,7 +633,7 @@ static void options_that_do_not_fit_are_named(void **state)
 {
     (void)state;
     static const int32_t out_of_range[V] = {0, 1, TOKENS, 0};
-    lrnn_model *model = make_model(LRNN_CELL_LSTM);
+    lrnn_model *model = make_model(LRNN_CELL_LSTM, 0);
     lrnn_lexicon *lexicon = make_lexicon();
     lrnn_scorer scorer = scorer_of(ask, NULL), none = scorer, few = scorer;
     lrnn_ctc_options options = options_of(4);

@@ -10,6 +10,7 @@
 
 #include "support/import_files.h"
 #include "support/pytorch_golden.h"
+#include "support/same_tensors.h"
 
 #define TOLERANCE 1e-5
 
@@ -162,7 +163,9 @@ static void layers_that_do_not_chain_are_refused_with_their_shapes(void **unused
 {
     (void)unused;
     const plan inputs[] = {GRU_OF("rnn1.", 12, 3, 4), GRU_OF("rnn2.", 12, 3, 4)};
-    const plan hidden[] = {GRU_OF("rnn1.", 12, 3, 4), GRU_OF("rnn2.", 15, 4, 5)};
+    const plan gates[] = {GRU_OF("rnn1.", 12, 3, 4), GRU_OF("rnn2.", 20, 4, 5)};
+    const plan wider[] = {GRU_OF("rnn1.", 12, 3, 4), GRU_OF("rnn2.", 15, 4, 5),
+                          GRU_OF("rnn3.", 12, 4, 4)};
     const plan cells[] = {GRU_OF("rnn1.", 12, 3, 4), GRU_OF("rnn2.", 16, 4, 4)};
     const plan biases[] = {GRU("rnn1."), GRU_OF("rnn2.", 12, 4, 4)};
     const plan both[] = {GRU_OF("rnn1.", 12, 3, 4),
@@ -174,10 +177,82 @@ static void layers_that_do_not_chain_are_refused_with_their_shapes(void **unused
     FAILS(LRNN_ERR_FORMAT, projected, NULL, "are not layers of one model", "[16,2] and [16,4]");
     FAILS(LRNN_ERR_FORMAT, inputs, NULL, "'rnn1' and 'rnn2' are not layers",
           "expected shape [12,4], found [12,3]", "option 'recurrent' says which");
-    FAILS(LRNN_ERR_FORMAT, hidden, NULL, "[12,4] and [15,5]");
+    FAILS(LRNN_ERR_FORMAT, gates, NULL, "[12,4] and [20,5]");
+    FAILS(LRNN_ERR_FORMAT, wider, NULL, "'rnn2' and 'rnn3' are not layers",
+          "expected shape [12,5], found [12,4]");
     FAILS(LRNN_ERR_FORMAT, cells, NULL, "[12,4] and [16,4]");
     FAILS(LRNN_ERR_FORMAT, biases, NULL, "only one has biases");
     FAILS(LRNN_ERR_FORMAT, both, NULL, "only one is bidirectional");
+}
+
+static void layers_may_be_of_different_sizes(void **unused)
+{
+    (void)unused;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "out.safetensors");
+    static const char *const nets[] = {"sizes_lstm", "sizes_gru", "sizes_cells", "sizes_projected",
+                                       "sizes_list"};
+    static const size_t sizes[][3] = {{8, 4}, {5, 2, 4}, {5, 2}, {6, 6, 4}, {6, 4, 3}};
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        char file[256];
+        snprintf(file, sizeof file, GOLDEN_IMPORT_FOLDER "%s.safetensors", nets[i]);
+        lrnn_model *model = import(file, NULL);
+        assert_true(golden_difference_in(GOLDEN_IMPORT_FOLDER, model, nets[i]) < TOLERANCE);
+        for (size_t layer = 0; layer < 4; layer++) {
+            assert_int_equal(lrnn_model_hidden_size(model, layer), layer < 3 ? sizes[i][layer] : 0);
+        }
+        lrnn_model_options wish = architecture(model);
+        assert_int_equal(lrnn_model_export(model, path, NULL), LRNN_OK);
+        same_tensors(file, path);
+        lrnn_model_destroy(model);
+        lrnn_import_options options = import_options();
+        options.model = &wish;
+        lrnn_model_destroy(import(path, &options));
+        wish.hidden_sizes[0]++;
+        options.model = &wish;
+        assert_int_equal(lrnn_model_import(&model, path, &options), LRNN_ERR_FORMAT);
+        assert_non_null(strstr(lrnn_last_error(), "expected shape"));
+    }
+    scratch_destroy(&folder);
+}
+
+/* As fastai saves the net of Merity et al. in small: the last layer is of the embedding's size. */
+static void so_has_awd_lstm(void **unused)
+{
+    (void)unused;
+    lrnn_import_options options = import_options();
+    options.tied_weights = 1;
+    computes_as("awd_sizes.pt", "awd_sizes", &options);
+    lrnn_model *model = import(GOLDEN_IMPORT_FOLDER "awd_sizes.pt", &options);
+    lrnn_model_options o = architecture(model);
+    const size_t sizes[] = {7, 7, 3};
+    assert_memory_equal(o.hidden_sizes, sizes, sizeof sizes);
+    assert_int_equal(o.hidden_size, 3);
+    assert_int_equal(o.tied_weights, 1);
+    lrnn_model_destroy(model);
+}
+
+/* What lies past the eighth layer is of one size. */
+static void only_the_first_eight_layers_have_their_own(void **unused)
+{
+    (void)unused;
+    plan stack[20];
+    char names[20][32];
+    for (size_t i = 0; i < 10; i++) {
+        size_t in = i == 0 ? 3 : i + 1, size = i < 9 ? i + 2 : 10;
+        snprintf(names[2 * i], sizeof names[0], "rnn%zu.weight_ih_l0", i);
+        snprintf(names[2 * i + 1], sizeof names[0], "rnn%zu.weight_hh_l0", i);
+        stack[2 * i] = (plan){names[2 * i], 3 * size, in};
+        stack[2 * i + 1] = (plan){names[2 * i + 1], 3 * size, size};
+    }
+    lrnn_model *model = IMPORT(stack, NULL);
+    assert_int_equal(lrnn_model_hidden_size(model, 7), 9);
+    assert_int_equal(lrnn_model_hidden_size(model, 8), 10);
+    assert_int_equal(lrnn_model_hidden_size(model, 9), 10);
+    lrnn_model_destroy(model);
+    stack[18].rows = stack[19].rows = 3 * (stack[19].columns = 11);
+    FAILS(LRNN_ERR_FORMAT, stack, NULL, "'rnn8' and 'rnn9' are not layers of one model",
+          "only the first 8 layers", "11");
 }
 
 static void names_that_differ_in_more_say_no_order(void **unused)
@@ -224,6 +299,9 @@ int main(void)
         cmocka_unit_test(an_order_that_names_do_not_say_is_given),
         cmocka_unit_test(the_given_architecture_counts_the_layers_of_all_modules),
         cmocka_unit_test(layers_that_do_not_chain_are_refused_with_their_shapes),
+        cmocka_unit_test(layers_may_be_of_different_sizes),
+        cmocka_unit_test(so_has_awd_lstm),
+        cmocka_unit_test(only_the_first_eight_layers_have_their_own),
         cmocka_unit_test(names_that_differ_in_more_say_no_order),
         cmocka_unit_test(the_names_of_layers_are_given_back),
     };

@@ -332,6 +332,42 @@ static void a_model_of_ours_has_the_names_of_the_documented_class(void **unused)
     scratch_destroy(&folder);
 }
 
+/* A tensor has rows of one size, so the layers' beginnings are a list. */
+static void initial_states_of_different_sizes_are_a_list(void **unused)
+{
+    (void)unused;
+    scratch folder = scratch_create();
+    const char *path = scratch_path(&folder, "out"), *again = scratch_path(&folder, "again");
+    safetensors *file;
+    lrnn_model *model;
+    lrnn_export_options names;
+    lrnn_model_options o = of_ours();
+    o.hidden_sizes[0] = 7;
+    assert_int_equal(lrnn_model_create(&model, &o), LRNN_OK);
+    assert_int_equal(lrnn_model_export(model, path, NULL), LRNN_OK);
+    assert_int_equal(lrnn_export_options_init(&names, sizeof names), LRNN_OK);
+    names.initial_h = "start";
+    assert_int_equal(lrnn_model_export(model, again, &names), LRNN_OK);
+    lrnn_model_destroy(model);
+    assert_int_equal(safetensors_open(&file, NULL, path), LRNN_OK);
+    has_shape(file, "h0.0", 3, 2, 1, 7);
+    has_shape(file, "h0.1", 3, 2, 1, 4);
+    has_shape(file, "c0.0", 3, 2, 1, 7);
+    has_shape(file, "rnn.1.weight_ih_l0_reverse", 2, 16, 14, 0);
+    has_shape(file, "norm.1.bias", 1, 14, 0, 0);
+    safetensors_destroy(file);
+    assert_int_equal(safetensors_open(&file, NULL, again), LRNN_OK);
+    has_shape(file, "start.1", 3, 2, 1, 4);
+    safetensors_destroy(file);
+    lrnn_import_options options = import_options();
+    options.model = &o;
+    model = import(path, &options);
+    assert_int_equal(lrnn_model_export(model, again, NULL), LRNN_OK);
+    same_tensors(path, again);
+    lrnn_model_destroy(model);
+    scratch_destroy(&folder);
+}
+
 static void an_export_has_the_names_that_are_asked_for(void **unused)
 {
     (void)unused;
@@ -383,6 +419,7 @@ int main(void)
         cmocka_unit_test(linear_layers_fit_what_is_beside_them),
         cmocka_unit_test(names_and_shapes_survive_saving_and_come_back),
         cmocka_unit_test(a_model_of_ours_has_the_names_of_the_documented_class),
+        cmocka_unit_test(initial_states_of_different_sizes_are_a_list),
         cmocka_unit_test(an_export_has_the_names_that_are_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

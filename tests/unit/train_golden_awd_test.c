@@ -17,7 +17,7 @@ enum {
     BATCH = 4,
     WINDOW = 8,
     STREAM = BATCH * WINDOW * STEPS,
-    MOST = 8192
+    MOST = 20480
 };
 
 typedef struct run {
@@ -45,17 +45,33 @@ static void make_batches(run *r)
     assert_int_equal(lrnn_batches_create(&r->batches, tokens, STREAM, &o), LRNN_OK);
 }
 
-static void begin(run *r, const lrnn_trainer_options *trainer,
-                  const lrnn_optimizer_options *optimizer)
+static lrnn_model_options two_layers(void)
 {
-    static float values[MOST];
     lrnn_model_options model;
     lrnn_model_options_init(&model, sizeof model);
     model.vocab_size = VOCAB;
     model.embedding_size = 16;
     model.hidden_size = 16;
     model.layers = 2;
-    assert_int_equal(lrnn_model_create(&r->model, &model), LRNN_OK);
+    return model;
+}
+
+/* The shape of Merity's net: the last layer is of the embedding's size. */
+static lrnn_model_options sizes_of_their_own(void)
+{
+    lrnn_model_options model = two_layers();
+    model.layers = 3;
+    model.hidden_sizes[0] = 40;
+    model.hidden_sizes[1] = 23;
+    model.tied_weights = 1;
+    return model;
+}
+
+static void begin(run *r, const lrnn_model_options *model, const lrnn_trainer_options *trainer,
+                  const lrnn_optimizer_options *optimizer)
+{
+    static float values[MOST];
+    assert_int_equal(lrnn_model_create(&r->model, model), LRNN_OK);
     assert_int_equal(lrnn_trainer_create(&r->trainer, r->model, trainer), LRNN_OK);
     r->count = lrnn_model_parameter_count(r->model);
     assert_true(r->count <= MOST);
@@ -114,9 +130,14 @@ static lrnn_trainer_options trainer_options(void)
     return o;
 }
 
-static void follow_regularized(size_t threads, size_t recompute)
+static void follow_regularized(const char *name, const lrnn_model_options *model, size_t threads,
+                               size_t recompute)
 {
     run r;
+    char gradients_of[64], losses[64], terms[64];
+    snprintf(gradients_of, sizeof gradients_of, "%s.gradients.double", name);
+    snprintf(losses, sizeof losses, "%s.losses", name);
+    snprintf(terms, sizeof terms, "%s.terms", name);
     lrnn_trainer_options trainer = trainer_options();
     lrnn_optimizer_options optimizer;
     lrnn_optimizer_options_init(&optimizer, sizeof optimizer);
@@ -125,17 +146,16 @@ static void follow_regularized(size_t threads, size_t recompute)
     trainer.temporal_l2 = 3;
     trainer.threads = threads;
     trainer.recompute_steps = recompute;
-    begin(&r, &trainer, &optimizer);
+    begin(&r, model, &trainer, &optimizer);
     for (int i = 0; i < STEPS; i++) {
         lrnn_train_result result = step(&r);
         float *gradients;
         lrnn_trainer_get_gradients(&gradients, NULL, r.trainer);
         if (i == 0) {
-            assert_true(golden_difference_of(gradients, r.count, r.file,
-                                             "regularized.gradients.double") < 1e-5);
+            assert_true(golden_difference_of(gradients, r.count, r.file, gradients_of) < 1e-5);
         }
-        expect_near(&r, "regularized.losses", i, result.loss_sum / result.loss_weight);
-        expect_near(&r, "regularized.terms", i, result.regularization);
+        expect_near(&r, losses, i, result.loss_sum / result.loss_weight);
+        expect_near(&r, terms, i, result.regularization);
     }
     end(&r);
 }
@@ -143,9 +163,19 @@ static void follow_regularized(size_t threads, size_t recompute)
 static void regularized_runs_have_pytorchs_losses_and_terms(void **state)
 {
     (void)state;
-    follow_regularized(1, 0);
-    follow_regularized(3, 0);
-    follow_regularized(2, 3);
+    lrnn_model_options model = two_layers();
+    follow_regularized("regularized", &model, 1, 0);
+    follow_regularized("regularized", &model, 3, 0);
+    follow_regularized("regularized", &model, 2, 3);
+}
+
+static void so_have_layers_of_sizes_of_their_own(void **state)
+{
+    (void)state;
+    lrnn_model_options model = sizes_of_their_own();
+    follow_regularized("sizes", &model, 1, 0);
+    follow_regularized("sizes", &model, 3, 0);
+    follow_regularized("sizes", &model, 2, 3);
 }
 
 static void averaged_sgd_has_pytorchs_averages(void **state)
@@ -159,7 +189,8 @@ static void averaged_sgd_has_pytorchs_averages(void **state)
     optimizer.kind = LRNN_OPTIMIZER_SGD;
     optimizer.learning_rate = 1;
     optimizer.weight_decay = 1e-3;
-    begin(&r, &trainer, &optimizer);
+    lrnn_model_options model = two_layers();
+    begin(&r, &model, &trainer, &optimizer);
     for (int i = 0; i < STEPS; i++) {
         if (i == 20) {
             assert_int_equal(lrnn_trainer_set_average(r.trainer, 1), LRNN_OK);
@@ -186,6 +217,7 @@ static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(regularized_runs_have_pytorchs_losses_and_terms),
+        cmocka_unit_test(so_have_layers_of_sizes_of_their_own),
         cmocka_unit_test(averaged_sgd_has_pytorchs_averages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

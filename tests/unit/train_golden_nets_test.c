@@ -1,6 +1,6 @@
-/* Nets with more around their recurrent layers, and output activations: outputs, every gradient and
- * the losses of 50 steps are PyTorch's; a step has the bits of a forward pass, and threads and
- * segments change nothing; tests/golden/nets_pytorch.py. */
+/* Nets with more around their recurrent layers, layers of different sizes, and output activations:
+ * outputs, every gradient and the losses of 50 steps are PyTorch's; a step has the bits of a
+ * forward pass, and threads and segments change nothing; tests/golden/nets_pytorch.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #define TOLERANCE 2e-5
 
-enum { B = 3, T = 5, V = 7, E = 4, F = 2, H = 4, O = 6, ROOM = 4096, STATE = 6 * B * H };
+enum { B = 3, T = 5, V = 7, E = 4, F = 2, H = 4, O = 6, ROOM = 4096, STATE = 40 * B };
 enum { EMBEDDING, ONE_HOT, FEATURES, BOTH };
 
 /* In the order of FIELDS in the script. */
@@ -22,6 +22,7 @@ typedef struct setting {
     int64_t cell, layers, bidirectional, head, inputs, projection, layer_norm, residual,
         input_layer, input_activation, head_layer, head_activation, learned_state, activation, loss,
         uneven;
+    int64_t sizes; /* a digit for each layer; not in files in which layers are all of H */
 } setting;
 
 typedef struct net {
@@ -42,12 +43,34 @@ static setting read_setting(const safetensors *file, size_t index)
     int64_t numbers[sizeof(setting) / sizeof(int64_t)];
     size_t count = sizeof numbers / sizeof *numbers;
     setting s;
-    assert_int_equal(all->shape[1], count);
-    for (size_t i = 0; i < count; i++) {
-        numbers[i] = golden_integer(all, index * count + i);
+    assert_true(all->shape[1] == count || all->shape[1] == count - 1);
+    numbers[count - 1] = 0;
+    for (size_t i = 0; i < all->shape[1]; i++) {
+        numbers[i] = golden_integer(all, index * all->shape[1] + i);
     }
     memcpy(&s, numbers, sizeof s);
     return s;
+}
+
+/* The last digit is the last layer's. */
+static void set_sizes(lrnn_model_options *o, int64_t sizes)
+{
+    for (size_t layer = o->layers; sizes > 0 && layer-- > 0; sizes /= 10) {
+        o->hidden_sizes[layer] = (size_t)(sizes % 10);
+    }
+}
+
+/* Values of h, and of c, in all layers for all rows. */
+static void count_state(net *n, const lrnn_model_options *o)
+{
+    size_t rows = B * (o->bidirectional ? 2 : 1);
+    n->h_count = n->c_count = 0;
+    for (size_t layer = 0; layer < o->layers; layer++) {
+        size_t hidden = lrnn_model_hidden_size(n->model, layer);
+        n->h_count += rows * (o->projection_size > 0 ? o->projection_size : hidden);
+        n->c_count += o->cell == LRNN_CELL_LSTM ? rows * hidden : 0;
+    }
+    assert_true(n->h_count <= STATE && n->c_count <= STATE);
 }
 
 static lrnn_model_options options_of(const setting *s)
@@ -72,6 +95,7 @@ static lrnn_model_options options_of(const setting *s)
     o.head_layer_size = (size_t)s->head_layer;
     o.head_layer_activation = (int32_t)s->head_activation;
     o.learned_state = (int32_t)s->learned_state;
+    set_sizes(&o, s->sizes);
     return o;
 }
 
@@ -133,11 +157,9 @@ static void set_up(net *n, const safetensors *file, size_t index, size_t threads
     create_trainer(n, threads, recompute);
     lrnn_model_destroy(n->model);
     assert_int_equal(lrnn_trainer_snapshot(&n->model, n->trainer), LRNN_OK);
-    size_t layers = o.layers * (o.bidirectional ? 2 : 1);
     size_t items = o.head == LRNN_HEAD_NONE || o.head == LRNN_HEAD_STEPS ? B * T : B;
     n->outputs = items * lrnn_model_output_size(n->model);
-    n->h_count = layers * B * (o.projection_size > 0 ? o.projection_size : H);
-    n->c_count = o.cell == LRNN_CELL_LSTM ? layers * B * H : 0;
+    count_state(n, &o);
     golden_fill(n->h, 4, n->h_count);
     golden_fill(n->c, 5, n->c_count);
     set_window(n, items);
@@ -216,7 +238,7 @@ static void expect_steps(const net *n, const lrnn_model *model)
 static void expect_inference(const net *n)
 {
     expect_outputs(n);
-    for (int32_t type = LRNN_WEIGHT_FLOAT32; !n->s.bidirectional && type <= LRNN_WEIGHT_BFLOAT16;
+    for (int32_t type = LRNN_WEIGHT_FLOAT32; !n->s.bidirectional && type <= LRNN_WEIGHT_INT8;
          type++) {
         lrnn_model *model;
         assert_int_equal(lrnn_model_convert(&model, n->model, type), LRNN_OK);
@@ -324,11 +346,18 @@ static void what_stands_around_the_layers_is_pytorchs(void **state)
     expect_file("nets_stages.safetensors");
 }
 
+static void layers_of_different_sizes_are_pytorchs(void **state)
+{
+    (void)state;
+    expect_file("nets_sizes.safetensors");
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_activations_are_pytorchs),
         cmocka_unit_test(what_stands_around_the_layers_is_pytorchs),
+        cmocka_unit_test(layers_of_different_sizes_are_pytorchs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
