@@ -31,7 +31,7 @@ fails "an entry that is not there" 2 "no entry 'model.x'; with tensors there is 
 holds "a net may be in two entries" sh -c "'$LRNN' inspect m | grep -q '^output: 5 values'"
 "$LRNN" export m -o out
 holds "whose names are those of the entries" sh -c "LC_ALL=C grep -aq '\"generator.0.bias\"' out"
-rm -f m n out
+rm -f m n out named plain
 "$LRNN" import "$parts/numbered_lstm.safetensors" -o m
 holds "modules become layers" sh -c "'$LRNN' inspect m | grep -q '^layers: 2 x LSTM, 4 hidden, bidirectional'"
 fails "an order that names do not say" 1 "both 'deep' and 'lower' could be the recurrent module; --recurrent says which, or --recurrent, given several times, the order" \
@@ -67,9 +67,19 @@ fails "normalizations that are not asked for" 1 "--layer-norm takes normalizatio
 around --layer-norm && "$LRNN" export m -o out
 holds "the names of what stands around layers come back" sh -c "'$LRNN' inspect m | grep -q '^layer normalization, epsilon 0.001\$' &&
     '$LRNN' inspect m | grep -q '^head layer: 6, activation relu' && LC_ALL=C grep -aq '\"c0\"' out"
+"$LRNN" export m -o named --norm lns --input-layer enter --head-layer leave --initial-h start.h --initial-c start.c
+for name in lns.2.weight enter.bias leave.weight start.h start.c; do
+    holds "export names $name" sh -c "LC_ALL=C grep -aq '\"$name\"' named"
+done
+holds "and no other" sh -c "! LC_ALL=C grep -aq 'fc_in\|ln_0\|\"h0\"' named"
+fails "two tensors of one name" 2 "export: tensor .*start" "$LRNN" export m -o other --initial-h start --initial-c start
+"$LRNN" import "$parts/list_gru.safetensors" -o plain
+for option in norm input-layer head-layer initial-h initial-c; do
+    fails "what is not there has no name: --$option" 2 "export: --$option: needs a" "$LRNN" export plain -o other --$option x
+done
 mv m n && around --norm ln_0 --norm ln_1 --norm ln_2
 holds "normalizations may be named" cmp m n
-rm -f m n out
+rm -f m n out named plain
 
 # A part of a net: what is left out is told, and nothing that the rest would need.
 fails "a part is asked for" 1 "'average.net'" "$LRNN" import "$parts/nested_two.pt" -o m --force --partial
