@@ -71,7 +71,8 @@ static int read_blocks(FILE *stream, const char *name, int32_t level, char *bloc
         first = false;
         lrnn_status status = take(user, block + mark, length - mark, length < BLOCK);
         if (status != LRNN_OK) {
-            return complain_text(status, name);
+            return status == LRNN_ERR_IO ? complain_status(status, NULL)
+                                         : complain_text(status, name);
         }
         if (length < BLOCK) {
             return 0;

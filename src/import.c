@@ -327,7 +327,9 @@ static int fail_import(const command_line *line, lrnn_status status, const char 
 static void note_left_out(void *user, const char *name)
 {
     FILE *list = user;
-    fprintf(list, "left out: %s\n", name);
+    fputs("left out: ", list);
+    print_harmless(name, list);
+    fputc('\n', list);
 }
 
 /* A model that reads and gives as many tokens as the vocabulary has: it is that of both. */

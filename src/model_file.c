@@ -41,8 +41,10 @@ void write_token(const lrnn_vocab *vocab, int32_t id, FILE *stream)
         case '\t': fputs("\\t", stream); break;
         case '\\': fputs("\\\\", stream); break;
         default:
-            /* A byte above 127 that stands alone is no UTF-8. */
-            if (byte < ' ' || byte == 127 || (byte > 127 && length == 1)) {
+            /* A byte above 127 that stands alone is no UTF-8; 0xc2 begins control characters. */
+            if (byte < ' ' || byte == 127 || (byte > 127 && length == 1) ||
+                (length == 2 && (unsigned char)token[0] == 0xc2 &&
+                 (unsigned char)token[1] < 0xa0)) {
                 fprintf(stream, "\\x%02X", byte);
             } else {
                 fputc(byte, stream);

@@ -19,7 +19,7 @@ void options_fail(const command_line *line, const char *format, ...)
     fprintf(stderr, "lrnn %s: ", line->command);
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    print_message(format, arguments);
     va_end(arguments);
     fprintf(stderr, "\nTry 'lrnn %s --help'.\n", line->command);
     exit(EXIT_USAGE);

@@ -72,14 +72,14 @@ int options_recall(const command_line *line, void *settings, const char *name, c
     unescape(value);
     if (i == line->count || line->rows[i].memory == OPTION_FORGET ||
         !option_read_value(&line->rows[i], &remembered, value)) {
-        return complain("--%s %s: in the checkpoint, but not an option of this version", name,
+        return complain("--%.60s %.60s: in the checkpoint, but not an option of this version", name,
                         value);
     }
     const option_row *row = &line->rows[i];
     void *field = (char *)settings + row->offset;
     if (line->given[i]) {
         if (row->memory == OPTION_MATCH && !option_same_value(row, field, &remembered)) {
-            return complain("--%s: the checkpoint was made with '%s'", name, value);
+            return complain("--%s: the checkpoint was made with '%.200s'", name, value);
         }
     } else if (row->kind == OPTION_TEXT && value[0] == '\0') {
         *(const char **)field = NULL;

@@ -14,6 +14,32 @@ void output_in_progress(bool in_progress)
     line_is_open = in_progress;
 }
 
+/* The control characters of ASCII, and those that UTF-8 writes as 0xc2 and 0x80 to 0x9f. */
+void print_harmless(const char *text, FILE *stream)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)text[0], next = (unsigned char)text[1];
+        bool pair = byte == 0xc2 && next >= 0x80 && next <= 0x9f;
+        fputc(byte < ' ' || byte == 127 || pair ? '?' : byte, stream);
+        text += pair ? 1 : 0;
+    }
+}
+
+void print_message(const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (text != NULL && vsnprintf(text, (size_t)length + 1, format, arguments) >= 0) {
+        print_harmless(text, stderr);
+    } else {
+        fputs("out of memory for a message", stderr);
+    }
+    free(text);
+}
+
 int complain(const char *format, ...)
 {
     if (line_is_open) {
@@ -24,7 +50,7 @@ int complain(const char *format, ...)
     fputs("lrnn: ", stderr);
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    print_message(format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
     return 1;

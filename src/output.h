@@ -5,6 +5,7 @@
 #define OUTPUT_H
 
 #include <lrnn.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -14,6 +15,14 @@ enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 /* Prints "lrnn: " and the message as one line on stderr. Returns 1. */
 int complain(const char *format, ...) __attribute__((format(PRINTF_FORMAT, 1, 2)));
+
+/* Prints a text that may come from a file with a '?' for what could move a terminal's cursor or
+ * begin a command to it. */
+void print_harmless(const char *text, FILE *stream);
+
+/* vfprintf to stderr, harmless. */
+void print_message(const char *format, va_list arguments)
+    __attribute__((format(PRINTF_FORMAT, 1, 0)));
 
 /* The message without "SUBJECT: " at its beginning, if that is there. */
 const char *after_subject(const char *message, const char *subject);

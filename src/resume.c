@@ -131,7 +131,7 @@ static int read_line(training *run, char *line)
             return 0;
         }
     }
-    return complain("%s: its note has a line that this version does not know: %s",
+    return complain("%s: its note has a line that this version does not know: %.60s",
                     run->settings->resume, kind != NULL ? kind : "(empty)");
 }
 

@@ -70,3 +70,8 @@ fails "a file that is not there" 1 "cannot read none" "$LRNN" encode -o m none
 holds "and nothing is written" test ! -e m
 head -c 3000 whole > cut
 fails "a file that was cut" 1 "cut: " "$LRNN" eval -m a cut
+
+# The output is to blame, not the text that was being read.
+yes 12 | head -c 70000 > long
+fails "an output too large for its disk is named" 1 "^lrnn: full: cannot be written" \
+    sh -c "ulimit -f 8; trap '' XFSZ; exec '$LRNN' encode -o full long"

@@ -179,3 +179,10 @@ fails "two state_dicts" 1 "'generator', 'critic'" "$LRNN" import "$golden/two.pt
 fails "a model of ours" 1 "the other commands read it" "$LRNN" import trained -o m
 fails "no file" 1 "nowhere" "$LRNN" import nowhere -o m
 fails "no model to export" 1 "nowhere" "$LRNN" export nowhere -o out
+
+# Names from files are no commands to the terminal.
+small_model ours
+"$LRNN" export ours -o hostile > /dev/null
+sed 's/"head.bias"/"a\\u001bbc"/' hostile > hostile2
+"$LRNN" import --without "$(printf 'a\033bc')" hostile2 -o m2 > out 2> err
+holds "an escape in a tensor's name is none" grep -q '^left out: a?bc$' out

@@ -157,3 +157,9 @@ fails "a checkpoint of 0.1 and another text" 1 'made with another text' \
 holds "a checkpoint of 0.1 goes on" test $? -eq 0
 "$LRNN" train -q --resume later --epochs 3 -o from01 numbers
 holds "what follows it has today's fingerprint" grep -q -a 'state xxh3 [1-9]' later
+
+# What a prepared checkpoint says is no command to the terminal.
+"$LRNN" train -q -o plain --checkpoint plain.checkpoint --hidden 4 --embedding 2 --epochs 1 text
+sed 's/"lrnn.digest"/"lrnn.dogest"/; s/option hidden/\\u001b hidden/' plain.checkpoint > hostile
+fails "an escape in a checkpoint is none" 1 "that this version does not know: ?$" "$LRNN" train -q --resume hostile text
+holds "nor the control character itself" sh -c "! grep -q '$(printf '\033')' fails.err"

@@ -50,3 +50,9 @@ if [ -c /dev/zero ]; then
     fails "a device as standard input" 1 "cannot read standard input: it is a device" sh -c "'$LRNN' score -m devices - < /dev/zero"
     fails "nothing as standard input" 1 "nothing to score" sh -c "'$LRNN' score -m devices - < /dev/null"
 fi
+
+# A control character of two bytes is written as bytes where tokens are listed.
+printf 'ab\302\233ab\302\233abab' > control
+"$LRNN" train -q -o control.m --hidden 4 --embedding 2 --batch 1 --steps 2 --epochs 1 control
+"$LRNN" inspect --vocab control.m > listed
+holds "a control character in a list of tokens is none" sh -c "grep -qF '\xC2\x9B' listed && ! grep -q '$(printf '\302\233')' listed"
