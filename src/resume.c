@@ -1,5 +1,7 @@
 /* What a checkpoint's note says: the options of the run, where it stands, and the losses so far, as
  * lines "option NAME VALUE", "state NAME VALUE" and "history NAME ...". */
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -80,6 +82,31 @@ const char *resume_write(const training *run)
 
 /* ---- reading ---- */
 
+/* Digits, and no more of them than can be counted to. */
+static bool read_number(uint64_t *number, const char *value, uint64_t most)
+{
+    char *end;
+    errno = 0;
+    *number = strtoull(value, &end, 10);
+    return isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 && *number <= most;
+}
+
+static bool read_count(size_t *count, const char *value)
+{
+    uint64_t number;
+    bool is = read_number(&number, value, SIZE_MAX / 2);
+    *count = is ? (size_t)number : 0;
+    return is;
+}
+
+/* The best loss is infinite before there is one. */
+static bool read_loss(double *loss, const char *value)
+{
+    char *end;
+    *loss = strtod(value, &end);
+    return end != value && *end == '\0' && *loss > -INFINITY;
+}
+
 /* Sets the value of one "state" line; false if it is not one. */
 static bool read_state(train_position *at, const char *name, const char *value)
 {
@@ -100,12 +127,12 @@ static bool read_state(train_position *at, const char *name, const char *value)
     };
     if (strcmp(name, "xxh3") == 0 || strcmp(name, "text") == 0) {
         at->former = strcmp(name, "text") == 0;
-        return sscanf(value, "%" SCNu64, &at->text) == 1;
+        return read_number(&at->text, value, UINT64_MAX);
     }
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (strcmp(name, fields[i].name) == 0) {
-            return fields[i].count != NULL ? sscanf(value, "%zu", fields[i].count) == 1
-                                           : sscanf(value, "%lf", fields[i].number) == 1;
+            return fields[i].count != NULL ? read_count(fields[i].count, value)
+                                           : read_loss(fields[i].number, value);
         }
     }
     return false;
@@ -131,8 +158,23 @@ static int read_line(training *run, char *line)
             return 0;
         }
     }
-    return complain("%s: its note has a line that this version does not know: %.60s",
-                    run->settings->resume, kind != NULL ? kind : "(empty)");
+    return complain("%s: its note has a line that this version does not know: %.60s%s%.60s%s%.60s",
+                    run->settings->resume, kind != NULL ? kind : "(empty)", name != NULL ? " " : "",
+                    name != NULL ? name : "", value[0] != '\0' ? " " : "", value);
+}
+
+/* An epoch has a step, and what is best was before. */
+static int check_position(const training *run)
+{
+    const train_position *at = &run->at;
+    bool can_be = at->epoch >= 1 && at->epoch - 1 <= at->step && at->best_epoch <= at->epoch &&
+                  at->waited <= at->epoch && isfinite(at->epoch_loss_sum) &&
+                  isfinite(at->epoch_loss_weight) && at->epoch_loss_weight >= 0;
+    return can_be ? 0
+                  : complain("%s: no run stands where its note says: epoch %zu, step %zu, best "
+                             "epoch %zu, %zu epochs waited, loss %g of %g tokens",
+                             run->settings->resume, at->epoch, at->step, at->best_epoch, at->waited,
+                             at->epoch_loss_sum, at->epoch_loss_weight);
 }
 
 static int load_note(char **note, const char *path)
@@ -179,6 +221,9 @@ int resume_read(training *run)
         if (line[0] != '\0' && read_line(run, line) != 0) {
             return 1;
         }
+    }
+    if (check_position(run) != 0) {
+        return 1;
     }
     const train_settings *settings = run->settings;
     if (settings->schedule == LRNN_SCHEDULE_COSINE && settings->schedule_period == 0 &&

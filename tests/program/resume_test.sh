@@ -161,5 +161,19 @@ holds "what follows it has today's fingerprint" grep -q -a 'state xxh3 [1-9]' la
 # What a prepared checkpoint says is no command to the terminal.
 "$LRNN" train -q -o plain --checkpoint plain.checkpoint --hidden 4 --embedding 2 --epochs 1 text
 sed 's/"lrnn.digest"/"lrnn.dogest"/; s/option hidden/\\u001b hidden/' plain.checkpoint > hostile
-fails "an escape in a checkpoint is none" 1 "that this version does not know: ?$" "$LRNN" train -q --resume hostile text
+fails "an escape in a checkpoint is none" 1 "that this version does not know: ? hidden 4$" "$LRNN" train -q --resume hostile text
 holds "nor the control character itself" sh -c "! grep -q '$(printf '\033')' fails.err"
+
+# stands FROM TO PATTERN: a checkpoint whose note says TO, as long as FROM, is refused.
+stands() {
+    sed "s/\"lrnn.digest\"/\"lrnn.dogest\"/; s/state $1/state $2/" plain.checkpoint > hostile
+    fails "a position that is none: $2" 1 "$3" "$LRNN" train -q --resume hostile --epochs 2 text
+}
+stands 'epoch 2' 'epoch 0' '^lrnn: hostile: no run stands where its note says: epoch 0,'
+stands 'epoch 2' 'epoch x' 'does not know: state epoch x$'
+stands 'step [0-9]' 'step -' 'does not know: state step -'
+stands 'best-epoch 0' 'best-epoch 9' 'no run stands .* best epoch 9,'
+stands 'waited 0' 'waited 9' 'no run stands .* 9 epochs waited'
+stands 'epoch-loss-weight 0' 'epoch-loss-weight x' 'does not know: state epoch-loss-weight x$'
+stands 'planned-epochs 1' 'planned-epochs -' 'does not know: state planned-epochs -'
+stands 'best-valid-loss inf' 'best-valid-loss nan' 'does not know: state best-valid-loss nan'
