@@ -195,12 +195,41 @@ static void the_bias_is_the_models(void **state)
     lrnn_model_destroy(model);
 }
 
+static void training_has_the_outputs_of_inference(void **state)
+{
+    (void)state;
+    for (size_t outputs = 1; outputs <= MOST_OUTPUTS; outputs++) {
+        lrnn_model_options o = shape(LRNN_CELL_LSTM, 19, outputs);
+        lrnn_trainer_options options;
+        lrnn_trainer *trainer;
+        lrnn_model *model;
+        float expected[T * MOST_OUTPUTS], found[T * MOST_OUTPUTS];
+        int32_t length = T;
+        EXPECT_OK(lrnn_model_create(&model, &o));
+        EXPECT_OK(lrnn_trainer_options_init(&options, sizeof options));
+        options.batch = 1;
+        options.steps = T;
+        options.loss = LRNN_LOSS_NONE;
+        EXPECT_OK(lrnn_trainer_create(&trainer, model, &options));
+        lrnn_sequences s = window(&o, 1, &length);
+        EXPECT_OK(lrnn_trainer_evaluate(trainer, &s, NULL));
+        EXPECT_OK(lrnn_trainer_copy_outputs(found, T * outputs, trainer));
+        at_once(model, &o, T, expected);
+        for (size_t i = 0; i < T * outputs; i++) {
+            assert_true(fabsf(found[i] - expected[i]) < 1e-6f);
+        }
+        lrnn_trainer_destroy(trainer);
+        lrnn_model_destroy(model);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_stream_has_the_bits_of_two),
         cmocka_unit_test(so_has_one_that_ends_early_or_reads_tokens_or_is_deep),
         cmocka_unit_test(the_bias_is_the_models),
+        cmocka_unit_test(training_has_the_outputs_of_inference),
     };
     return cmocka_run_group_tests(tests, fill, NULL);
 }
