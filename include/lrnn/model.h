@@ -451,8 +451,8 @@ LRNN_API lrnn_status lrnn_state_reorder(lrnn_state *state, const int32_t *parent
 /* Copies h and c out of the state and into it, as PyTorch's h_n and c_n: h [L*D,B,R], c [L*D,B,H],
  * layer by layer, forward direction first, B the number of streams; with hidden_sizes each layer's
  * part has its own size. c is NULL for RNN and GRU cells, which have none; for LSTM either may be
- * NULL, which skips it. LRNN_ERR_INVALID: both are
- * NULL, or c is given without an LSTM. Since 0.1. */
+ * NULL, which skips it. LRNN_ERR_INVALID: both are NULL, or c is given without an LSTM.
+ * Since 0.1. */
 LRNN_API lrnn_status lrnn_state_export(float *h, float *c, const lrnn_state *state);
 LRNN_API lrnn_status lrnn_state_import(lrnn_state *state, const float *h, const float *c);
 
@@ -572,10 +572,10 @@ LRNN_API lrnn_status lrnn_import_options_init(lrnn_import_options *options, size
  * Modules may have any name. The recurrent module is recognised by its weight_ih_l0 (or weight_ih
  * of nn.RNNCell, LSTMCell and GRUCell), its cell by rows and columns; several whose names differ in
  * one number are layers in that order, if each reads what the one before gives, of one hidden size
- * or of several. The embedding is a
- * weight [V,E] without bias, where layer 0 reads E or E + feature_size values; the head is a weight
- * [O,D*R], with or without bias (without, the model's bias is zero). Where a weight without bias
- * could be either, the one with "emb" in its name is the embedding.
+ * or of several. The embedding is a weight [V,E] without bias, where layer 0 reads E or E +
+ * feature_size values; the head is a weight [O,D*R], with or without bias (without, the model's
+ * bias is zero). Where a weight without bias could be either, the one with "emb" in its name is the
+ * embedding.
  * Weights under weight_norm, spectral_norm (hooks or parametrizations), pruning and the weight drop
  * of AWD-LSTM are computed as in eval mode, and keep the plain name ("weight_hh_l0") for export.
  * Every tensor is used, or an error names it. Tensors of float16, bfloat16 and float64 are
