@@ -43,8 +43,12 @@ static void check_settings(const train_settings *settings, const train_settings 
             FUZZ_CHECK(option_same_value(row, field, old));
         }
         if (row->kind != OPTION_TEXT) {
-            char written[64] = "";
-            uint64_t copy;
+            char written[256] = "";
+            union {
+                uint64_t one;
+                option_sizes sizes;
+                option_list list;
+            } copy = {0};
             FILE *stream = fmemopen(written, sizeof written, "w");
             FUZZ_CHECK(stream != NULL);
             option_write_value(row, field, 17, stream);
