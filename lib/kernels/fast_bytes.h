@@ -155,25 +155,31 @@ ALWAYS_INLINE void run_byte_tile(const size_t rows, const size_t vectors, const 
     }
 
 BYTE_TILE(byte_row_1, 1, 1)
-BYTE_TILE(byte_row_2, 1, 2)
-BYTE_TILE(byte_row_3, 1, 3)
 BYTE_TILE(byte_row_4, 1, 4)
-BYTE_TILE(byte_row_5, 1, 5)
-BYTE_TILE(byte_row_6, 1, 6)
-BYTE_TILE(byte_row_7, 1, 7)
 BYTE_TILE(byte_row_8, 1, 8)
-BYTE_TILE(byte_row_9, 1, 9)
-BYTE_TILE(byte_row_10, 1, 10)
-BYTE_TILE(byte_row_11, 1, 11)
 BYTE_TILE(byte_row_12, 1, 12)
 BYTE_TILE(byte_rows_2_1, 2, 1)
 BYTE_TILE(byte_rows_2_4, 2, 4)
 
-/* [vectors - 1]: one row. */
+/* [vectors - 1]: one row. A library that is to be small has those of whole panels alone; others are
+ * cut into pieces there, as several rows are. */
+#if defined(LRNN_RUNS) && !LRNN_RUNS
+static byte_tile_function *const one_row_tiles[BYTE_MOST] = {
+    [0] = byte_row_1, [3] = byte_row_4, [7] = byte_row_8, [11] = byte_row_12};
+#else
+BYTE_TILE(byte_row_2, 1, 2)
+BYTE_TILE(byte_row_3, 1, 3)
+BYTE_TILE(byte_row_5, 1, 5)
+BYTE_TILE(byte_row_6, 1, 6)
+BYTE_TILE(byte_row_7, 1, 7)
+BYTE_TILE(byte_row_9, 1, 9)
+BYTE_TILE(byte_row_10, 1, 10)
+BYTE_TILE(byte_row_11, 1, 11)
 static byte_tile_function *const one_row_tiles[BYTE_MOST] = {
     byte_row_1, byte_row_2, byte_row_3, byte_row_4,  byte_row_5,  byte_row_6,
     byte_row_7, byte_row_8, byte_row_9, byte_row_10, byte_row_11, byte_row_12,
 };
+#endif
 
 /* [rows - 1]: one vector, and four. */
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -220,7 +226,7 @@ static void run_byte_rows(byte_tile_function *const tiles_of[BYTE_ROWS], const b
 /* `vectors` of a panel and all rows. */
 static void run_byte_panel(const byte_tile *all, size_t rows, size_t vectors)
 {
-    if (rows == 1) {
+    if (rows == 1 && one_row_tiles[vectors - 1] != NULL) {
         one_row_tiles[vectors - 1](all);
         return;
     }
