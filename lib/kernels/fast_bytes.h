@@ -163,7 +163,7 @@ BYTE_TILE(byte_rows_2_4, 2, 4)
 
 /* [vectors - 1]: one row. A library that is to be small has those of whole panels alone; others are
  * cut into pieces there, as several rows are. */
-#if defined(LRNN_RUNS) && !LRNN_RUNS
+#if LRNN_SMALL
 static byte_tile_function *const one_row_tiles[BYTE_MOST] = {
     [0] = byte_row_1, [3] = byte_row_4, [7] = byte_row_8, [11] = byte_row_12};
 #else

@@ -15,7 +15,6 @@ typedef int32_t few_integers __attribute__((vector_size(32)));
 typedef four few_vector;
 #define FEW_VECTORS 2
 #endif
-#define FEW_LENGTH (FEW_LANES / FEW_VECTORS)
 
 typedef struct few_sums {
     few_vector of[FEW_VECTORS];

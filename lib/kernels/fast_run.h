@@ -10,12 +10,9 @@
 #define RUN_UNITS      64
 #define RUN_MOST_TILES (RUN_UNITS / VECTOR_LENGTH)
 
-/* Old processors, and a library that is to be small (LRNN_RUNS 0), do without: a run is most of the
- * code of a cell. */
-#ifndef LRNN_RUNS
-#define LRNN_RUNS 1
-#endif
-#if !LRNN_RUNS || (VECTOR_LENGTH == 4 && defined(__x86_64__))
+/* Old processors, and a library that is to be small, do without: a run is most of the code of a
+ * cell. */
+#if LRNN_SMALL || (VECTOR_LENGTH == 4 && defined(__x86_64__))
 #define HAS_RUNS 0
 #else
 #define HAS_RUNS 1

@@ -18,6 +18,6 @@ endif
 # A library that is to be small (CFLAGS=-Os) has fast kernels all the same, but not those that do what
 # others do too: of a small layer's steps (fast_run.h).
 ifneq ($(filter -Os -Oz,$(CFLAGS)),)
-PARTS_CFLAGS += -DLRNN_RUNS=0
+PARTS_CFLAGS += -DLRNN_SMALL=1
 $(foreach name,baseline avx2 avx2_vnni avx512 avx512_vnni neon neon_dot,$(eval KERNEL_FLAGS_$(name) += -O2 -falign-functions=1))
 endif

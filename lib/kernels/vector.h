@@ -20,6 +20,11 @@
 #include <arm_neon.h>
 #endif
 
+/* 1: a library that is to be small does without code that does what other code does too. */
+#ifndef LRNN_SMALL
+#define LRNN_SMALL 0
+#endif
+
 #if defined(__AVX512F__)
 #define VECTOR_LENGTH   16
 #define VECTOR_REGISTER "+v"

@@ -5,29 +5,30 @@
 
 #include "base/error.h"
 
-/* Values before a row of a layer. */
-static size_t values_before(size_t before, size_t size, size_t stride, size_t row)
+/* Values of h, and of c, before row 0 of layer and direction `index`. */
+static size_t h_before(const network *net, size_t index, size_t stride, size_t first)
 {
-    return before * stride + row * size;
+    const network_layer *of = &net->layers[index];
+    return of->h_before * stride + first * of->h_size;
+}
+
+static size_t c_before(const network *net, size_t index, size_t stride, size_t first)
+{
+    const network_layer *of = &net->layers[index];
+    return of->c_before * stride + first * of->hidden_size;
 }
 
 layer_state_view layer_state_view_at(const network *net, layer_state_view state, size_t index)
 {
-    const network_layer *of = &net->layers[index];
-    size_t h = values_before(of->h_before, of->h_size, state.stride, state.first);
-    size_t c = values_before(of->c_before, of->hidden_size, state.stride, state.first);
-    state.h = state.h == NULL ? NULL : state.h + h;
-    state.c = state.c == NULL ? NULL : state.c + c;
+    state.h = state.h == NULL ? NULL : state.h + h_before(net, index, state.stride, state.first);
+    state.c = state.c == NULL ? NULL : state.c + c_before(net, index, state.stride, state.first);
     return state;
 }
 
 layer_state layer_state_at(const network *net, layer_state state, size_t index)
 {
-    const network_layer *of = &net->layers[index];
-    size_t h = values_before(of->h_before, of->h_size, state.stride, state.first);
-    size_t c = values_before(of->c_before, of->hidden_size, state.stride, state.first);
-    state.h = state.h == NULL ? NULL : state.h + h;
-    state.c = state.c == NULL ? NULL : state.c + c;
+    state.h = state.h == NULL ? NULL : state.h + h_before(net, index, state.stride, state.first);
+    state.c = state.c == NULL ? NULL : state.c + c_before(net, index, state.stride, state.first);
     return state;
 }
 
